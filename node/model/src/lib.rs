@@ -1,1 +1,35 @@
-//! Placeholder.
+//! Nouns and merge rules.
+//!
+//! Pure values: this crate knows nothing of time, disks, networks or `async`. Whoever needs "now"
+//! passes it in.
+//!
+//! In reading order:
+pub mod token;
+pub mod key;
+pub mod cell;
+pub mod row;
+pub mod partition;
+pub mod mutation;
+pub mod read;
+pub mod consistency;
+pub mod schema;
+pub mod codec;
+
+pub use cell::{Cell, Content, Deletion};
+pub use consistency::Consistency;
+pub use key::{Clustering, PartitionKey, Slice};
+pub use mutation::Mutation;
+pub use partition::{Partition, RangeTombstone};
+pub use row::{Liveness, Row};
+pub use schema::{ColumnId, Keyspace, Schema, Table, TableId};
+pub use token::{Token, TokenRange};
+
+/// A node of the cluster, named by the id that it drew once, at its first start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub uuid::Uuid);
+
+impl std::fmt::Display for HostId {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(out)
+    }
+}
