@@ -1,0 +1,145 @@
+//! Small facts that can be rebuilt: peer cache, prepared statements, histories. Losing them costs time, never truth.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Entries that [`FactStore::scan`] answers at most: what is kept here is small, and a scan must stay small too.
+pub const SCAN_ENTRIES_MAX: usize = 65_536;
+
+/// Bytes of a key and its value together, at most. Above a quarter of sled's segment it would spill into files that our
+/// extra fsync does not cover.
+pub const ENTRY_BYTES_MAX: usize = 64 * 1024;
+
+/// A fact was not stored or not read. All facts can be rebuilt: log it and go on without.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The caller's entry is larger than [`ENTRY_BYTES_MAX`]; nothing was stored.
+    #[error("a fact of {bytes} bytes is larger than the {ENTRY_BYTES_MAX} allowed")]
+    TooLarge {
+        /// Key and value together.
+        bytes: usize,
+    },
+    /// The store below failed.
+    #[error("the fact store failed: {0}")]
+    Store(String),
+}
+
+/// Ordered maps by name. Every call may block on a disk.
+pub trait FactStore: Send + Sync + 'static {
+    /// The value under `key`, if there is one.
+    fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Stores `value` under `key`; durable once it answers.
+    fn put(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<(), Error>;
+
+    /// Removes `key`; no error if it is not there.
+    fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Error>;
+
+    /// The entries of `tree` in key order, the first [`SCAN_ENTRIES_MAX`] of them.
+    fn scan(&self, tree: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+}
+
+type Tree = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Facts in memory: for simulations and tests. They survive as long as the value does.
+#[derive(Debug, Default)]
+pub struct MemoryFacts {
+    trees: Mutex<BTreeMap<String, Tree>>,
+}
+
+impl MemoryFacts {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Tree>> {
+        self.trees.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FactStore for MemoryFacts {
+    fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        Ok(self.lock().get(tree).and_then(|tree| tree.get(key)).cloned())
+    }
+
+    fn put(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        check_size(key, value)?;
+        self.lock().entry(tree.to_owned()).or_default().insert(key.to_vec(), value.to_vec());
+        Ok(())
+    }
+
+    fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Error> {
+        if let Some(tree) = self.lock().get_mut(tree) {
+            tree.remove(key);
+        }
+        Ok(())
+    }
+
+    fn scan(&self, tree: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let trees = self.lock();
+        let entries = trees.get(tree).into_iter().flatten().take(SCAN_ENTRIES_MAX);
+        Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+}
+
+/// Facts in sled.
+#[derive(Debug)]
+pub struct SledFacts {
+    db: sled::Db,
+    /// sled 0.34's `flush` does not fsync on Linux. An fsync through any descriptor of its one file does.
+    file: std::fs::File,
+}
+
+impl SledFacts {
+    /// Opens or creates the store in the folder `dir` of the real file system.
+    pub fn open(dir: &std::path::Path) -> Result<Self, Error> {
+        // No flusher thread: we flush after every change.
+        let db = sled::Config::new().path(dir).flush_every_ms(None).open().map_err(store)?;
+        db.flush().map_err(store)?;
+        let file = std::fs::File::open(dir.join("db")).map_err(store)?;
+        file.sync_all().map_err(store)?;
+        std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(store)?;
+        Ok(Self { db, file })
+    }
+
+    fn flush(&self) -> Result<(), Error> {
+        self.db.flush().map_err(store)?;
+        self.file.sync_data().map_err(store)
+    }
+}
+
+impl FactStore for SledFacts {
+    fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let tree = self.db.open_tree(tree).map_err(store)?;
+        Ok(tree.get(key).map_err(store)?.map(|value| value.to_vec()))
+    }
+
+    fn put(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        check_size(key, value)?;
+        self.db.open_tree(tree).map_err(store)?.insert(key, value).map_err(store)?;
+        self.flush()
+    }
+
+    fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Error> {
+        self.db.open_tree(tree).map_err(store)?.remove(key).map_err(store)?;
+        self.flush()
+    }
+
+    fn scan(&self, tree: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let tree = self.db.open_tree(tree).map_err(store)?;
+        let entries = tree.iter().take(SCAN_ENTRIES_MAX);
+        entries
+            .map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(store))
+            .collect()
+    }
+}
+
+fn check_size(key: &[u8], value: &[u8]) -> Result<(), Error> {
+    let bytes = key.len().saturating_add(value.len());
+    if ENTRY_BYTES_MAX < bytes { Err(Error::TooLarge { bytes }) } else { Ok(()) }
+}
+
+fn store(error: impl std::fmt::Display) -> Error {
+    Error::Store(error.to_string())
+}
