@@ -1,0 +1,483 @@
+//! The tree of a statement.
+//!
+//! Every node knows where it was written (`Span`), and no span takes part in equality. Names are
+//! as the server knows them: folded to lower case unless they were quoted.
+
+use uuid::Uuid;
+
+pub use crate::span::{Span, Spanned};
+use crate::types::CqlType;
+
+/// One statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Statement {
+    /// `CREATE KEYSPACE …`
+    CreateKeyspace(CreateKeyspace),
+    /// `DROP KEYSPACE …`
+    DropKeyspace(DropKeyspace),
+    /// `CREATE TABLE …`
+    CreateTable(CreateTable),
+    /// `DROP TABLE …`
+    DropTable(DropTable),
+    /// `TRUNCATE …`
+    Truncate(Truncate),
+    /// `USE …`
+    Use(Use),
+    /// `INSERT …`
+    Insert(Insert),
+    /// `UPDATE …`
+    Update(Update),
+    /// `DELETE …`
+    Delete(Delete),
+    /// `SELECT …`
+    Select(Select),
+    /// `DESCRIBE …`
+    Describe(Describe),
+}
+
+/// The name of a keyspace, table, column or function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// The name, in lower case unless it was quoted.
+    pub text: String,
+    /// Where it was written, quotes included.
+    pub span: Span,
+}
+
+/// A table, perhaps with its keyspace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TableName {
+    /// The keyspace; without it the session's is meant.
+    pub keyspace: Option<Name>,
+    /// The table.
+    pub table: Name,
+}
+
+/// `CREATE KEYSPACE [IF NOT EXISTS] name WITH replication = {…} [AND durable_writes = …]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateKeyspace {
+    /// The keyspace to make.
+    pub name: Name,
+    /// Whether an existing one is fine.
+    pub if_not_exists: bool,
+    /// The replication map as written, `class` among its keys. No key twice.
+    pub replication: Vec<(String, String)>,
+    /// False skips the commit log.
+    pub durable_writes: bool,
+}
+
+/// `DROP KEYSPACE [IF EXISTS] name`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropKeyspace {
+    /// The keyspace to remove.
+    pub name: Name,
+    /// Whether a missing one is fine.
+    pub if_exists: bool,
+}
+
+/// `CREATE TABLE [IF NOT EXISTS] name (columns, PRIMARY KEY (…)) [WITH …]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateTable {
+    /// The table to make.
+    pub name: TableName,
+    /// Whether an existing one is fine.
+    pub if_not_exists: bool,
+    /// The columns in the order written, key columns among them.
+    pub columns: Vec<ColumnDef>,
+    /// The partition key: at least one name.
+    pub partition_key: Vec<Name>,
+    /// The clustering columns, perhaps none.
+    pub clustering_key: Vec<Name>,
+    /// `CLUSTERING ORDER BY`, as written; empty where it was not.
+    pub clustering_order: Vec<(Name, Order)>,
+    /// The other options, as written. No option twice.
+    pub options: Vec<TableOption>,
+}
+
+/// A column of `CREATE TABLE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnDef {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub type_name: Spanned<CqlType>,
+    /// Whether the whole partition shares one value.
+    pub is_static: bool,
+}
+
+/// `name = value` behind `WITH`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableOption {
+    /// The option.
+    pub name: Name,
+    /// Its value.
+    pub value: OptionValue,
+}
+
+/// The value of a table option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OptionValue {
+    /// A plain value.
+    Literal(Spanned<Literal>),
+    /// `{'key': value, …}`; no key twice.
+    Map(Vec<(Spanned<String>, Spanned<Literal>)>),
+}
+
+/// Ascending or descending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Smallest first; the default.
+    Asc,
+    /// Greatest first.
+    Desc,
+}
+
+/// `DROP TABLE [IF EXISTS] name`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropTable {
+    /// The table to remove.
+    pub name: TableName,
+    /// Whether a missing one is fine.
+    pub if_exists: bool,
+}
+
+/// `TRUNCATE [TABLE] name`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truncate {
+    /// The table to empty.
+    pub table: TableName,
+}
+
+/// `USE keyspace`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// The keyspace of the session from now on.
+    pub keyspace: Name,
+}
+
+/// `INSERT INTO table (columns) VALUES (values) [IF NOT EXISTS] [USING …]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insert {
+    /// The table written to.
+    pub table: TableName,
+    /// The columns named, at least one.
+    pub columns: Vec<Name>,
+    /// As many values as columns.
+    pub values: Vec<Term>,
+    /// Whether the row must not exist (a lightweight transaction).
+    pub if_not_exists: bool,
+    /// Timestamp and time to live.
+    pub using: Using,
+}
+
+/// `UPDATE table [USING …] SET assignments WHERE … [IF …]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    /// The table written to.
+    pub table: TableName,
+    /// Timestamp and time to live.
+    pub using: Using,
+    /// What is set, at least one.
+    pub assignments: Vec<(Name, Term)>,
+    /// Which row.
+    pub where_: Vec<Relation>,
+    /// `IF EXISTS` (a lightweight transaction).
+    pub if_exists: bool,
+    /// `IF column = … AND …` (a lightweight transaction); empty where there is none.
+    pub conditions: Vec<Condition>,
+}
+
+/// `DELETE [columns] FROM table [USING TIMESTAMP …] WHERE … [IF …]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// The columns deleted; none means whole rows.
+    pub columns: Vec<Name>,
+    /// The table deleted from.
+    pub table: TableName,
+    /// The timestamp; never a time to live.
+    pub using: Using,
+    /// Which rows.
+    pub where_: Vec<Relation>,
+    /// `IF EXISTS` (a lightweight transaction).
+    pub if_exists: bool,
+    /// `IF column = … AND …` (a lightweight transaction); empty where there is none.
+    pub conditions: Vec<Condition>,
+}
+
+/// `USING TIMESTAMP … AND TTL …`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Using {
+    /// Microseconds since 1970 that the write is stamped with.
+    pub timestamp: Option<Term>,
+    /// Seconds until what is written expires.
+    pub ttl: Option<Term>,
+}
+
+/// `SELECT [DISTINCT] selectors FROM table [WHERE …] [ORDER BY …] [PER PARTITION LIMIT …]
+/// [LIMIT …] [ALLOW FILTERING]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Select {
+    /// Whether each partition is returned once.
+    pub distinct: bool,
+    /// What is returned of each row.
+    pub selectors: Selectors,
+    /// The table read.
+    pub from: TableName,
+    /// Which rows; empty means all.
+    pub where_: Vec<Relation>,
+    /// In which order, by which columns.
+    pub order_by: Vec<(Name, Order)>,
+    /// Most rows of one partition.
+    pub per_partition_limit: Option<Term>,
+    /// Most rows.
+    pub limit: Option<Term>,
+    /// Whether rows may be read only to be dropped.
+    pub allow_filtering: bool,
+}
+
+/// What is returned of each row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selectors {
+    /// `*`
+    All,
+    /// At least one.
+    Some(Vec<Selector>),
+}
+
+/// One returned column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selector {
+    /// What is computed.
+    pub expr: SelectExpr,
+    /// `AS alias`.
+    pub alias: Option<Name>,
+}
+
+/// What a selector computes from a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SelectExpr {
+    /// A column.
+    Column(Name),
+    /// `count(*)`, also written `count(1)`.
+    CountAll(Span),
+    /// `name(arguments)`: also `writetime(c)`, `ttl(c)`, `count(c)` and the other aggregates.
+    Function {
+        /// The function.
+        name: Name,
+        /// Its arguments.
+        args: Vec<SelectExpr>,
+        /// The whole call.
+        span: Span,
+    },
+}
+
+/// One condition of a `WHERE`; all of them must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// What must hold.
+    pub kind: RelationKind,
+    /// The whole condition.
+    pub span: Span,
+}
+
+/// What a `WHERE` asks of the row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    /// `column op term`
+    Column {
+        /// The column.
+        name: Name,
+        /// How they compare.
+        op: Operator,
+        /// With what.
+        term: Term,
+    },
+    /// `column IN …`
+    In {
+        /// The column.
+        name: Name,
+        /// Any of these.
+        values: InValues,
+    },
+    /// `token(columns) op term`
+    Token {
+        /// The partition key, in its order.
+        columns: Vec<Name>,
+        /// How they compare.
+        op: Operator,
+        /// With what: a bigint or `token(…)` of values.
+        term: Term,
+    },
+    /// `(columns) op (terms)`, compared one after the other.
+    Tuple {
+        /// Clustering columns, in their order; at least one.
+        names: Vec<Name>,
+        /// How they compare.
+        op: Operator,
+        /// As many terms as names.
+        terms: Vec<Term>,
+    },
+}
+
+/// The right side of `IN`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InValues {
+    /// `(a, b, …)`, perhaps empty.
+    List(Vec<Term>),
+    /// `?` or `:name`: one bound list.
+    Marker(Marker),
+}
+
+/// One condition of an `IF`; all of them must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The column looked at.
+    pub name: Name,
+    /// What must hold of it.
+    pub test: Test,
+    /// The whole condition.
+    pub span: Span,
+}
+
+/// What an `IF` asks of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// `op term`
+    Compare(Operator, Term),
+    /// `IN …`
+    In(InValues),
+}
+
+/// How two things compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `=`
+    Eq,
+    /// `<`
+    Lt,
+    /// `<=`
+    Le,
+    /// `>`
+    Gt,
+    /// `>=`
+    Ge,
+    /// `!=`
+    NotEq,
+}
+
+/// A value, known now or when the statement runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Term {
+    /// Written out.
+    Literal(Spanned<Literal>),
+    /// Bound later.
+    Marker(Marker),
+    /// `name(arguments)`, such as `now()`.
+    FunctionCall {
+        /// The function.
+        name: Name,
+        /// Its arguments.
+        args: Vec<Term>,
+        /// The whole call.
+        span: Span,
+    },
+    /// `null`
+    Null(Span),
+}
+
+/// A value that is bound when the statement runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Marker {
+    /// Its place among the markers of the statement, from 0. A name that is written twice is two
+    /// markers.
+    pub index: usize,
+    /// The name of `:name`; none for `?`.
+    pub name: Option<String>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// A constant as written: which value it is depends on the type it meets
+/// ([`Value::parse_literal`](crate::value::Value::parse_literal)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Literal {
+    /// Digits, perhaps behind a minus; of any length.
+    Integer(String),
+    /// Digits with a point, an exponent or both, perhaps behind a minus.
+    Decimal(String),
+    /// What stood between the quotes.
+    Text(String),
+    /// The bytes of `0x…`.
+    Blob(Vec<u8>),
+    /// A UUID, unquoted.
+    Uuid(Uuid),
+    /// `true` or `false`.
+    Boolean(bool),
+    /// `NaN`
+    Nan,
+    /// `Infinity`
+    Infinity,
+    /// `-Infinity`
+    NegativeInfinity,
+}
+
+/// `DESCRIBE …`, answered from the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Describe {
+    /// What is described.
+    pub target: Target,
+    /// The whole statement.
+    pub span: Span,
+}
+
+/// What `DESCRIBE` describes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Name, partitioner and the like of the cluster.
+    Cluster,
+    /// Every keyspace and its tables, as CQL.
+    Schema,
+    /// The names of all keyspaces.
+    Keyspaces,
+    /// The names of the tables.
+    Tables,
+    /// One keyspace and its tables, as CQL; without a name the session's.
+    Keyspace(Option<Name>),
+    /// One table, as CQL.
+    Table(TableName),
+}
+
+impl Name {
+    /// A name that was written nowhere, for trees that are built rather than parsed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), span: Span::default() }
+    }
+}
+
+impl TableName {
+    /// From the first byte of the name to its last.
+    pub fn span(&self) -> Span {
+        self.keyspace.as_ref().map_or(self.table.span, |keyspace| keyspace.span.to(self.table.span))
+    }
+}
+
+impl SelectExpr {
+    /// Where it was written.
+    pub fn span(&self) -> Span {
+        match self {
+            SelectExpr::Column(name) => name.span,
+            SelectExpr::CountAll(span) | SelectExpr::Function { span, .. } => *span,
+        }
+    }
+}
+
+impl Term {
+    /// Where it was written.
+    pub fn span(&self) -> Span {
+        match self {
+            Term::Literal(literal) => literal.span,
+            Term::Marker(marker) => marker.span,
+            Term::FunctionCall { span, .. } | Term::Null(span) => *span,
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Values of every type: as bytes, as literals, as text for people, as JSON, and their order.
+//!
+//! The bytes are those of the CQL native protocol v4, which is also what replicas store.
+
+mod datetime;
+mod literal;
+mod order;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use uuid::Uuid;
+
+pub use self::order::compare;
+use crate::types::CqlType;
+
+/// A value that is not null.
+///
+/// Values are equal when their bytes are, except that all NaNs are equal: so `-0.0 != 0.0`.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// 7-bit characters.
+    Ascii(String),
+    /// UTF-8.
+    Text(String),
+    /// 32 bits.
+    Int(i32),
+    /// 64 bits.
+    Bigint(i64),
+    /// 16 bits.
+    Smallint(i16),
+    /// 8 bits.
+    Tinyint(i8),
+    /// 64 bits.
+    Double(f64),
+    /// 32 bits.
+    Float(f32),
+    /// True or false.
+    Boolean(bool),
+    /// Any bytes.
+    Blob(Vec<u8>),
+    /// Any UUID.
+    Uuid(Uuid),
+    /// A version 1 UUID.
+    Timeuuid(Uuid),
+    /// Milliseconds since 1970-01-01 UTC.
+    Timestamp(i64),
+    /// Days; 1970-01-01 is 2^31.
+    Date(u32),
+    /// Nanoseconds since midnight, 0 to 86,399,999,999,999.
+    Time(i64),
+    /// An address.
+    Inet(IpAddr),
+    /// Zero bytes where the type is not a string: neither null nor any other value.
+    Empty,
+}
+
+/// A value that its type does not have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Serialized with the wrong number of bytes.
+    #[error("a {kind} is {expected} bytes, not {actual}")]
+    Length {
+        /// The type.
+        kind: CqlType,
+        /// What the type asks for.
+        expected: &'static str,
+        /// How many there were.
+        actual: usize,
+    },
+    /// Bytes of the right number that mean nothing.
+    #[error("invalid {kind}: {reason}")]
+    Malformed {
+        /// The type.
+        kind: CqlType,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A number beyond the type's limits.
+    #[error("{text} is out of range for {kind}")]
+    Range {
+        /// The type.
+        kind: CqlType,
+        /// The number as written.
+        text: String,
+    },
+    /// A constant of another kind.
+    #[error("a {kind} cannot be written as {given}")]
+    Mismatch {
+        /// The type.
+        kind: CqlType,
+        /// What was written, such as `the string 'x'`.
+        given: String,
+        /// How it is written instead.
+        hint: Option<&'static str>,
+    },
+}
+
+impl Error {
+    /// What to write instead, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Error::Mismatch { hint, .. } => *hint,
+            Error::Length { .. } | Error::Malformed { .. } | Error::Range { .. } => None,
+        }
+    }
+}
+
+impl Value {
+    /// The type; none for `Empty`, which many types have.
+    pub fn kind(&self) -> Option<CqlType> {
+        Some(match self {
+            Value::Ascii(_) => CqlType::Ascii,
+            Value::Text(_) => CqlType::Text,
+            Value::Int(_) => CqlType::Int,
+            Value::Bigint(_) => CqlType::Bigint,
+            Value::Smallint(_) => CqlType::Smallint,
+            Value::Tinyint(_) => CqlType::Tinyint,
+            Value::Double(_) => CqlType::Double,
+            Value::Float(_) => CqlType::Float,
+            Value::Boolean(_) => CqlType::Boolean,
+            Value::Blob(_) => CqlType::Blob,
+            Value::Uuid(_) => CqlType::Uuid,
+            Value::Timeuuid(_) => CqlType::Timeuuid,
+            Value::Timestamp(_) => CqlType::Timestamp,
+            Value::Date(_) => CqlType::Date,
+            Value::Time(_) => CqlType::Time,
+            Value::Inet(_) => CqlType::Inet,
+            Value::Empty => return None,
+        })
+    }
+
+    /// The serialized form.
+    pub fn encode(&self) -> Vec<u8> {
+        match self {
+            Value::Ascii(text) | Value::Text(text) => text.as_bytes().to_vec(),
+            Value::Int(number) => number.to_be_bytes().to_vec(),
+            Value::Bigint(number) | Value::Timestamp(number) | Value::Time(number) => {
+                number.to_be_bytes().to_vec()
+            }
+            Value::Smallint(number) => number.to_be_bytes().to_vec(),
+            Value::Tinyint(number) => number.to_be_bytes().to_vec(),
+            Value::Double(number) => number.to_be_bytes().to_vec(),
+            Value::Float(number) => number.to_be_bytes().to_vec(),
+            Value::Boolean(truth) => vec![u8::from(*truth)],
+            Value::Blob(bytes) => bytes.clone(),
+            Value::Uuid(uuid) | Value::Timeuuid(uuid) => uuid.as_bytes().to_vec(),
+            Value::Date(days) => days.to_be_bytes().to_vec(),
+            Value::Inet(IpAddr::V4(address)) => address.octets().to_vec(),
+            Value::Inet(IpAddr::V6(address)) => address.octets().to_vec(),
+            Value::Empty => Vec::new(),
+        }
+    }
+
+    /// The value of this type that has these bytes. Checks everything that the type promises:
+    /// length, UTF-8, the version of a timeuuid, the range of a time.
+    pub fn decode(kind: CqlType, bytes: &[u8]) -> Result<Value, Error> {
+        if bytes.is_empty() && kind.allows_empty() {
+            return Ok(Value::Empty);
+        }
+        Ok(match kind {
+            CqlType::Ascii => Value::Ascii(ascii(bytes)?.to_owned()),
+            CqlType::Text => Value::Text(utf8(bytes)?.to_owned()),
+            CqlType::Blob => Value::Blob(bytes.to_vec()),
+            CqlType::Int => Value::Int(i32::from_be_bytes(fixed(kind, "4", bytes)?)),
+            CqlType::Bigint => Value::Bigint(i64::from_be_bytes(fixed(kind, "8", bytes)?)),
+            CqlType::Smallint => Value::Smallint(i16::from_be_bytes(fixed(kind, "2", bytes)?)),
+            CqlType::Tinyint => Value::Tinyint(i8::from_be_bytes(fixed(kind, "1", bytes)?)),
+            CqlType::Double => Value::Double(f64::from_be_bytes(fixed(kind, "8", bytes)?)),
+            CqlType::Float => Value::Float(f32::from_be_bytes(fixed(kind, "4", bytes)?)),
+            CqlType::Boolean => Value::Boolean(fixed::<1>(kind, "1", bytes)? != [0]),
+            CqlType::Uuid => Value::Uuid(Uuid::from_bytes(fixed(kind, "16", bytes)?)),
+            CqlType::Timeuuid => {
+                Value::Timeuuid(version_1(Uuid::from_bytes(fixed(kind, "16", bytes)?))?)
+            }
+            CqlType::Timestamp => Value::Timestamp(i64::from_be_bytes(fixed(kind, "8", bytes)?)),
+            CqlType::Date => Value::Date(u32::from_be_bytes(fixed(kind, "4", bytes)?)),
+            CqlType::Time => Value::Time(in_a_day(i64::from_be_bytes(fixed(kind, "8", bytes)?))?),
+            CqlType::Inet => Value::Inet(address(bytes)?),
+        })
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Value::Double(a), Value::Double(b)) => {
+                a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+            }
+            (Value::Float(a), Value::Float(b)) => {
+                a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+            }
+            _ => self.kind() == other.kind() && self.encode() == other.encode(),
+        }
+    }
+}
+
+impl Eq for Value {}
+
+/// Nanoseconds in a day: the end of `time`, exclusive.
+const DAY_NANOS: i64 = 86_400_000_000_000;
+
+fn fixed<const N: usize>(
+    kind: CqlType,
+    expected: &'static str,
+    bytes: &[u8],
+) -> Result<[u8; N], Error> {
+    bytes.try_into().map_err(|_| Error::Length { kind, expected, actual: bytes.len() })
+}
+
+fn ascii(bytes: &[u8]) -> Result<&str, Error> {
+    let kind = CqlType::Ascii;
+    match bytes.iter().position(|byte| !byte.is_ascii()) {
+        Some(at) => Err(Error::Malformed { kind, reason: format!("byte {at} is not ASCII") }),
+        None => utf8(bytes),
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Error> {
+    str::from_utf8(bytes).map_err(|error| Error::Malformed {
+        kind: CqlType::Text,
+        reason: format!("not UTF-8 from byte {} on", error.valid_up_to()),
+    })
+}
+
+fn version_1(uuid: Uuid) -> Result<Uuid, Error> {
+    match uuid.get_version_num() {
+        1 => Ok(uuid),
+        other => Err(Error::Malformed {
+            kind: CqlType::Timeuuid,
+            reason: format!("{uuid} is a UUID of version {other}, not 1"),
+        }),
+    }
+}
+
+fn in_a_day(nanos: i64) -> Result<i64, Error> {
+    if (0..DAY_NANOS).contains(&nanos) {
+        Ok(nanos)
+    } else {
+        Err(Error::Range { kind: CqlType::Time, text: nanos.to_string() })
+    }
+}
+
+fn address(bytes: &[u8]) -> Result<IpAddr, Error> {
+    if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
+        return Ok(IpAddr::V4(Ipv4Addr::from(octets)));
+    }
+    fixed::<16>(CqlType::Inet, "4 or 16", bytes).map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
+}
