@@ -1,1 +1,33 @@
-//! Placeholder.
+//! Bytes between processes: the generated gRPC code, under one name each.
+//!
+//! Decoding checks shape, never sense: what a frame means is decided by whoever receives it.
+
+/// Between nodes: `grpc/peer.proto`.
+pub mod peer {
+    #![expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+    tonic::include_proto!("helenus.peer.v1");
+}
+
+/// Between the client crate and a node: `grpc/client.proto`.
+pub mod client {
+    #![expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+    tonic::include_proto!("helenus.client.v1");
+}
+
+/// Between an operator and a node: `grpc/admin.proto`.
+pub mod admin {
+    #![expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+    tonic::include_proto!("helenus.admin.v1");
+}
+
+/// Version of the peer streams. A peer of another version is refused with both named.
+pub const PEER_PROTOCOL: u32 = 1;
+
+/// Version of the client stream. A client of another version is refused with both named.
+pub const CLIENT_PROTOCOL: u32 = 1;
+
+/// Largest frame on a peer stream, bytes: four of the largest mutations.
+pub const PEER_FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// Largest frame on a client stream, bytes.
+pub const CLIENT_FRAME_BYTES_MAX: usize = 16 << 20;

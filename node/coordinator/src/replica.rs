@@ -1,0 +1,101 @@
+//! What a coordinator asks of a replica: one request enum, one answer enum, one error enum.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use model::{HostId, read};
+
+/// How a node is reached: itself by a call, the others by a stream.
+pub trait Replica: Send + Sync + 'static {
+    /// Whose replica this is.
+    fn host(&self) -> HostId;
+
+    /// Carries out `request`. Dropping the future cancels the work: at the far side too.
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>>;
+}
+
+/// Finds replicas by host.
+pub trait Replicas: Send + Sync + 'static {
+    /// The replica of this host, whether it is alive or not.
+    fn get(&self, host: HostId) -> Option<Arc<dyn Replica>>;
+}
+
+/// One request to one replica.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Names the client's request in the logs of every node that it touches.
+    pub trace: u64,
+    /// The metadata epoch that the coordinator planned with.
+    pub epoch: u64,
+    /// How much time is left. The replica drops the request when it is over.
+    pub timeout: Duration,
+    /// What to do.
+    pub request: Request,
+}
+
+/// What a replica can be asked.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Apply a mutation (`model::Mutation` encoding) and answer once it is durable.
+    Mutate {
+        /// The encoded mutation.
+        mutation: Bytes,
+        /// Whether this is the replay of a hint, or a repair, rather than a client's write.
+        origin: Origin,
+    },
+    /// Read and answer everything.
+    Read(read::Command),
+    /// Read and answer the digest of the answer.
+    Digest(read::Command),
+    /// Forget all data of a table (after a snapshot).
+    Truncate(model::TableId),
+}
+
+/// Where a mutation comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A client's write.
+    Client,
+    /// The replay of a hint.
+    Hint,
+    /// Read repair.
+    ReadRepair,
+}
+
+/// What a replica answers.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// The mutation is durable, or the table truncated.
+    Done,
+    /// The answer of a `Read`.
+    Data(read::Answer),
+    /// The answer of a `Digest`.
+    Digest {
+        /// `read::Answer::digest`.
+        digest: u128,
+    },
+}
+
+/// Why a replica did not answer, by what the coordinator can do about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request was not sent: no connection. Nothing happened there.
+    #[error("not reachable")]
+    Unreachable,
+    /// The connection broke or time ran out after sending: it may have happened.
+    #[error("no answer")]
+    NoAnswer,
+    /// Refused for lack of memory or a full queue; nothing happened there.
+    #[error("overloaded: {0}")]
+    Overloaded(String),
+    /// The table changed since the epoch that the request was planned with; plan again at `have`.
+    #[error("planned at an older epoch than {have}")]
+    StaleEpoch {
+        /// The replica's epoch.
+        have: u64,
+    },
+    /// The replica's disk is full, or its log failed, or data is corrupt: it says what.
+    #[error("failed: {0}")]
+    Failed(String),
+}
