@@ -1,1 +1,35 @@
-//! Placeholder.
+//! One node's storage: a log-structured merge tree for every table, over one commit log.
+//!
+//! The core is synchronous and its edges are explicit: [`Engine::apply`] answers with a [`Ticket`]
+//! that resolves when the write is durable, [`Engine::read`] answers from memory or hands back a
+//! job that reads the disk, and flushes and compactions are jobs too ([`Engine::next_job`]).
+//! [`background`] drives them on any [`sys::Blocking`].
+//!
+//! ```text
+//!   apply ──► commit log (one for all tables) ──► fdatasync ──► Ticket
+//!     └─────► memtable ──► frozen memtables ──► sstables ──► bigger sstables
+//!                 └──────────────┴─────────────────┴── read merges all of them
+//! ```
+//!
+//! Invariant: this crate knows nothing of replicas, rings, requests, CQL text or types. Keys are
+//! bytes, already in order; what is stored of a partition is always a [`model::Partition`].
+//!
+//! In reading order:
+mod engine;
+mod error;
+mod options;
+mod read;
+mod recovery;
+mod stats;
+mod ticket;
+
+mod background;
+
+pub use background::background;
+pub use engine::{Engine, Lane};
+pub use error::Error;
+pub use options::{CommitlogSync, Options, TableShape};
+pub use read::{Cold, Read};
+pub use recovery::Recovery;
+pub use stats::{Histogram, Stats, TableStats};
+pub use ticket::Ticket;

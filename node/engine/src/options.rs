@@ -1,0 +1,60 @@
+//! What the engine is told: where it lives, what it may use, and the shape of each table.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use model::TableId;
+
+/// How the engine runs. No `Default`: the node knows its memory and its disk, this crate does not.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data directory: created if absent, locked while open.
+    pub data_dir: PathBuf,
+    /// When a write counts as durable.
+    pub commitlog_sync: CommitlogSync,
+    /// Size of one commit log segment, bytes; 32 MiB is usual. A larger mutation gets a segment of its own.
+    pub segment_bytes: u64,
+    /// Log kept at most, bytes, before the tables that hold on to the oldest segment are flushed.
+    /// What a restart replays; 1 GiB is usual.
+    pub commitlog_bytes_max: u64,
+    /// All memtables together, bytes. A flush begins at half of it; past it writes are refused with
+    /// [`Error::Overloaded`](crate::Error::Overloaded).
+    pub memtable_bytes: u64,
+    /// Decoded sstable blocks kept in memory, bytes.
+    pub cache_bytes: u64,
+    /// Data of one sstable block before compression, bytes; 16 KiB is usual.
+    pub block_bytes: usize,
+    /// Free space below which writes are refused, bytes: reads go on and flushes still fit.
+    pub disk_reserve_bytes: u64,
+}
+
+/// When a write counts as durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitlogSync {
+    /// After an fdatasync that covers it; one fdatasync serves every write waiting. The default
+    /// of the node: an acknowledged write survives a power cut.
+    Group,
+    /// As `Group`: the log is synced as soon as the disk is free. Kept as a word of its own because
+    /// operators know it.
+    Batch,
+    /// At once; an fdatasync follows within this time. A power cut loses what was acknowledged
+    /// since the last one.
+    Periodic(Duration),
+}
+
+/// What the engine knows of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableShape {
+    /// Names the table for its whole life.
+    pub id: TableId,
+    /// How long a tombstone is kept, seconds.
+    pub gc_grace_seconds: u32,
+    /// Target false positive rate of filters, above 0 and at most 1.
+    pub bloom_fp: f64,
+    /// The compaction map as CQL writes it. Read here: `class` (only size-tiered exists so far,
+    /// whatever it says), `min_threshold`, `max_threshold`, `enabled`.
+    pub compaction: BTreeMap<String, String>,
+    /// Whether writes go through the commit log. Without it a crash loses what was not flushed.
+    pub durable: bool,
+}
