@@ -1,1 +1,24 @@
-//! Placeholder.
+//! From a statement to its outcome: bind, plan, execute, page.
+//!
+//! Invariant: does not know how many replicas there are, nor what an sstable is. It sees the schema
+//! and the nodes through [`Catalog`], which the node implements, and rows through [`Store`], which
+//! the coordinator implements.
+//!
+//! In reading order: what goes in and out, the two seams, then the way of a statement.
+
+mod error;
+mod request;
+
+pub mod catalog;
+pub mod store;
+
+mod executor;
+
+pub use catalog::{Catalog, NodeInfo, SchemaChange};
+pub use error::{Acks, Error, Retry};
+pub use executor::{Executor, Options};
+pub use request::{
+    Bound, ColumnSpec, Outcome, Prepared, PreparedId, Reply, Request, Rows, SchemaEffect,
+    SchemaTarget, Source,
+};
+pub use store::Store;

@@ -1,0 +1,117 @@
+//! Why a statement failed, by what its sender can do about it.
+
+use std::fmt;
+
+use cql_lite::{code::Code, span::Span, value};
+use model::Consistency;
+
+/// A statement that was not executed, or whose outcome is unknown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What kind; `helenus explain CODE` tells more.
+    pub code: Code,
+    /// What happened, in one line without a full stop.
+    pub message: String,
+    /// What to do, where it can be guessed.
+    pub hint: Option<String>,
+    /// The words of the statement that are at fault, as byte offsets in its text.
+    pub span: Option<Span>,
+    /// Whether the same statement may be sent again.
+    pub retry: Retry,
+    /// How the replicas answered, where they were asked.
+    pub acks: Option<Acks>,
+}
+
+/// What a repetition of the same statement would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// Fail in the same way.
+    No,
+    /// Nothing happened: it may succeed, here or through another node.
+    Safe,
+    /// The write may have happened or may yet happen: repeat it only if it may be applied twice.
+    UnknownOutcome,
+}
+
+/// How many replicas were asked for, and how many answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acks {
+    /// The level of the request.
+    pub consistency: Consistency,
+    /// Answers that the level asks for.
+    pub required: usize,
+    /// Answers that came; where nothing was sent, replicas alive.
+    pub received: usize,
+    /// The replicas that did not answer, as people know them: host id or address.
+    pub missing: Vec<String>,
+}
+
+impl Error {
+    /// A mistake in the statement or its values: no repetition helps.
+    pub fn new(code: Code, message: impl Into<String>) -> Error {
+        Error {
+            code,
+            message: message.into(),
+            hint: None,
+            span: None,
+            retry: Retry::No,
+            acks: None,
+        }
+    }
+
+    /// The same, with advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, with the words at fault.
+    #[must_use]
+    pub fn at(mut self, span: Span) -> Error {
+        self.span = Some(span);
+        self
+    }
+
+    /// The same, with what a repetition would do.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Error {
+        self.retry = retry;
+        self
+    }
+
+    /// The error as several lines, with a caret below the words of `source` that are at fault.
+    pub fn render(&self, source: &str) -> String {
+        let plain = cql_lite::error::Error {
+            code: self.code,
+            message: self.message.clone(),
+            span: self.span.unwrap_or_default(),
+            hint: self.hint.clone(),
+        };
+        plain.render(if self.span.is_some() { source } else { "" })
+    }
+
+    /// A value that its type does not have.
+    pub(crate) fn bad_value(what: &str, error: &value::Error) -> Error {
+        let base = Error::new(Code::BadValue, format!("{what}: {error}"));
+        match error.hint() {
+            Some(hint) => base.hint(hint),
+            None => base,
+        }
+    }
+}
+
+impl From<cql_lite::error::Error> for Error {
+    fn from(error: cql_lite::error::Error) -> Error {
+        let cql_lite::error::Error { code, message, span, hint } = error;
+        Error { code, message, hint, span: Some(span), retry: Retry::No, acks: None }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "error[{}]: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for Error {}
