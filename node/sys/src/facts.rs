@@ -24,6 +24,9 @@ pub enum Error {
     Store(String),
 }
 
+/// A key and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// Ordered maps by name. Every call may block on a disk.
 pub trait FactStore: Send + Sync + 'static {
     /// The value under `key`, if there is one.
@@ -36,7 +39,7 @@ pub trait FactStore: Send + Sync + 'static {
     fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Error>;
 
     /// The entries of `tree` in key order, the first [`SCAN_ENTRIES_MAX`] of them.
-    fn scan(&self, tree: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error>;
+    fn scan(&self, tree: &str) -> Result<Vec<Entry>, Error>;
 }
 
 type Tree = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -76,7 +79,7 @@ impl FactStore for MemoryFacts {
         Ok(())
     }
 
-    fn scan(&self, tree: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn scan(&self, tree: &str) -> Result<Vec<Entry>, Error> {
         let trees = self.lock();
         let entries = trees.get(tree).into_iter().flatten().take(SCAN_ENTRIES_MAX);
         Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
@@ -126,7 +129,7 @@ impl FactStore for SledFacts {
         self.flush()
     }
 
-    fn scan(&self, tree: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+    fn scan(&self, tree: &str) -> Result<Vec<Entry>, Error> {
         let tree = self.db.open_tree(tree).map_err(store)?;
         let entries = tree.iter().take(SCAN_ENTRIES_MAX);
         entries

@@ -17,7 +17,7 @@ pub mod system_log;
 
 pub use blocking::{Blocking, Inline, Job, Step, Stepping, Stopped, ThreadPool, run_fn};
 pub use clock::{Clock, ManualClock, RealClock};
-pub use disk::{Disk, File, Lock, Open, RealDisk};
+pub use disk::{Disk, Faults, File, Lock, MemoryDisk, Open, RealDisk};
 pub use facts::{FactStore, MemoryFacts, SledFacts};
 pub use hash::{HashMap, HashSet, set_hash_seed};
 pub use net::{Listener, Net, Stream, TcpNet};

@@ -2,8 +2,10 @@
 //!
 //! Calls block. Whoever must not be blocked runs them as a [`Job`](crate::Job).
 
+mod memory;
 mod real;
 
+pub use memory::{Faults, MemoryDisk};
 pub use real::RealDisk;
 
 use std::io;
@@ -138,6 +140,19 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Resul
     file.sync()?;
     disk.rename(&tmp, path)?;
     disk.sync_dir(parent(path))
+}
+
+/// Creates the folder at `path` and its missing parents so that a power loss does not take them. Durable once it answers.
+pub fn create_dir_all_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    // The last folder's own name is synced in any case: an earlier run may have been killed before it came to it.
+    let mut unsynced = vec![parent(path)];
+    let mut missing = parent(path);
+    while !disk.exists(missing) && parent(missing) != missing {
+        missing = parent(missing);
+        unsynced.push(missing);
+    }
+    disk.create_dir_all(path)?;
+    unsynced.iter().try_for_each(|dir| disk.sync_dir(dir))
 }
 
 /// The folder that holds `path`; `.` for a bare name.

@@ -73,7 +73,11 @@ impl Disk for RealDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        fs::File::open(dir)?.sync_all()
+        let file = fs::File::open(dir)?;
+        if !file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        file.sync_all()
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
