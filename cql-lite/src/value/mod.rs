@@ -6,6 +6,7 @@ mod datetime;
 mod literal;
 mod order;
 mod show;
+pub(crate) use self::show::quote;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,87 @@
+//! The bind markers of a statement.
+
+use crate::ast::{
+    Condition, InValues, Marker, Relation, RelationKind, Statement, Term, Test, Using,
+};
+
+impl Statement {
+    /// Its markers, in the order in which values are bound to them. A name that is written twice
+    /// is there twice.
+    pub fn markers(&self) -> Vec<Marker> {
+        let mut found = Vec::new();
+        match self {
+            Statement::Insert(insert) => {
+                terms(&insert.values, &mut found);
+                using(&insert.using, &mut found);
+            }
+            Statement::Update(update) => {
+                using(&update.using, &mut found);
+                terms(update.assignments.iter().map(|(_, value)| value), &mut found);
+                relations(&update.where_, &mut found);
+                conditions(&update.conditions, &mut found);
+            }
+            Statement::Delete(delete) => {
+                using(&delete.using, &mut found);
+                relations(&delete.where_, &mut found);
+                conditions(&delete.conditions, &mut found);
+            }
+            Statement::Select(select) => {
+                relations(&select.where_, &mut found);
+                terms(&select.per_partition_limit, &mut found);
+                terms(&select.limit, &mut found);
+            }
+            Statement::CreateKeyspace(_)
+            | Statement::DropKeyspace(_)
+            | Statement::CreateTable(_)
+            | Statement::DropTable(_)
+            | Statement::Truncate(_)
+            | Statement::Use(_)
+            | Statement::Describe(_) => {}
+        }
+        found.sort_by_key(|marker| marker.index);
+        found
+    }
+}
+
+fn terms<'t>(all: impl IntoIterator<Item = &'t Term>, found: &mut Vec<Marker>) {
+    for one in all {
+        match one {
+            Term::Marker(marker) => found.push(marker.clone()),
+            Term::FunctionCall { args, .. } => terms(args, found),
+            Term::Literal(_) | Term::Null(_) => {}
+        }
+    }
+}
+
+fn using(using: &Using, found: &mut Vec<Marker>) {
+    terms(&using.timestamp, found);
+    terms(&using.ttl, found);
+}
+
+fn relations(all: &[Relation], found: &mut Vec<Marker>) {
+    for one in all {
+        match &one.kind {
+            RelationKind::Column { term, .. } | RelationKind::Token { term, .. } => {
+                terms([term], found);
+            }
+            RelationKind::In { values, .. } => in_values(values, found),
+            RelationKind::Tuple { terms: values, .. } => terms(values, found),
+        }
+    }
+}
+
+fn conditions(all: &[Condition], found: &mut Vec<Marker>) {
+    for one in all {
+        match &one.test {
+            Test::Compare(_, term) => terms([term], found),
+            Test::In(values) => in_values(values, found),
+        }
+    }
+}
+
+fn in_values(values: &InValues, found: &mut Vec<Marker>) {
+    match values {
+        InValues::List(all) => terms(all, found),
+        InValues::Marker(marker) => found.push(marker.clone()),
+    }
+}

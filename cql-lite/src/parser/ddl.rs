@@ -1,0 +1,351 @@
+//! `CREATE`, `DROP`, `USE`, `DESCRIBE`.
+
+use super::{Expected, Parsed, Parser};
+use crate::ast::{
+    ColumnDef, CreateKeyspace, CreateTable, Describe, DropKeyspace, DropTable, Literal, Name,
+    OptionValue, Order, Span, Spanned, Statement, TableOption, Target, Use,
+};
+use crate::code::Code;
+use crate::error::Error;
+use crate::lexer::Kind;
+use crate::types::CqlType;
+
+/// Things that can be created and dropped, but not yet here.
+const PLANNED: [&str; 9] =
+    ["INDEX", "CUSTOM", "TYPE", "MATERIALIZED", "FUNCTION", "AGGREGATE", "ROLE", "USER", "TRIGGER"];
+
+/// The columns, keys and options of a table, while they are read.
+#[derive(Default)]
+struct Draft {
+    columns: Vec<ColumnDef>,
+    key: Option<Key>,
+    clustering_order: Vec<(Name, Order)>,
+    options: Vec<TableOption>,
+}
+
+/// The primary key: partition columns, then clustering columns.
+type Key = (Vec<Name>, Vec<Name>);
+
+impl Parser<'_> {
+    /// Everything behind `CREATE`.
+    pub(super) fn create(&mut self) -> Parsed<Statement> {
+        if self.eat_keyword("KEYSPACE") || self.eat_keyword("SCHEMA") {
+            return self.create_keyspace().map(Statement::CreateKeyspace);
+        }
+        if self.eat_keyword("TABLE") || self.eat_keyword("COLUMNFAMILY") {
+            return self.create_table().map(Statement::CreateTable);
+        }
+        Err(self.planned("CREATE"))
+    }
+
+    /// Everything behind `DROP`.
+    pub(super) fn drop(&mut self) -> Parsed<Statement> {
+        if self.eat_keyword("KEYSPACE") || self.eat_keyword("SCHEMA") {
+            let if_exists = self.if_exists()?;
+            let name = self.name("a keyspace name")?;
+            return Ok(Statement::DropKeyspace(DropKeyspace { name, if_exists }));
+        }
+        if self.eat_keyword("TABLE") || self.eat_keyword("COLUMNFAMILY") {
+            let if_exists = self.if_exists()?;
+            let name = self.table_name()?;
+            return Ok(Statement::DropTable(DropTable { name, if_exists }));
+        }
+        Err(self.planned("DROP"))
+    }
+
+    /// Everything behind `USE`.
+    pub(super) fn use_(&mut self) -> Parsed<Use> {
+        Ok(Use { keyspace: self.name("a keyspace name")? })
+    }
+
+    /// Everything behind `DESCRIBE`.
+    pub(super) fn describe(&mut self, start: Span) -> Parsed<Describe> {
+        let target = if self.eat_word("KEYSPACES") {
+            Target::Keyspaces
+        } else if self.eat_word("TABLES") {
+            Target::Tables
+        } else if self.eat_word("CLUSTER") {
+            Target::Cluster
+        } else if self.eat_keyword("SCHEMA") {
+            Target::Schema
+        } else if self.eat_keyword("KEYSPACE") {
+            let named = self.at_name();
+            Target::Keyspace(if named { Some(self.name("a keyspace name")?) } else { None })
+        } else if self.eat_keyword("TABLE") || self.at_name() {
+            Target::Table(self.table_name()?)
+        } else {
+            self.expected.push(Expected::Thing("a table name"));
+            return Err(self.unexpected());
+        };
+        Ok(Describe { target, span: self.since(start) })
+    }
+
+    fn create_keyspace(&mut self) -> Parsed<CreateKeyspace> {
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.name("a keyspace name")?;
+        self.expect_keyword("WITH")?;
+        let mut replication = None;
+        let mut durable_writes = None;
+        loop {
+            let option = self.name("`replication` or `durable_writes`")?;
+            self.expect("=")?;
+            let again = match option.text.as_str() {
+                "replication" => replication.replace(self.replication()?).is_some(),
+                "durable_writes" => durable_writes.replace(self.truth()?).is_some(),
+                other => return Err(unknown_keyspace_option(other, option.span)),
+            };
+            if again {
+                return Err(twice("option", &option.text, option.span));
+            }
+            if !self.eat_keyword("AND") {
+                break;
+            }
+        }
+        let Some(replication) = replication else {
+            let message = "a keyspace needs `replication`";
+            return Err(Error::new(Code::InvalidSchema, message, name.span).with_hint(
+                "WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}",
+            ));
+        };
+        Ok(CreateKeyspace {
+            name,
+            if_not_exists,
+            replication,
+            durable_writes: durable_writes.unwrap_or(true),
+        })
+    }
+
+    /// The replication map. Its values are strings or integers, which mean the same.
+    fn replication(&mut self) -> Parsed<Vec<(String, String)>> {
+        let entries = self.map()?;
+        let mut all = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let text = match value.node {
+                Literal::Text(text) | Literal::Integer(text) => text,
+                Literal::Decimal(_)
+                | Literal::Blob(_)
+                | Literal::Uuid(_)
+                | Literal::Boolean(_)
+                | Literal::Nan
+                | Literal::Infinity
+                | Literal::NegativeInfinity => {
+                    let message = "a replication option is a string or an integer";
+                    return Err(Error::new(Code::InvalidSchema, message, value.span));
+                }
+            };
+            all.push((key.node, text));
+        }
+        Ok(all)
+    }
+
+    /// `true` or `false`, perhaps in quotes.
+    fn truth(&mut self) -> Parsed<bool> {
+        let literal = self.constant()?;
+        match &literal.node {
+            Literal::Boolean(truth) => Ok(*truth),
+            Literal::Text(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Literal::Text(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            Literal::Text(_)
+            | Literal::Integer(_)
+            | Literal::Decimal(_)
+            | Literal::Blob(_)
+            | Literal::Uuid(_)
+            | Literal::Nan
+            | Literal::Infinity
+            | Literal::NegativeInfinity => {
+                Err(Error::new(Code::InvalidSchema, "expected true or false", literal.span))
+            }
+        }
+    }
+
+    fn create_table(&mut self) -> Parsed<CreateTable> {
+        let if_not_exists = self.if_not_exists()?;
+        let name = self.table_name()?;
+        let mut draft = Draft::default();
+        self.expect("(")?;
+        loop {
+            self.column_or_key(&mut draft)?;
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.expect(")")?;
+        if self.eat_keyword("WITH") {
+            self.table_options(&mut draft)?;
+        }
+        let Draft { columns, key, clustering_order, options } = draft;
+        let Some((partition_key, clustering_key)) = key else {
+            let message = format!("table `{}` has no primary key", name.table.text);
+            return Err(Error::new(Code::InvalidSchema, message, name.span()).with_hint(
+                "end the columns with PRIMARY KEY ((partition key), clustering columns)",
+            ));
+        };
+        Ok(CreateTable {
+            name,
+            if_not_exists,
+            columns,
+            partition_key,
+            clustering_key,
+            clustering_order,
+            options,
+        })
+    }
+
+    /// `name type [STATIC] [PRIMARY KEY]`, or `PRIMARY KEY (…)`.
+    fn column_or_key(&mut self, draft: &mut Draft) -> Parsed<()> {
+        let start = self.token.span;
+        if self.eat_keyword("PRIMARY") {
+            self.expect_keyword("KEY")?;
+            let key = self.primary_key()?;
+            return set_key(draft, key, self.since(start));
+        }
+        let name = self.column()?;
+        let type_name = self.type_name()?;
+        let is_static = self.eat_keyword("STATIC");
+        let key_start = self.token.span;
+        if self.eat_keyword("PRIMARY") {
+            self.expect_keyword("KEY")?;
+            set_key(draft, (vec![name.clone()], Vec::new()), self.since(key_start))?;
+        }
+        draft.columns.push(ColumnDef { name, type_name, is_static });
+        Ok(())
+    }
+
+    /// `(a, b, c)` or `((a, b), c)`.
+    fn primary_key(&mut self) -> Parsed<Key> {
+        self.expect("(")?;
+        let partition_key = if self.at_symbol("(") {
+            self.parenthesized(Self::column)?
+        } else {
+            self.expected.push(Expected::Symbol("("));
+            vec![self.column()?]
+        };
+        let clustering_key = if self.eat(",") { self.list(Self::column)? } else { Vec::new() };
+        self.expect(")")?;
+        Ok((partition_key, clustering_key))
+    }
+
+    fn type_name(&mut self) -> Parsed<Spanned<CqlType>> {
+        if self.token.kind == Kind::Text {
+            return Err(self.unsupported("a custom type"));
+        }
+        let name = self.name("a type")?;
+        CqlType::parse(&name.text).map(|kind| Spanned::new(kind, name.span)).map_err(|unknown| {
+            if unknown.planned {
+                let message = format!("the type `{}` is not supported yet", unknown.name);
+                return Error::new(Code::NotSupported, message, name.span);
+            }
+            let error = Error::new(Code::InvalidSchema, unknown.to_string(), name.span);
+            match unknown.suggestion {
+                Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
+                None => {
+                    let all = CqlType::ALL.map(|kind| kind.name()).join(", ");
+                    error.with_hint(format!("the types are {all}"))
+                }
+            }
+        })
+    }
+
+    /// What follows `WITH`: `CLUSTERING ORDER BY (…)` and `option = value`, between `AND`s.
+    fn table_options(&mut self, draft: &mut Draft) -> Parsed<()> {
+        loop {
+            let start = self.token.span;
+            if self.at_keyword("COMPACT") {
+                return Err(self.unsupported("COMPACT STORAGE"));
+            }
+            if self.eat_keyword("CLUSTERING") {
+                self.expect_keywords(&["ORDER", "BY"])?;
+                if !draft.clustering_order.is_empty() {
+                    return Err(twice("option", "clustering order", self.since(start)));
+                }
+                draft.clustering_order = self.parenthesized(Self::ordering)?;
+            } else {
+                let option = self.table_option()?;
+                if draft.options.iter().any(|other| other.name == option.name) {
+                    return Err(twice("option", &option.name.text, option.name.span));
+                }
+                draft.options.push(option);
+            }
+            if !self.eat_keyword("AND") {
+                return Ok(());
+            }
+        }
+    }
+
+    fn table_option(&mut self) -> Parsed<TableOption> {
+        let name = self.name("an option name")?;
+        self.expect("=")?;
+        let value = if self.at_symbol("{") {
+            OptionValue::Map(self.map()?)
+        } else {
+            OptionValue::Literal(self.constant()?)
+        };
+        Ok(TableOption { name, value })
+    }
+
+    /// `{'key': value, …}`, perhaps empty.
+    fn map(&mut self) -> Parsed<Vec<(Spanned<String>, Spanned<Literal>)>> {
+        self.expect("{")?;
+        let mut all: Vec<(Spanned<String>, Spanned<Literal>)> = Vec::new();
+        if self.eat("}") {
+            return Ok(all);
+        }
+        loop {
+            let key = self.text("a string")?;
+            if all.iter().any(|(other, _)| *other == key) {
+                return Err(twice("key", &key, key.span));
+            }
+            self.expect(":")?;
+            all.push((key, self.constant()?));
+            if !self.eat(",") {
+                break;
+            }
+        }
+        self.expect("}")?;
+        Ok(all)
+    }
+
+    fn if_exists(&mut self) -> Parsed<bool> {
+        let there = self.eat_keyword("IF");
+        if there {
+            self.expect_keyword("EXISTS")?;
+        }
+        Ok(there)
+    }
+
+    /// Consumes a word that may be a name, too, unless a `.` makes it a keyspace.
+    fn eat_word(&mut self, word: &'static str) -> bool {
+        if self.second().text == "." {
+            return false;
+        }
+        self.eat_keyword(word)
+    }
+
+    /// The error behind `CREATE` or `DROP`, where neither keyspace nor table follows.
+    fn planned(&self, verb: &str) -> Error {
+        match PLANNED.into_iter().find(|word| self.at_keyword(word)) {
+            Some(word) => self.unsupported(&format!("{verb} {word}")),
+            None => self.unexpected(),
+        }
+    }
+}
+
+fn set_key(draft: &mut Draft, key: Key, span: Span) -> Parsed<()> {
+    match draft.key.replace(key) {
+        None => Ok(()),
+        Some(_) => Err(Error::new(Code::InvalidSchema, "a second primary key", span)
+            .with_hint("a key of several columns is written once: PRIMARY KEY ((a, b), c)")),
+    }
+}
+
+fn twice(what: &str, name: &str, span: Span) -> Error {
+    Error::new(Code::InvalidSchema, format!("the {what} `{name}` is written twice"), span)
+}
+
+fn unknown_keyspace_option(name: &str, span: Span) -> Error {
+    let error = Error::new(Code::InvalidSchema, format!("a keyspace has no option `{name}`"), span);
+    match crate::suggest::suggest(name, ["replication", "durable_writes"]) {
+        Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
+        None => error.with_hint("the options are replication and durable_writes"),
+    }
+}

@@ -1,0 +1,122 @@
+//! `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
+
+use super::{Parsed, Parser};
+use crate::ast::{Delete, Insert, Name, Term, Truncate, Update, Using};
+use crate::code::Code;
+use crate::error::Error;
+
+impl Parser<'_> {
+    /// Everything behind `INSERT`.
+    pub(super) fn insert(&mut self) -> Parsed<Insert> {
+        self.expect_keyword("INTO")?;
+        let table = self.table_name()?;
+        if self.at_keyword("JSON") {
+            return Err(self.unsupported("INSERT JSON"));
+        }
+        let columns = self.parenthesized(Self::column)?;
+        self.expect_keyword("VALUES")?;
+        let start = self.token.span;
+        let values = self.parenthesized(Self::term)?;
+        if values.len() != columns.len() {
+            let message =
+                format!("{} columns are named, but {} values given", columns.len(), values.len());
+            return Err(Error::new(Code::Syntax, message, self.since(start)));
+        }
+        let if_not_exists = self.if_not_exists()?;
+        let using = self.using(true)?;
+        Ok(Insert { table, columns, values, if_not_exists, using })
+    }
+
+    /// Everything behind `UPDATE`.
+    pub(super) fn update(&mut self) -> Parsed<Update> {
+        let table = self.table_name()?;
+        let using = self.using(true)?;
+        self.expect_keyword("SET")?;
+        let assignments = self.list(Self::assignment)?;
+        self.expect_keyword("WHERE")?;
+        let where_ = self.relations()?;
+        let (if_exists, conditions) = self.if_clause()?;
+        Ok(Update { table, using, assignments, where_, if_exists, conditions })
+    }
+
+    /// Everything behind `DELETE`.
+    pub(super) fn delete(&mut self) -> Parsed<Delete> {
+        let columns = if self.at_keyword("FROM") {
+            Vec::new()
+        } else {
+            let columns = self.list(Self::column)?;
+            if self.at_symbol("[") || self.at_symbol(".") {
+                return Err(self.unsupported("deleting a part of a column"));
+            }
+            columns
+        };
+        self.expect_keyword("FROM")?;
+        let table = self.table_name()?;
+        let using = self.using(false)?;
+        self.expect_keyword("WHERE")?;
+        let where_ = self.relations()?;
+        let (if_exists, conditions) = self.if_clause()?;
+        Ok(Delete { columns, table, using, where_, if_exists, conditions })
+    }
+
+    /// Everything behind `TRUNCATE`.
+    pub(super) fn truncate(&mut self) -> Parsed<Truncate> {
+        if !self.eat_keyword("TABLE") {
+            self.eat_keyword("COLUMNFAMILY");
+        }
+        Ok(Truncate { table: self.table_name()? })
+    }
+
+    /// `column = value`
+    fn assignment(&mut self) -> Parsed<(Name, Term)> {
+        let name = self.column()?;
+        if ["[", ".", "+=", "-="].iter().any(|symbol| self.at_symbol(symbol)) {
+            return Err(self.unsupported("changing a part of a column"));
+        }
+        self.expect("=")?;
+        let second = self.second().text;
+        if self.at_name() && matches!(second, "+" | "-") {
+            return Err(self.unsupported("arithmetic on a column"));
+        }
+        let term = self.term()?;
+        if self.at_symbol("+") || self.at_symbol("-") {
+            return Err(self.unsupported("arithmetic on a column"));
+        }
+        Ok((name, term))
+    }
+
+    /// `USING …`, if it is there. Only writes of values have a time to live.
+    fn using(&mut self, ttl_allowed: bool) -> Parsed<Using> {
+        let mut using = Using::default();
+        if !self.eat_keyword("USING") {
+            return Ok(using);
+        }
+        loop {
+            let start = self.token.span;
+            let timestamp = self.eat_keyword("TIMESTAMP");
+            if !timestamp && ttl_allowed {
+                self.expect_keyword("TTL")?;
+            } else if !timestamp {
+                let error = self.unexpected();
+                return Err(match self.at_keyword("TTL") {
+                    true => error.with_hint("a deletion has no time to live"),
+                    false => error,
+                });
+            }
+            let slot = if timestamp { &using.timestamp } else { &using.ttl };
+            if slot.is_some() {
+                let what = if timestamp { "TIMESTAMP" } else { "TTL" };
+                return Err(Error::new(Code::Syntax, format!("{what} is written twice"), start));
+            }
+            let term = Some(self.number_or_marker()?);
+            if timestamp {
+                using.timestamp = term;
+            } else {
+                using.ttl = term;
+            }
+            if !self.eat_keyword("AND") {
+                return Ok(using);
+            }
+        }
+    }
+}

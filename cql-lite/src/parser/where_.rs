@@ -1,0 +1,125 @@
+//! `WHERE` and `IF`.
+
+use super::{Expected, Parsed, Parser};
+use crate::ast::{Condition, InValues, Operator, Relation, RelationKind, Test};
+use crate::code::Code;
+use crate::error::Error;
+
+impl Parser<'_> {
+    /// What follows `WHERE`: relations between `AND`s.
+    pub(super) fn relations(&mut self) -> Parsed<Vec<Relation>> {
+        let mut all = vec![self.relation()?];
+        while self.eat_keyword("AND") {
+            all.push(self.relation()?);
+        }
+        if self.at_keyword("OR") {
+            let error = self.unsupported("OR");
+            return Err(error.with_hint("list the values of one column with IN (…)"));
+        }
+        Ok(all)
+    }
+
+    /// `EXISTS`, or conditions between `AND`s, behind `IF`.
+    pub(super) fn if_clause(&mut self) -> Parsed<(bool, Vec<Condition>)> {
+        if !self.eat_keyword("IF") {
+            return Ok((false, Vec::new()));
+        }
+        // A column may be called `exists`: then an operator follows.
+        if self.at_keyword("EXISTS") && !OPERATORS.iter().any(|(op, _)| self.second().text == *op) {
+            self.advance();
+            return Ok((true, Vec::new()));
+        }
+        self.expected.push(Expected::Keyword("EXISTS"));
+        let mut all = vec![self.condition()?];
+        while self.eat_keyword("AND") {
+            all.push(self.condition()?);
+        }
+        Ok((false, all))
+    }
+
+    fn relation(&mut self) -> Parsed<Relation> {
+        let start = self.token.span;
+        let kind = if self.at_symbol("(") {
+            self.tuple_relation()?
+        } else if self.at_keyword("TOKEN") {
+            self.advance();
+            let columns = self.parenthesized(Self::column)?;
+            let op = self.operator()?;
+            RelationKind::Token { columns, op, term: self.term()? }
+        } else {
+            let name = self.column()?;
+            if self.eat_keyword("IN") {
+                RelationKind::In { name, values: self.in_values()? }
+            } else {
+                let op = self.operator()?;
+                RelationKind::Column { name, op, term: self.term()? }
+            }
+        };
+        Ok(Relation { kind, span: self.since(start) })
+    }
+
+    fn tuple_relation(&mut self) -> Parsed<RelationKind> {
+        let start = self.token.span;
+        let names = self.parenthesized(Self::column)?;
+        if self.at_keyword("IN") {
+            return Err(self.unsupported("IN with several columns"));
+        }
+        let op = self.operator()?;
+        let terms = self.parenthesized(Self::term)?;
+        if terms.len() != names.len() {
+            let message = format!("{} columns are compared with {}", names.len(), terms.len());
+            return Err(Error::new(Code::BadWhere, format!("{message} values"), self.since(start)));
+        }
+        Ok(RelationKind::Tuple { names, op, terms })
+    }
+
+    fn condition(&mut self) -> Parsed<Condition> {
+        let start = self.token.span;
+        let name = self.column()?;
+        let test = if self.eat_keyword("IN") {
+            Test::In(self.in_values()?)
+        } else {
+            let op = self.operator()?;
+            Test::Compare(op, self.term()?)
+        };
+        Ok(Condition { name, test, span: self.since(start) })
+    }
+
+    fn in_values(&mut self) -> Parsed<InValues> {
+        if self.at_marker() {
+            return self.marker().map(InValues::Marker);
+        }
+        self.expect("(")?;
+        if self.eat(")") {
+            return Ok(InValues::List(Vec::new()));
+        }
+        let terms = self.list(Self::term)?;
+        self.expect(")")?;
+        Ok(InValues::List(terms))
+    }
+
+    fn operator(&mut self) -> Parsed<Operator> {
+        if let Some((_, op)) = OPERATORS.iter().find(|(symbol, _)| self.at_symbol(symbol)) {
+            self.advance();
+            return Ok(*op);
+        }
+        const PLANNED: [&str; 5] = ["BETWEEN", "CONTAINS", "IS", "LIKE", "NOT"];
+        if let Some(word) = PLANNED.into_iter().find(|word| self.at_keyword(word)) {
+            return Err(self.unsupported(word));
+        }
+        if self.at_symbol("[") || self.at_symbol(".") {
+            return Err(self.unsupported("a part of a column"));
+        }
+        self.expected.push(Expected::Thing("an operator (= < <= > >= !=)"));
+        Err(self.unexpected())
+    }
+}
+
+const OPERATORS: [(&str, Operator); 6] = [
+    ("=", Operator::Eq),
+    ("<", Operator::Lt),
+    ("<=", Operator::Le),
+    (">", Operator::Gt),
+    (">=", Operator::Ge),
+    ("!=", Operator::NotEq),
+];

@@ -1,0 +1,363 @@
+//! Tree to text, such that parsing the text gives the tree again.
+//!
+//! A statement is one line without `;`. `{:#}` writes a `CREATE TABLE` over several lines, as
+//! `DESCRIBE` shows it.
+
+use std::fmt::{self, Display, Formatter};
+
+use crate::ast::{
+    Condition, CreateKeyspace, CreateTable, Delete, Describe, InValues, Insert, Literal, Marker,
+    Name, Operator, OptionValue, Order, Relation, RelationKind, Select, SelectExpr, Selector,
+    Selectors, Statement, TableName, TableOption, Target, Term, Test, Update, Using,
+};
+use crate::keyword::quote_name;
+use crate::value::quote;
+
+impl Display for Statement {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Statement::CreateKeyspace(statement) => statement.fmt(f),
+            Statement::DropKeyspace(statement) => {
+                write!(f, "DROP KEYSPACE {}{}", if_exists(statement.if_exists), statement.name)
+            }
+            Statement::CreateTable(statement) => statement.fmt(f),
+            Statement::DropTable(statement) => {
+                write!(f, "DROP TABLE {}{}", if_exists(statement.if_exists), statement.name)
+            }
+            Statement::Truncate(statement) => write!(f, "TRUNCATE {}", statement.table),
+            Statement::Use(statement) => write!(f, "USE {}", statement.keyspace),
+            Statement::Insert(statement) => statement.fmt(f),
+            Statement::Update(statement) => statement.fmt(f),
+            Statement::Delete(statement) => statement.fmt(f),
+            Statement::Select(statement) => statement.fmt(f),
+            Statement::Describe(statement) => statement.fmt(f),
+        }
+    }
+}
+
+impl Display for Name {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&quote_name(&self.text))
+    }
+}
+
+impl Display for TableName {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.keyspace {
+            Some(keyspace) => write!(f, "{keyspace}.{}", self.table),
+            None => self.table.fmt(f),
+        }
+    }
+}
+
+impl Display for CreateKeyspace {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let entries = self.replication.iter().map(|(key, value)| {
+            let (key, value) = (quote(key), quote(value));
+            format!("{key}: {value}")
+        });
+        let replication = entries.collect::<Vec<_>>().join(", ");
+        let if_not_exists = if_not_exists(self.if_not_exists);
+        write!(
+            f,
+            "CREATE KEYSPACE {if_not_exists}{} WITH replication = {{{replication}}} \
+             AND durable_writes = {}",
+            self.name, self.durable_writes
+        )
+    }
+}
+
+impl Display for CreateTable {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (open, between, close, and) = match f.alternate() {
+            true => ("(\n    ", ",\n    ", "\n)", "\n    AND "),
+            false => ("(", ", ", ")", " AND "),
+        };
+        write!(f, "CREATE TABLE {}{} {open}", if_not_exists(self.if_not_exists), self.name)?;
+        for column in &self.columns {
+            let is_static = if column.is_static { " STATIC" } else { "" };
+            write!(f, "{} {}{is_static}{between}", column.name, column.type_name.node)?;
+        }
+        let partition_key = joined(&self.partition_key);
+        match self.partition_key.len() {
+            1 => write!(f, "PRIMARY KEY ({partition_key}")?,
+            _ => write!(f, "PRIMARY KEY (({partition_key})")?,
+        }
+        for name in &self.clustering_key {
+            write!(f, ", {name}")?;
+        }
+        write!(f, "){close}")?;
+        let mut before = " WITH ";
+        if !self.clustering_order.is_empty() {
+            let order = joined(self.clustering_order.iter().map(ordering));
+            write!(f, "{before}CLUSTERING ORDER BY ({order})")?;
+            before = and;
+        }
+        for option in &self.options {
+            write!(f, "{before}{option}")?;
+            before = and;
+        }
+        Ok(())
+    }
+}
+
+impl Display for TableOption {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            OptionValue::Literal(literal) => write!(f, "{} = {}", self.name, literal.node),
+            OptionValue::Map(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(key, value)| format!("{}: {}", quote(&key.node), value.node));
+                write!(f, "{} = {{{}}}", self.name, joined(entries))
+            }
+        }
+    }
+}
+
+impl Display for Insert {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let (columns, values) = (joined(&self.columns), joined(&self.values));
+        write!(f, "INSERT INTO {} ({columns}) VALUES ({values})", self.table)?;
+        if self.if_not_exists {
+            f.write_str(" IF NOT EXISTS")?;
+        }
+        self.using.fmt(f)
+    }
+}
+
+impl Display for Update {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let assignments =
+            joined(self.assignments.iter().map(|(name, term)| format!("{name} = {term}")));
+        write!(f, "UPDATE {}{} SET {assignments}", self.table, self.using)?;
+        write_where(f, &self.where_)?;
+        write_if(f, self.if_exists, &self.conditions)
+    }
+}
+
+impl Display for Delete {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("DELETE ")?;
+        if !self.columns.is_empty() {
+            write!(f, "{} ", joined(&self.columns))?;
+        }
+        write!(f, "FROM {}{}", self.table, self.using)?;
+        write_where(f, &self.where_)?;
+        write_if(f, self.if_exists, &self.conditions)
+    }
+}
+
+impl Display for Using {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if let Some(timestamp) = &self.timestamp {
+            parts.push((timestamp, format!("TIMESTAMP {timestamp}")));
+        }
+        if let Some(ttl) = &self.ttl {
+            parts.push((ttl, format!("TTL {ttl}")));
+        }
+        // Two markers keep the order in which they are bound.
+        parts.sort_by_key(|(term, _)| match term {
+            Term::Marker(marker) => marker.index,
+            Term::Literal(_) | Term::FunctionCall { .. } | Term::Null(_) => 0,
+        });
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let parts: Vec<String> = parts.into_iter().map(|(_, text)| text).collect();
+        write!(f, " USING {}", parts.join(" AND "))
+    }
+}
+
+impl Display for Select {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let distinct = if self.distinct { "DISTINCT " } else { "" };
+        write!(f, "SELECT {distinct}{} FROM {}", self.selectors, self.from)?;
+        write_where(f, &self.where_)?;
+        if !self.order_by.is_empty() {
+            write!(f, " ORDER BY {}", joined(self.order_by.iter().map(ordering)))?;
+        }
+        if let Some(limit) = &self.per_partition_limit {
+            write!(f, " PER PARTITION LIMIT {limit}")?;
+        }
+        if let Some(limit) = &self.limit {
+            write!(f, " LIMIT {limit}")?;
+        }
+        if self.allow_filtering {
+            f.write_str(" ALLOW FILTERING")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Selectors {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Selectors::All => f.write_str("*"),
+            Selectors::Some(selectors) => f.write_str(&joined(selectors)),
+        }
+    }
+}
+
+impl Display for Selector {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.alias {
+            Some(alias) => write!(f, "{} AS {alias}", self.expr),
+            None => self.expr.fmt(f),
+        }
+    }
+}
+
+impl Display for SelectExpr {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            SelectExpr::Column(name) => name.fmt(f),
+            SelectExpr::CountAll(_) => f.write_str("count(*)"),
+            SelectExpr::Function { name, args, .. } => {
+                write!(f, "{}({})", function_name(name), joined(args))
+            }
+        }
+    }
+}
+
+impl Display for Relation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            RelationKind::Column { name, op, term } => write!(f, "{name} {op} {term}"),
+            RelationKind::In { name, values } => write!(f, "{name} IN {values}"),
+            RelationKind::Token { columns, op, term } => {
+                write!(f, "token({}) {op} {term}", joined(columns))
+            }
+            RelationKind::Tuple { names, op, terms } => {
+                write!(f, "({}) {op} ({})", joined(names), joined(terms))
+            }
+        }
+    }
+}
+
+impl Display for InValues {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            InValues::List(terms) => write!(f, "({})", joined(terms)),
+            InValues::Marker(marker) => marker.fmt(f),
+        }
+    }
+}
+
+impl Display for Condition {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.test {
+            Test::Compare(op, term) => write!(f, "{} {op} {term}", self.name),
+            Test::In(values) => write!(f, "{} IN {values}", self.name),
+        }
+    }
+}
+
+impl Display for Operator {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operator::Eq => "=",
+            Operator::Lt => "<",
+            Operator::Le => "<=",
+            Operator::Gt => ">",
+            Operator::Ge => ">=",
+            Operator::NotEq => "!=",
+        })
+    }
+}
+
+impl Display for Term {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Literal(literal) => literal.node.fmt(f),
+            Term::Marker(marker) => marker.fmt(f),
+            Term::FunctionCall { name, args, .. } => {
+                write!(f, "{}({})", function_name(name), joined(args))
+            }
+            Term::Null(_) => f.write_str("null"),
+        }
+    }
+}
+
+impl Display for Marker {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, ":{}", quote_name(name)),
+            None => f.write_str("?"),
+        }
+    }
+}
+
+impl Display for Literal {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Literal::Integer(digits) | Literal::Decimal(digits) => f.write_str(digits),
+            Literal::Text(text) => f.write_str(&quote(text)),
+            Literal::Blob(bytes) => {
+                f.write_str("0x")?;
+                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+            Literal::Uuid(uuid) => uuid.fmt(f),
+            Literal::Boolean(truth) => truth.fmt(f),
+            Literal::Nan => f.write_str("NaN"),
+            Literal::Infinity => f.write_str("Infinity"),
+            Literal::NegativeInfinity => f.write_str("-Infinity"),
+        }
+    }
+}
+
+impl Display for Describe {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Target::Cluster => f.write_str("DESCRIBE CLUSTER"),
+            Target::Schema => f.write_str("DESCRIBE SCHEMA"),
+            Target::Keyspaces => f.write_str("DESCRIBE KEYSPACES"),
+            Target::Tables => f.write_str("DESCRIBE TABLES"),
+            Target::Keyspace(None) => f.write_str("DESCRIBE KEYSPACE"),
+            Target::Keyspace(Some(name)) => write!(f, "DESCRIBE KEYSPACE {name}"),
+            Target::Table(name) => write!(f, "DESCRIBE TABLE {name}"),
+        }
+    }
+}
+
+/// A function's name: `token` is reserved and a function all the same.
+fn function_name(name: &Name) -> String {
+    if name.text == "token" { name.text.clone() } else { name.to_string() }
+}
+
+fn write_where(f: &mut Formatter<'_>, relations: &[Relation]) -> fmt::Result {
+    write_and(f, " WHERE ", relations)
+}
+
+fn write_if(f: &mut Formatter<'_>, if_exists: bool, conditions: &[Condition]) -> fmt::Result {
+    if if_exists { f.write_str(" IF EXISTS") } else { write_and(f, " IF ", conditions) }
+}
+
+/// `before` and the things between `AND`s; nothing where there are none.
+fn write_and<T: Display>(f: &mut Formatter<'_>, before: &str, things: &[T]) -> fmt::Result {
+    for (at, thing) in things.iter().enumerate() {
+        write!(f, "{}{thing}", if at == 0 { before } else { " AND " })?;
+    }
+    Ok(())
+}
+
+fn if_exists(there: bool) -> &'static str {
+    if there { "IF EXISTS " } else { "" }
+}
+
+fn if_not_exists(there: bool) -> &'static str {
+    if there { "IF NOT EXISTS " } else { "" }
+}
+
+fn ordering((name, order): &(Name, Order)) -> String {
+    match order {
+        Order::Asc => format!("{name} ASC"),
+        Order::Desc => format!("{name} DESC"),
+    }
+}
+
+fn joined<T: Display>(things: impl IntoIterator<Item = T>) -> String {
+    let things: Vec<String> = things.into_iter().map(|thing| thing.to_string()).collect();
+    things.join(", ")
+}

@@ -1,0 +1,106 @@
+//! Cutting a script into statements, without understanding them.
+//!
+//! A `;` inside a string, a quoted name or a comment ends nothing.
+
+use crate::scan::{self, Kind};
+use crate::span::Span;
+
+/// One statement of a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'s> {
+    /// Its text, without the blanks and comments around it and without `;`. Empty only where the
+    /// script ends inside a comment that no statement precedes.
+    pub text: &'s str,
+    /// Where `text` stands in the script.
+    pub span: Span,
+    /// What ended it.
+    pub ending: Ending,
+}
+
+/// What ended a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// A `;`: the statement is complete.
+    Semicolon,
+    /// The script: more may follow.
+    EndOfText,
+    /// The script, inside of something: more must follow.
+    Unclosed(Unclosed),
+}
+
+/// What was open when the script ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unclosed {
+    /// `/*`
+    Comment,
+    /// `'`
+    Text,
+    /// `$$`
+    Dollars,
+    /// `"`
+    Name,
+}
+
+impl Part<'_> {
+    /// Whether a `;` ended it. An editor asks for another line while the last one is not.
+    pub fn is_complete(&self) -> bool {
+        self.ending == Ending::Semicolon
+    }
+}
+
+/// The statements of `script`, in order. Empty ones are left out.
+pub fn split(script: &str) -> Statements<'_> {
+    Statements { script, at: 0 }
+}
+
+/// What [`split`] returns.
+#[derive(Clone, Debug)]
+pub struct Statements<'s> {
+    script: &'s str,
+    at: usize,
+}
+
+impl Statements<'_> {
+    /// Whether the script ends with a statement that nothing ended: an editor then asks for
+    /// another line. True inside of an open comment, false for an empty script.
+    pub fn is_incomplete(&self) -> bool {
+        self.clone().last().is_some_and(|part| !part.is_complete())
+    }
+}
+
+impl<'s> Iterator for Statements<'s> {
+    type Item = Part<'s>;
+
+    fn next(&mut self) -> Option<Part<'s>> {
+        // From the first byte that matters to behind the last.
+        let mut words: Option<(usize, usize)> = None;
+        let part = |words: Option<(usize, usize)>, at, ending| {
+            let (start, end) = words.unwrap_or((at, at));
+            Part { text: &self.script[start..end], span: Span::new(start, end), ending }
+        };
+        while let Some(piece) = scan::piece(&self.script[self.at..]) {
+            let start = self.at;
+            self.at += piece.len;
+            let open = match piece.kind {
+                Kind::Semicolon if words.is_some() => {
+                    return Some(part(words, start, Ending::Semicolon));
+                }
+                Kind::Blank | Kind::Semicolon => continue,
+                Kind::Comment if piece.closed => continue,
+                Kind::Comment => {
+                    return Some(part(words, start, Ending::Unclosed(Unclosed::Comment)));
+                }
+                Kind::Text => Ending::Unclosed(Unclosed::Text),
+                Kind::Dollars => Ending::Unclosed(Unclosed::Dollars),
+                Kind::Name => Ending::Unclosed(Unclosed::Name),
+                // A single character is always whole.
+                Kind::Other => Ending::EndOfText,
+            };
+            words = Some((words.map_or(start, |(first, _)| first), self.at));
+            if !piece.closed {
+                return Some(part(words, start, open));
+            }
+        }
+        words.map(|_| part(words, self.at, Ending::EndOfText))
+    }
+}
