@@ -1,0 +1,1 @@
+//! Decisions as values: who is asked, how many must answer, and where the count stands.

@@ -1,0 +1,108 @@
+//! Reads: data from one replica, digests from others, one merged page.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    Consistency, HostId, Partition,
+    read::{Command, Position},
+};
+
+use crate::{Shared, write::names};
+
+/// Limits of one page that every read has, beside the rows its client asks for.
+pub const PAGE_BYTES_MAX: u64 = 1 << 20;
+
+/// Tombstones met in one page: an all-tombstone page may be empty, but ends.
+pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
+
+/// A read of one page.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What to read. Its limits are those of the page: `rows` is the page size or what is left of
+    /// LIMIT, whichever is less; `bytes` and `tombstones` are cut to `PAGE_BYTES_MAX` and
+    /// `PAGE_TOMBSTONES_MAX`. Go on from an earlier page with `resume_at`.
+    pub command: Command,
+    /// How many replicas must agree. Not ANY, EACH_QUORUM, SERIAL or LOCAL_SERIAL.
+    pub consistency: Consistency,
+    /// How long to wait for them.
+    pub timeout: Duration,
+    /// Names the client's request in logs.
+    pub trace: u64,
+}
+
+/// A page: what the replicas know together, up to a position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// In (token, bytes) order, rows in ascending stored order also for a reversed read. Shadowed
+    /// data is gone, and so are rows and partitions that no reader sees at the command's `now`.
+    /// What is left of tombstones (dead cells of live rows) means nothing to the caller.
+    pub partitions: Vec<Partition>,
+    /// Live rows in it, never more than the limit. A partition with live statics and no live row
+    /// counts as one.
+    pub rows: u64,
+    /// Where the next page begins; `None` when there is nothing beyond. A page may be empty or
+    /// short and still have a next one.
+    pub next: Option<Position>,
+}
+
+/// Why a read was not answered. A read changes nothing that its client can see, so all of these
+/// are safe to repeat.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Too few replicas are alive or reachable.
+    #[error("{consistency} needs {required} replicas and {alive} are alive; missing: {}", names(missing))]
+    Unavailable {
+        /// The level asked for.
+        consistency: Consistency,
+        /// Answers that it needs.
+        required: usize,
+        /// Replicas that could give one.
+        alive: usize,
+        /// The replicas that are down.
+        missing: Vec<HostId>,
+    },
+    /// Too few replicas answered in time, or too few are left that could.
+    #[error("{consistency} needs {required} answers and got {received} in time; missing: {}", names(missing))]
+    Timeout {
+        /// The level asked for.
+        consistency: Consistency,
+        /// Answers that it needs.
+        required: usize,
+        /// Answers that came; as many as required when read repair was what took too long.
+        received: usize,
+        /// The replicas that did not answer.
+        missing: Vec<HostId>,
+    },
+    /// Replicas answered that they cannot: corrupt data, a failed disk. Repeating does not help
+    /// until an operator has.
+    #[error(
+        "{consistency} needs {required} answers and got {received}: {}",
+        failures.iter().map(|(host, what)| format!("{host}: {what}")).collect::<Vec<_>>().join(", ")
+    )]
+    Failed {
+        /// The level asked for.
+        consistency: Consistency,
+        /// Answers that it needs.
+        required: usize,
+        /// Answers that came.
+        received: usize,
+        /// Who failed, and what it said.
+        failures: Vec<(HostId, String)>,
+    },
+    /// This node, or too many replicas, have too much to do. Repeat later, more slowly.
+    #[error("overloaded: {0}")]
+    Overloaded(String),
+    /// The request makes no sense, at any time.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Makes `command` go on after `position`, which an earlier page of the same command gave as its
+/// `next`. `None` when there is nothing beyond.
+pub fn resume_at(_command: Command, _position: Position) -> Option<Command> {
+    unimplemented!()
+}
+
+pub(crate) async fn run(_shared: &Arc<Shared>, _request: Request) -> Result<Page, Error> {
+    unimplemented!()
+}
