@@ -11,6 +11,8 @@ use cql_lite::types::CqlType;
 
 use crate::token::Token;
 
+mod ordered;
+
 /// A partition key with its token. Ordered by token, then by bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartitionKey {
@@ -63,12 +65,21 @@ impl Slice {
     }
 }
 
+/// Longest component of a key, bytes: it travels behind a `u16`.
+pub const COMPONENT_BYTES_MAX: usize = 65_535;
+
+/// Longest serialized partition key, bytes.
+pub const PARTITION_KEY_BYTES_MAX: usize = 65_535;
+
 /// Why bytes are not a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bytes are not what `encode` writes for these types.
     #[error("malformed key at byte {0}")]
     Malformed(usize),
+    /// A partition key of no bytes: its token is before everything, where no range holds it.
+    #[error("a partition key may not be empty")]
+    Empty,
     /// A component is longer than 65,535 bytes, or the whole key is.
     #[error("key of {bytes} bytes is longer than {max}")]
     TooLong {
@@ -82,29 +93,78 @@ pub enum Error {
 /// Serializes the components of a partition key as drivers hash them.
 ///
 /// # Errors
-/// `TooLong` past 65,535 bytes, for a component or for the whole.
-pub fn compose(_components: &[&[u8]]) -> Result<Bytes, Error> {
-    unimplemented!()
+/// `TooLong` past 65,535 bytes, for a component or for the whole; `Empty` for a single component
+/// of no bytes.
+pub fn compose(components: &[&[u8]]) -> Result<Bytes, Error> {
+    let key = match components {
+        [] | [[]] => return Err(Error::Empty),
+        [component] => component.to_vec(),
+        components => {
+            let mut key = Vec::with_capacity(components.iter().map(|it| it.len() + 3).sum());
+            for component in components {
+                let len = u16::try_from(component.len()).map_err(|_| too_long(component.len()))?;
+                key.extend_from_slice(&len.to_be_bytes());
+                key.extend_from_slice(component);
+                key.push(0);
+            }
+            key
+        }
+    };
+    if PARTITION_KEY_BYTES_MAX < key.len() {
+        return Err(too_long(key.len()));
+    }
+    Ok(key.into())
 }
 
 /// The components of a serialized partition key of `count` columns.
 ///
 /// # Errors
 /// `Malformed` where the lengths do not add up.
-pub fn decompose(_key: &Bytes, _count: usize) -> Result<Vec<Bytes>, Error> {
-    unimplemented!()
+pub fn decompose(key: &Bytes, count: usize) -> Result<Vec<Bytes>, Error> {
+    if count == 1 {
+        return Ok(vec![key.clone()]);
+    }
+    let mut components = Vec::with_capacity(count);
+    let mut at = 0;
+    for _ in 0..count {
+        let rest = key.get(at..).unwrap_or_default();
+        let (len, rest) = rest.split_first_chunk::<2>().ok_or(Error::Malformed(at))?;
+        let len = usize::from(u16::from_be_bytes(*len));
+        if rest.get(len) != Some(&0) {
+            return Err(Error::Malformed(at));
+        }
+        components.push(key.slice(at + 2..at + 2 + len));
+        at += len + 3;
+    }
+    if at == key.len() { Ok(components) } else { Err(Error::Malformed(at)) }
 }
 
 /// Encodes clustering components (each in serialized CQL form, already validated against its type)
 /// in order. Fewer components than columns give the encoding of a prefix.
 ///
 /// # Errors
-/// `TooLong` when a component is longer than 65,535 bytes.
+/// `TooLong` when a component is longer than 65,535 bytes; `Malformed` when it has not the length
+/// of its type, or when there are more components than columns.
 pub fn encode_clustering(
-    _columns: &[(CqlType, Order)],
-    _components: &[&[u8]],
+    columns: &[(CqlType, Order)],
+    components: &[&[u8]],
 ) -> Result<Bytes, Error> {
-    unimplemented!()
+    if columns.len() < components.len() {
+        return Err(Error::Malformed(columns.len()));
+    }
+    let mut key = Vec::with_capacity(components.iter().map(|it| it.len() + 2).sum());
+    for ((cql_type, order), component) in columns.iter().zip(components) {
+        if COMPONENT_BYTES_MAX < component.len() {
+            return Err(too_long(component.len()));
+        }
+        let from = key.len();
+        ordered::write(&mut key, *cql_type, component).ok_or(Error::Malformed(from))?;
+        match order {
+            Order::Asc => {}
+            Order::Desc => key[from..].iter_mut().for_each(|it| *it = !*it),
+        }
+    }
+    Ok(key.into())
 }
 
 /// The serialized CQL components of an encoded clustering key (or prefix of one).
@@ -112,10 +172,29 @@ pub fn encode_clustering(
 /// # Errors
 /// `Malformed` where the bytes are not an encoding of these types.
 pub fn decode_clustering(
-    _columns: &[(CqlType, Order)],
-    _clustering: &[u8],
+    columns: &[(CqlType, Order)],
+    clustering: &[u8],
 ) -> Result<Vec<Bytes>, Error> {
-    unimplemented!()
+    let mut components = Vec::with_capacity(columns.len());
+    let mut at = 0;
+    for (cql_type, order) in columns {
+        let rest = &clustering[at..];
+        if rest.is_empty() {
+            break;
+        }
+        let mask = match order {
+            Order::Asc => 0x00,
+            Order::Desc => 0xFF,
+        };
+        let (component, len) = ordered::read(rest, mask, *cql_type).ok_or(Error::Malformed(at))?;
+        components.push(component.into());
+        at += len;
+    }
+    if at == clustering.len() { Ok(components) } else { Err(Error::Malformed(at)) }
+}
+
+fn too_long(bytes: usize) -> Error {
+    Error::TooLong { bytes, max: COMPONENT_BYTES_MAX }
 }
 
 /// The bound before everything that begins with `prefix`.
@@ -125,7 +204,11 @@ pub fn before(prefix: &[u8]) -> Bytes {
 
 /// The bound after everything that begins with `prefix`.
 pub fn after(prefix: &[u8]) -> Bytes {
-    let mut bound = prefix.to_vec();
+    let mut bound = Vec::with_capacity(prefix.len() + 1);
+    bound.extend_from_slice(prefix);
     bound.push(0xFF);
     bound.into()
 }
+
+#[cfg(test)]
+mod tests;

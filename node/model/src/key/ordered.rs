@@ -1,0 +1,202 @@
+//! One clustering component as bytes whose order is that of its CQL type: `docs/formats/keys.md`.
+//!
+//! ```text
+//! 40                         the empty value, before all others
+//! 80 n bytes                 types of fixed length, transformed so that bytes compare as values
+//! 80 escaped bytes 00        text, ascii, blob, inet: 00 is written 01 01, and 01 is written 01 02
+//! ```
+//!
+//! Nothing here knows of DESC but the mask that reading takes: inverted bytes compare inversely.
+
+use cql_lite::types::CqlType;
+
+/// Begins the empty value.
+const EMPTY: u8 = 0x40;
+/// Begins any other value.
+const VALUE: u8 = 0x80;
+/// Ends what has no fixed length.
+const END: u8 = 0x00;
+/// Comes before the two bytes that stand for `END` and itself.
+const ESCAPE: u8 = 0x01;
+
+/// Appends a component; `None` when it has not the length of its type.
+pub(super) fn write(key: &mut Vec<u8>, cql_type: CqlType, component: &[u8]) -> Option<()> {
+    if component.is_empty() {
+        key.push(EMPTY);
+        return Some(());
+    }
+    key.push(VALUE);
+    match cql_type {
+        CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet => escape(key, component),
+        CqlType::Boolean => {
+            let [byte] = exactly(component)?;
+            key.push(u8::from(byte != 0));
+        }
+        CqlType::Tinyint => key.push(u8::from_be_bytes(exactly(component)?) ^ 0x80),
+        CqlType::Smallint => {
+            key.extend((u16::from_be_bytes(exactly(component)?) ^ 1 << 15).to_be_bytes());
+        }
+        CqlType::Int => {
+            key.extend((u32::from_be_bytes(exactly(component)?) ^ 1 << 31).to_be_bytes())
+        }
+        CqlType::Date => key.extend(exactly::<4>(component)?),
+        CqlType::Bigint | CqlType::Time | CqlType::Timestamp => {
+            key.extend((u64::from_be_bytes(exactly(component)?) ^ 1 << 63).to_be_bytes());
+        }
+        CqlType::Float => {
+            key.extend(order_f32(u32::from_be_bytes(exactly(component)?)).to_be_bytes())
+        }
+        CqlType::Double => {
+            key.extend(order_f64(u64::from_be_bytes(exactly(component)?)).to_be_bytes())
+        }
+        CqlType::Uuid => {
+            key.extend(order_uuid(u128::from_be_bytes(exactly(component)?)).to_be_bytes())
+        }
+        CqlType::Timeuuid => {
+            key.extend(order_timeuuid(u128::from_be_bytes(exactly(component)?)).to_be_bytes());
+        }
+    }
+    Some(())
+}
+
+/// The component at the start of `bytes`, which are inverted by `mask`, and how many bytes it
+/// takes. `None` when there is none of this type.
+pub(super) fn read(bytes: &[u8], mask: u8, cql_type: CqlType) -> Option<(Vec<u8>, usize)> {
+    let (lead, rest) = bytes.split_first()?;
+    match lead ^ mask {
+        EMPTY => return Some((Vec::new(), 1)),
+        VALUE => {}
+        _ => return None,
+    }
+    let Some(len) = cql_type.fixed_len() else {
+        let (component, len) = unescape(rest, mask)?;
+        return Some((component, len + 1));
+    };
+    let mut value: Vec<u8> = rest.get(..len)?.iter().map(|it| it ^ mask).collect();
+    match cql_type {
+        CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet | CqlType::Date => {}
+        CqlType::Boolean => {
+            if 1 < value[0] {
+                return None;
+            }
+        }
+        CqlType::Tinyint
+        | CqlType::Smallint
+        | CqlType::Int
+        | CqlType::Bigint
+        | CqlType::Time
+        | CqlType::Timestamp => value[0] ^= 0x80,
+        CqlType::Float => {
+            let bits = u32::from_be_bytes(exactly(&value)?);
+            value = restore_f32(bits).to_be_bytes().to_vec();
+        }
+        CqlType::Double => {
+            let bits = u64::from_be_bytes(exactly(&value)?);
+            value = restore_f64(bits).to_be_bytes().to_vec();
+        }
+        CqlType::Uuid => {
+            let ordered = u128::from_be_bytes(exactly(&value)?);
+            value = restore_uuid(ordered).to_be_bytes().to_vec();
+        }
+        CqlType::Timeuuid => {
+            let ordered = u128::from_be_bytes(exactly(&value)?);
+            value = restore_timeuuid(ordered).to_be_bytes().to_vec();
+        }
+    }
+    Some((value, len + 1))
+}
+
+fn exactly<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {
+    bytes.try_into().ok()
+}
+
+fn escape(key: &mut Vec<u8>, component: &[u8]) {
+    for &byte in component {
+        match byte {
+            END => key.extend([ESCAPE, 1]),
+            ESCAPE => key.extend([ESCAPE, 2]),
+            byte => key.push(byte),
+        }
+    }
+    key.push(END);
+}
+
+/// What was escaped, and how many bytes that took with its end.
+fn unescape(bytes: &[u8], mask: u8) -> Option<(Vec<u8>, usize)> {
+    let mut component = Vec::with_capacity(bytes.len());
+    let mut rest = bytes.iter().map(|it| it ^ mask).enumerate();
+    while let Some((at, byte)) = rest.next() {
+        match byte {
+            // Of no bytes there is the form that begins with `EMPTY` alone.
+            END if component.is_empty() => return None,
+            END => return Some((component, at + 1)),
+            ESCAPE => match rest.next()?.1 {
+                1 => component.push(END),
+                2 => component.push(ESCAPE),
+                _ => return None,
+            },
+            byte => component.push(byte),
+        }
+    }
+    None
+}
+
+/// As Java's `Double.compare`: -0.0 before 0.0, NaN after all. All NaNs are one, as they are there:
+/// what is read back is the canonical one.
+fn order_f64(bits: u64) -> u64 {
+    let bits = if f64::from_bits(bits).is_nan() { f64::NAN.to_bits() & !(1 << 63) } else { bits };
+    if bits >> 63 == 0 { bits ^ 1 << 63 } else { !bits }
+}
+
+fn restore_f64(ordered: u64) -> u64 {
+    if ordered >> 63 == 1 { ordered ^ 1 << 63 } else { !ordered }
+}
+
+fn order_f32(bits: u32) -> u32 {
+    let bits = if f32::from_bits(bits).is_nan() { f32::NAN.to_bits() & !(1 << 31) } else { bits };
+    if bits >> 31 == 0 { bits ^ 1 << 31 } else { !bits }
+}
+
+fn restore_f32(ordered: u32) -> u32 {
+    if ordered >> 31 == 1 { ordered ^ 1 << 31 } else { !ordered }
+}
+
+/// The version first; then, of version 1, the time from its high bits down, and of any other the
+/// bits in their order; then the last eight bytes.
+fn order_uuid(uuid: u128) -> u128 {
+    let high = (uuid >> 64) as u64;
+    let ordered = match high >> 12 & 0xF {
+        1 => time_first(high),
+        version => version << 60 | (high >> 16) << 12 | high & 0xFFF,
+    };
+    u128::from(ordered) << 64 | u128::from(uuid as u64)
+}
+
+fn restore_uuid(ordered: u128) -> u128 {
+    let high = (ordered >> 64) as u64;
+    let restored = match high >> 60 {
+        1 => time_last(high),
+        version => (high >> 12) << 16 | version << 12 | high & 0xFFF,
+    };
+    u128::from(restored) << 64 | u128::from(ordered as u64)
+}
+
+/// The last eight bytes of a timeuuid compare as signed ones: a habit of old that stays.
+const SIGNS: u128 = 0x8080_8080_8080_8080;
+
+fn order_timeuuid(uuid: u128) -> u128 {
+    u128::from(time_first((uuid >> 64) as u64)) << 64 | u128::from(uuid as u64) ^ SIGNS
+}
+
+fn restore_timeuuid(ordered: u128) -> u128 {
+    u128::from(time_last((ordered >> 64) as u64)) << 64 | u128::from(ordered as u64) ^ SIGNS
+}
+
+/// From low, middle, version and high of the time to version and high, middle, low.
+fn time_first(high: u64) -> u64 {
+    high << 48 | (high >> 16 & 0xFFFF) << 32 | high >> 32
+}
+
+fn time_last(ordered: u64) -> u64 {
+    ordered << 32 | (ordered >> 32 & 0xFFFF) << 16 | ordered >> 48
+}

@@ -1,0 +1,191 @@
+//! The key codec against the CQL comparison of every type.
+
+use super::*;
+use cql_lite::value::compare;
+use proptest::{collection::vec, prelude::*, sample::select};
+use std::cmp::Ordering;
+
+const ORDERS: [Order; 2] = [Order::Asc, Order::Desc];
+
+/// Serialized values of a type: extremes, neighbors and ties more often than chance would.
+fn value(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
+    let byte = prop_oneof![select(vec![0x00, 0x01, 0x02, 0x7F, 0x80, 0xFE, 0xFF]), any::<u8>()];
+    match cql_type {
+        CqlType::Ascii => "[\u{0}-\u{7f}]{0,5}".prop_map(String::into_bytes).boxed(),
+        CqlType::Text => ".{0,5}".prop_map(String::into_bytes).boxed(),
+        CqlType::Blob => vec(byte, 0..6).boxed(),
+        CqlType::Inet => prop_oneof![vec(byte.clone(), 4), vec(byte, 16)].boxed(),
+        CqlType::Boolean => select(vec![vec![0], vec![1]]).boxed(),
+        CqlType::Double => prop_oneof![
+            select(vec![0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MIN_POSITIVE]),
+            any::<f64>().prop_filter("one NaN is enough", |it| !it.is_nan())
+        ]
+        .prop_map(|it| it.to_be_bytes().to_vec())
+        .boxed(),
+        CqlType::Float => prop_oneof![
+            select(vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE]),
+            any::<f32>().prop_filter("one NaN is enough", |it| !it.is_nan())
+        ]
+        .prop_map(|it| it.to_be_bytes().to_vec())
+        .boxed(),
+        CqlType::Time => {
+            (0..86_400_000_000_000_u64).prop_map(|it| it.to_be_bytes().to_vec()).boxed()
+        }
+        CqlType::Uuid => vec(byte, 16).boxed(),
+        CqlType::Timeuuid => vec(byte, 16)
+            .prop_map(|mut it| {
+                it[6] = 0x10 | it[6] & 0x0F;
+                it
+            })
+            .boxed(),
+        CqlType::Tinyint => vec(byte, 1).boxed(),
+        CqlType::Smallint => vec(byte, 2).boxed(),
+        CqlType::Int | CqlType::Date => vec(byte, 4).boxed(),
+        CqlType::Bigint | CqlType::Timestamp => vec(byte, 8).boxed(),
+    }
+}
+
+/// A value, or the empty one where the type has it.
+fn component(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
+    if cql_type.allows_empty() {
+        prop_oneof![1 => Just(Vec::new()), 9 => value(cql_type)].boxed()
+    } else {
+        value(cql_type)
+    }
+}
+
+fn columns() -> impl Strategy<Value = Vec<(CqlType, Order)>> {
+    vec((select(&CqlType::ALL[..]), select(&ORDERS[..])), 1..4)
+}
+
+/// Some columns and several keys of them.
+fn keys(count: usize) -> impl Strategy<Value = (Vec<(CqlType, Order)>, Vec<Vec<Vec<u8>>>)> {
+    columns().prop_flat_map(move |columns| {
+        let key: Vec<_> = columns.iter().map(|(cql_type, _)| component(*cql_type)).collect();
+        (Just(columns), vec(key, count))
+    })
+}
+
+fn encode(columns: &[(CqlType, Order)], key: &[Vec<u8>]) -> Bytes {
+    let components: Vec<&[u8]> = key.iter().map(Vec::as_slice).collect();
+    encode_clustering(columns, &components).expect("valid components")
+}
+
+fn expected(columns: &[(CqlType, Order)], a: &[Vec<u8>], b: &[Vec<u8>]) -> Ordering {
+    let each = columns.iter().zip(a.iter().zip(b));
+    each.map(|((cql_type, order), (a, b))| match order {
+        Order::Asc => compare(*cql_type, a, b),
+        Order::Desc => compare(*cql_type, b, a),
+    })
+    .find(|it| it.is_ne())
+    .unwrap_or(Ordering::Equal)
+}
+
+#[test]
+fn equal_values_of_several_forms_are_one_key() {
+    let columns = [(CqlType::Double, Order::Asc), (CqlType::Boolean, Order::Desc)];
+    let odd_nan = 0xFFF8_0000_0000_0001_u64.to_be_bytes();
+    let even_nan = f64::NAN.to_bits().to_be_bytes();
+    let key = encode_clustering(&columns, &[&odd_nan, &[7]]);
+    assert_eq!(key, encode_clustering(&columns, &[&even_nan, &[1]]));
+    let decoded = decode_clustering(&columns, &key.expect("valid"));
+    assert_eq!(decoded, Ok(vec![Bytes::copy_from_slice(&even_nan), Bytes::from_static(&[1])]));
+}
+
+#[test]
+fn keys_have_limits() {
+    let long = vec![b'a'; 65_536];
+    let longest = &long[1..];
+    let columns = [(CqlType::Text, Order::Asc)];
+    assert!(encode_clustering(&columns, &[longest]).is_ok());
+    let error = Err(Error::TooLong { bytes: 65_536, max: 65_535 });
+    assert_eq!(encode_clustering(&columns, &[&long]), error);
+    assert_eq!(compose(&[longest]).map(|it| it.len()), Ok(65_535));
+    assert_eq!(compose(&[&long]), error);
+    assert_eq!(compose(&[&long, b""]), error);
+    assert_eq!(compose(&[longest, b""]), Err(Error::TooLong { bytes: 65_541, max: 65_535 }));
+    assert_eq!(compose(&[b""]), Err(Error::Empty));
+    assert_eq!(encode_clustering(&columns, &[b"a", b"b"]), Err(Error::Malformed(1)));
+    assert_eq!(
+        encode_clustering(&[(CqlType::Int, Order::Asc)], &[b"abc"]),
+        Err(Error::Malformed(0))
+    );
+}
+
+proptest! {
+    #[test]
+    fn bytes_compare_as_values_do((columns, keys) in keys(2)) {
+        let (a, b) = (encode(&columns, &keys[0]), encode(&columns, &keys[1]));
+        prop_assert_eq!(a.cmp(&b), expected(&columns, &keys[0], &keys[1]));
+    }
+
+    #[test]
+    fn each_type_keeps_its_order_both_ways(
+        (cql_type, a, b) in select(&CqlType::ALL[..])
+            .prop_flat_map(|it| (Just(it), component(it), component(it)))
+    ) {
+        for order in ORDERS {
+            let columns = [(cql_type, order)];
+            let (a, b) = ([a.clone()], [b.clone()]);
+            let compared = encode(&columns, &a).cmp(&encode(&columns, &b));
+            prop_assert_eq!(compared, expected(&columns, &a, &b));
+        }
+    }
+
+    #[test]
+    fn keys_and_prefixes_are_decoded_as_they_were((columns, keys) in keys(1), len in 0_usize..4) {
+        let prefix = &keys[0][..len.min(columns.len())];
+        let encoded = encode(&columns, prefix);
+        let expected: Vec<Bytes> = prefix.iter().map(|it| it.clone().into()).collect();
+        prop_assert_eq!(decode_clustering(&columns, &encoded), Ok(expected));
+    }
+
+    #[test]
+    fn leads_leave_room_for_bounds((columns, keys) in keys(1)) {
+        for ((cql_type, order), component) in columns.iter().zip(&keys[0]) {
+            let lead = encode(&[(*cql_type, *order)], std::slice::from_ref(component))[0];
+            prop_assert!((0x01..=0xFE).contains(&lead));
+        }
+    }
+
+    /// Between `before` and `after` of a prefix lie the keys that begin with it, and no others.
+    #[test]
+    fn bounds_enclose_what_begins_with_the_prefix(
+        (columns, keys) in keys(2), len in 0_usize..4, shared in 0_usize..4
+    ) {
+        let len = len.min(columns.len());
+        let prefix = encode(&columns, &keys[0][..len]);
+        let slice = Slice { start: before(&prefix), end: after(&prefix) };
+        let mut other = keys[1].clone();
+        let shared = shared.min(columns.len());
+        other[..shared].clone_from_slice(&keys[0][..shared]);
+        let begins = expected(&columns[..len], &keys[0], &other).is_eq();
+        prop_assert_eq!(slice.contains(&Clustering(encode(&columns, &other))), begins);
+    }
+
+    #[test]
+    fn any_bytes_are_decoded_or_refused(columns in columns(), bytes in vec(any::<u8>(), 0..40)) {
+        if let Ok(components) = decode_clustering(&columns, &bytes) {
+            let components: Vec<Vec<u8>> = components.iter().map(|it| it.to_vec()).collect();
+            let again = encode(&columns, &components);
+            prop_assert_eq!(decode_clustering(&columns, &again).map(|it| it.len()), Ok(components.len()));
+        }
+    }
+
+    #[test]
+    fn partition_keys_are_taken_apart_again(components in vec(vec(any::<u8>(), 0..5), 1..4)) {
+        prop_assume!(components != [vec![]]);
+        let slices: Vec<&[u8]> = components.iter().map(Vec::as_slice).collect();
+        let key = compose(&slices).expect("not empty");
+        let expected: Vec<Bytes> = components.iter().map(|it| it.clone().into()).collect();
+        prop_assert_eq!(decompose(&key, components.len()), Ok(expected));
+    }
+
+    #[test]
+    fn any_bytes_are_taken_apart_or_refused(bytes in vec(0_u8..4, 0..12), count in 2_usize..4) {
+        if let Ok(components) = decompose(&bytes.clone().into(), count) {
+            let slices: Vec<&[u8]> = components.iter().map(|it| &it[..]).collect();
+            prop_assert_eq!(compose(&slices), Ok(bytes.into()));
+        }
+    }
+}
