@@ -1,5 +1,7 @@
 //! Cells, and which of two wins.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 
 /// When a deletion was written, and when (in seconds) it happened for the purposes of purging.
@@ -17,7 +19,16 @@ impl Deletion {
     pub fn covers(&self, timestamp: i64) -> bool {
         timestamp <= self.timestamp
     }
+
+    /// Whether a compaction may forget it: older than `gc_before` (seconds), and no data that it
+    /// covers can hide elsewhere, since all of that has timestamps from `max_purgeable` on.
+    pub fn is_purgeable(&self, gc_before: i64, max_purgeable: i64) -> bool {
+        self.deleted_at < gc_before && self.timestamp < max_purgeable
+    }
 }
+
+/// Longest time to live, seconds: twenty years.
+pub const TTL_MAX: u32 = 630_720_000;
 
 /// One value of one column, with when it was written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -56,8 +67,52 @@ impl Cell {
     /// The version that all replicas agree on, whichever order they saw them in (Cassandra's
     /// `Cells.reconcile`; see the table in the tests).
     #[must_use]
-    pub fn merge(self, _other: Cell) -> Cell {
-        unimplemented!()
+    pub fn merge(self, other: Cell) -> Cell {
+        if self.supersedes(&other) { self } else { other }
+    }
+
+    /// Whether this version wins over `other`. No clock is asked, so that the answer is the same
+    /// for ever: an expiring cell beats a live one of the same timestamp before it expires, too.
+    pub fn supersedes(&self, other: &Cell) -> bool {
+        self.rank() > other.rank()
+    }
+
+    /// Versions by who wins: the greatest does. Total: equal ranks are equal cells.
+    fn rank(&self) -> (i64, u8, i64, &[u8], Reverse<u32>) {
+        match &self.content {
+            Content::Live { value } => (self.timestamp, 0, 0, value, Reverse(0)),
+            // The longer time to live of two that end together was written earlier: it loses.
+            Content::Expiring { value, ttl, expires_at } => {
+                (self.timestamp, 1, *expires_at, value, Reverse(*ttl))
+            }
+            Content::Dead { deleted_at } => (self.timestamp, 2, *deleted_at, &[], Reverse(0)),
+        }
+    }
+
+    /// Turns an expired cell into the tombstone that it has become, as if deleted when it was
+    /// written; then forgets a tombstone that may be forgotten. The rule of `Partition::purge`.
+    #[must_use]
+    pub fn purge(self, now: i64, gc_before: i64, max_purgeable: i64) -> Option<Cell> {
+        let deleted_at = match self.content {
+            Content::Expiring { ttl, expires_at, .. } if expires_at <= now => {
+                expires_at.saturating_sub(i64::from(ttl))
+            }
+            Content::Dead { deleted_at } => deleted_at,
+            Content::Live { .. } | Content::Expiring { .. } => return Some(self),
+        };
+        let deletion = Deletion { timestamp: self.timestamp, deleted_at };
+        if deletion.is_purgeable(gc_before, max_purgeable) {
+            return None;
+        }
+        Some(Cell { timestamp: self.timestamp, content: Content::Dead { deleted_at } })
+    }
+
+    /// About how many bytes the value takes beside the cell itself.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.content {
+            Content::Live { value } | Content::Expiring { value, .. } => value.len(),
+            Content::Dead { .. } => 0,
+        }
     }
 
     /// The value, unless it is deleted or expired at `now` (seconds).
@@ -69,3 +124,6 @@ impl Cell {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

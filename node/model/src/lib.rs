@@ -4,16 +4,19 @@
 //! passes it in.
 //!
 //! In reading order:
-pub mod token;
-pub mod key;
 pub mod cell;
-pub mod row;
-pub mod partition;
-pub mod mutation;
-pub mod read;
-pub mod consistency;
-pub mod schema;
 pub mod codec;
+pub mod consistency;
+pub mod key;
+pub mod mutation;
+pub mod partition;
+mod ranges;
+pub mod read;
+pub mod row;
+pub mod schema;
+pub mod token;
+#[cfg(test)]
+mod worlds;
 
 pub use cell::{Cell, Content, Deletion};
 pub use consistency::Consistency;

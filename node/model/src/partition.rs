@@ -1,8 +1,15 @@
 //! Partitions: rows in clustering order with the tombstones above them.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 
-use crate::{cell::Deletion, key::Clustering, key::PartitionKey, row::Row};
+use crate::{
+    cell::Deletion,
+    key::{Clustering, PartitionKey, Slice},
+    ranges,
+    row::Row,
+};
 
 /// A deletion of the clusterings in `[start, end)`, as encoded bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -57,33 +64,244 @@ impl Partition {
 
     /// Merges another version of the same partition into this one.
     ///
+    /// Costs the length of `other` times a search in `self`, and a move of the rows behind the
+    /// first new one; one pass over both where `other` is not much the smaller. A deletion costs
+    /// a look at what it may shadow.
+    ///
     /// # Panics
     /// When the keys differ.
-    pub fn merge(&mut self, _other: Partition) {
-        unimplemented!()
+    pub fn merge(&mut self, mut other: Partition) {
+        assert_eq!(self.key, other.key, "only versions of one partition merge");
+        if let Some(deletion) = other.deletion {
+            self.delete(deletion);
+        }
+        if let Some(deletion) = self.deletion {
+            other.delete(deletion);
+        }
+        self.static_row.merge(other.static_row);
+        for it in &other.range_tombstones {
+            self.shadow_range(it);
+        }
+        if !self.range_tombstones.is_empty() {
+            other.rows.retain_mut(|(clustering, row)| {
+                if let Some(deletion) = ranges::find(&self.range_tombstones, &clustering.0) {
+                    row.shadow(deletion);
+                }
+                !row.is_empty()
+            });
+        }
+        ranges::merge(&mut self.range_tombstones, other.range_tombstones);
+        self.merge_rows(other.rows);
+    }
+
+    /// Merges a deletion of the whole partition into it.
+    pub fn delete(&mut self, deletion: Deletion) {
+        if Some(deletion) <= self.deletion {
+            return;
+        }
+        self.deletion = Some(deletion);
+        self.static_row.shadow(deletion);
+        self.range_tombstones.retain(|it| !deletion.covers(it.deletion.timestamp));
+        self.rows.iter_mut().for_each(|(_, row)| row.shadow(deletion));
+        self.rows.retain(|(_, row)| !row.is_empty());
+    }
+
+    /// Merges a deletion of the clusterings in `[start, end)` into this partition. An empty range
+    /// changes nothing.
+    pub fn delete_range(&mut self, start: Bytes, end: Bytes, deletion: Deletion) {
+        if end <= start || self.deletion.is_some_and(|it| it.covers(deletion.timestamp)) {
+            return;
+        }
+        let tombstone = RangeTombstone { start, end, deletion };
+        self.shadow_range(&tombstone);
+        ranges::merge(&mut self.range_tombstones, vec![tombstone]);
+    }
+
+    /// Merges a version of one row into this partition.
+    pub fn put_row(&mut self, clustering: Clustering, mut row: Row) {
+        if let Some(deletion) = self.deletion_at(&clustering) {
+            row.shadow(deletion);
+        }
+        if !row.is_empty() {
+            self.merge_rows(vec![(clustering, row)]);
+        }
+    }
+
+    /// Merges a version of the static row into this partition.
+    pub fn put_static(&mut self, mut row: Row) {
+        if let Some(deletion) = self.deletion {
+            row.shadow(deletion);
+        }
+        self.static_row.merge(row);
+    }
+
+    /// The newest deletion around the row at `clustering`: of a range or of the partition.
+    pub fn deletion_at(&self, clustering: &Clustering) -> Option<Deletion> {
+        // A range tombstone that is there at all is newer than the partition's deletion.
+        ranges::find(&self.range_tombstones, &clustering.0).or(self.deletion)
+    }
+
+    /// The row at `clustering`.
+    pub fn row(&self, clustering: &Clustering) -> Option<&Row> {
+        let at = self.rows.binary_search_by(|(it, _)| it.cmp(clustering)).ok()?;
+        Some(&self.rows[at].1)
     }
 
     /// Turns expired cells into tombstones and drops tombstones that a compaction may forget:
     /// those with `deleted_at < gc_before` whose write timestamp is below `max_purgeable`
     /// (microseconds; nothing older can hide outside).
-    pub fn purge(&mut self, _now: i64, _gc_before: i64, _max_purgeable: i64) {
-        unimplemented!()
+    pub fn purge(&mut self, now: i64, gc_before: i64, max_purgeable: i64) {
+        let stays = |it: &Deletion| !it.is_purgeable(gc_before, max_purgeable);
+        self.deletion = self.deletion.filter(stays);
+        self.static_row.purge(now, gc_before, max_purgeable);
+        self.rows.iter_mut().for_each(|(_, row)| row.purge(now, gc_before, max_purgeable));
+        self.rows.retain(|(_, row)| !row.is_empty());
+        self.range_tombstones.retain(|it| stays(&it.deletion));
     }
 
     /// What `newer` has that `self` lacks: the repair that makes a merge of `self` with it equal to
     /// a merge of `self` with `newer`. `None` when nothing is missing.
-    pub fn missing_from(&self, _newer: &Partition) -> Option<Partition> {
-        unimplemented!()
+    pub fn missing_from(&self, newer: &Partition) -> Option<Partition> {
+        let row_missing = |(clustering, row): &(Clustering, Row)| {
+            let above = self.deletion_at(clustering);
+            let missing = match self.row(clustering) {
+                Some(ours) => ours.missing_from(row, above),
+                None => Row::default().missing_from(row, above),
+            };
+            (!missing.is_empty()).then(|| (clustering.clone(), missing))
+        };
+        let mut range_tombstones = ranges::missing(&self.range_tombstones, &newer.range_tombstones);
+        range_tombstones
+            .retain(|it| !self.deletion.is_some_and(|own| own.covers(it.deletion.timestamp)));
+        let missing = Partition {
+            key: self.key.clone(),
+            deletion: newer.deletion.filter(|it| self.deletion < Some(*it)),
+            static_row: self.static_row.missing_from(&newer.static_row, self.deletion),
+            rows: newer.rows.iter().filter_map(row_missing).collect(),
+            range_tombstones,
+        };
+        (!missing.is_empty()).then_some(missing)
     }
 
     /// Keeps the clusterings in `[start, end)` and the tombstones clipped to it; partition
     /// deletion and statics stay.
-    pub fn clip(&mut self, _start: &[u8], _end: &[u8]) {
-        unimplemented!()
+    pub fn clip(&mut self, start: &[u8], end: &[u8]) {
+        let (start, end) = (Bytes::copy_from_slice(start), Bytes::copy_from_slice(end));
+        self.clip_slices(&[Slice { start, end }]);
+    }
+
+    /// As `clip`, to several slices: ascending and disjoint.
+    pub fn clip_slices(&mut self, slices: &[Slice]) {
+        self.rows.retain(|(clustering, _)| {
+            let at = slices.partition_point(|it| it.end <= clustering.0);
+            slices.get(at).is_some_and(|it| it.contains(clustering))
+        });
+        self.range_tombstones = ranges::clip(&self.range_tombstones, slices);
+    }
+
+    /// Rows that a reader sees at `now` (seconds). A partition with live statics and no live row
+    /// counts as one, as for `read::Limits`.
+    pub fn live_rows(&self, now: i64) -> usize {
+        match self.rows.iter().filter(|(_, row)| row.is_live(now)).count() {
+            0 => usize::from(self.static_row.has_live_cell(now)),
+            count => count,
+        }
     }
 
     /// About how many bytes this takes in memory.
     pub fn memory_bytes(&self) -> usize {
-        unimplemented!()
+        let row_bytes =
+            |(clustering, row): &(Clustering, Row)| clustering.0.len() + row.heap_bytes();
+        let range_bytes = |it: &RangeTombstone| it.start.len() + it.end.len();
+        size_of::<Partition>()
+            + self.key.bytes.len()
+            + self.static_row.heap_bytes()
+            + self.rows.capacity() * size_of::<(Clustering, Row)>()
+            + self.rows.iter().map(row_bytes).sum::<usize>()
+            + self.range_tombstones.capacity() * size_of::<RangeTombstone>()
+            + self.range_tombstones.iter().map(range_bytes).sum::<usize>()
+    }
+
+    /// Whether this is in the normal form that the type promises.
+    pub fn is_normal(&self) -> bool {
+        let shows = |by: Option<Deletion>, timestamp| !by.is_some_and(|it| it.covers(timestamp));
+        let row_shows = |row: &Row, by| {
+            row.deletion.is_none_or(|it| shows(by, it.timestamp))
+                && row.liveness.is_none_or(|it| shows(by, it.timestamp))
+                && row.cells.iter().all(|(_, cell)| shows(by, cell.timestamp))
+        };
+        let fixed = &self.static_row;
+        fixed.is_normal()
+            && fixed.deletion.is_none()
+            && fixed.liveness.is_none()
+            && row_shows(fixed, self.deletion)
+            && ranges::is_normal(&self.range_tombstones)
+            && self.range_tombstones.iter().all(|it| shows(self.deletion, it.deletion.timestamp))
+            && self.rows.is_sorted_by(|(left, _), (right, _)| left < right)
+            && self.rows.iter().all(|(clustering, row)| {
+                !row.is_empty() && row.is_normal() && row_shows(row, self.deletion_at(clustering))
+            })
+    }
+
+    /// Applies one range tombstone to the rows alone.
+    fn shadow_range(&mut self, tombstone: &RangeTombstone) {
+        let from = self.rows.partition_point(|(it, _)| it.0 < tombstone.start);
+        let to = from + self.rows[from..].partition_point(|(it, _)| it.0 < tombstone.end);
+        let mut has_emptied = false;
+        for (_, row) in &mut self.rows[from..to] {
+            row.shadow(tombstone.deletion);
+            has_emptied |= row.is_empty();
+        }
+        if has_emptied {
+            self.rows.extract_if(from..to, |(_, row)| row.is_empty()).for_each(drop);
+        }
+    }
+
+    /// Merges rows that no deletion above them shadows any more.
+    fn merge_rows(&mut self, other: Vec<(Clustering, Row)>) {
+        let Some((first, _)) = other.first() else { return };
+        if self.rows.is_empty() {
+            self.rows = other;
+            return;
+        }
+        if self.rows.last().is_some_and(|(last, _)| last < first) {
+            self.rows.extend(other);
+            return;
+        }
+        if other.len() == 1 {
+            other.into_iter().for_each(|(clustering, row)| self.insert_row(clustering, row));
+            return;
+        }
+        // Rows before the first of `other` stay where they are.
+        let from = self.rows.partition_point(|(it, _)| it < first);
+        let mut ours = self.rows.split_off(from).into_iter().peekable();
+        let mut theirs = other.into_iter().peekable();
+        self.rows.reserve(ours.len().max(theirs.len()));
+        while let (Some((left, _)), Some((right, _))) = (ours.peek(), theirs.peek()) {
+            match left.cmp(right) {
+                Ordering::Less => self.rows.extend(ours.next()),
+                Ordering::Greater => self.rows.extend(theirs.next()),
+                Ordering::Equal => {
+                    if let (Some((clustering, mut row)), Some((_, other))) =
+                        (ours.next(), theirs.next())
+                    {
+                        row.merge(other);
+                        self.rows.push((clustering, row));
+                    }
+                }
+            }
+        }
+        self.rows.extend(ours);
+        self.rows.extend(theirs);
+    }
+
+    fn insert_row(&mut self, clustering: Clustering, row: Row) {
+        match self.rows.binary_search_by(|(it, _)| it.cmp(&clustering)) {
+            Ok(at) => self.rows[at].1.merge(row),
+            Err(at) => self.rows.insert(at, (clustering, row)),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

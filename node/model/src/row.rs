@@ -1,5 +1,10 @@
 //! Rows: a marker, a deletion and cells, and how two versions of a row become one.
 
+use std::{
+    cmp::{Ordering, Reverse},
+    mem,
+};
+
 use crate::{
     cell::{Cell, Deletion},
     schema::ColumnId,
@@ -12,6 +17,39 @@ pub struct Liveness {
     pub timestamp: i64,
     /// With a TTL: (ttl in seconds, expiry in seconds since the epoch).
     pub expiry: Option<(u32, i64)>,
+}
+
+impl Liveness {
+    /// The version that all replicas agree on: the later write; of two of the same timestamp an
+    /// expiring one beats one that stays, then the later expiry wins, then the shorter TTL.
+    #[must_use]
+    pub fn merge(self, other: Liveness) -> Liveness {
+        if self.supersedes(&other) { self } else { other }
+    }
+
+    /// Whether this version wins over `other`.
+    pub fn supersedes(&self, other: &Liveness) -> bool {
+        self.rank() > other.rank()
+    }
+
+    /// Whether it makes its row live at `now` (seconds).
+    pub fn is_live(&self, now: i64) -> bool {
+        self.expiry.is_none_or(|(_, expires_at)| now < expires_at)
+    }
+
+    /// Versions by who wins: the greatest does.
+    fn rank(&self) -> (i64, Option<(i64, Reverse<u32>)>) {
+        (self.timestamp, self.expiry.map(|(ttl, expires_at)| (expires_at, Reverse(ttl))))
+    }
+
+    /// An expired marker hides markers beneath it until it may be forgotten like a tombstone.
+    fn is_purgeable(&self, now: i64, gc_before: i64, max_purgeable: i64) -> bool {
+        self.expiry.is_some_and(|(ttl, expires_at)| {
+            let deleted_at = expires_at.saturating_sub(i64::from(ttl));
+            let deletion = Deletion { timestamp: self.timestamp, deleted_at };
+            expires_at <= now && deletion.is_purgeable(gc_before, max_purgeable)
+        })
+    }
 }
 
 /// One row, or what a mutation says of it. Also the static part of a partition.
@@ -30,18 +68,44 @@ pub struct Row {
 
 impl Row {
     /// Merges another version of this row into this one.
-    pub fn merge(&mut self, _other: Row) {
-        unimplemented!()
+    pub fn merge(&mut self, other: Row) {
+        self.liveness = match (self.liveness, other.liveness) {
+            (Some(ours), Some(theirs)) => Some(ours.merge(theirs)),
+            (ours, theirs) => ours.or(theirs),
+        };
+        self.deletion = self.deletion.max(other.deletion);
+        self.merge_cells(other.cells);
+        if let Some(deletion) = self.deletion {
+            self.shadow_data(deletion);
+        }
+    }
+
+    /// Merges one more version of one cell into this row.
+    pub fn put(&mut self, column: ColumnId, cell: Cell) {
+        if self.deletion.is_some_and(|it| it.covers(cell.timestamp)) {
+            return;
+        }
+        match self.cells.binary_search_by_key(&column, |(id, _)| *id) {
+            Ok(at) if cell.supersedes(&self.cells[at].1) => self.cells[at].1 = cell,
+            Ok(_) => {}
+            Err(at) => self.cells.insert(at, (column, cell)),
+        }
     }
 
     /// Drops what `deletion` (of the partition or of a range) shadows.
-    pub fn shadow(&mut self, _deletion: Deletion) {
-        unimplemented!()
+    pub fn shadow(&mut self, deletion: Deletion) {
+        self.deletion = self.deletion.filter(|it| !deletion.covers(it.timestamp));
+        self.shadow_data(deletion);
     }
 
     /// Whether a reader sees this row: its marker lives, or some regular cell does.
-    pub fn is_live(&self, _now: i64) -> bool {
-        unimplemented!()
+    pub fn is_live(&self, now: i64) -> bool {
+        self.liveness.is_some_and(|it| it.is_live(now)) || self.has_live_cell(now)
+    }
+
+    /// Whether some cell has a value at `now` (seconds): what makes static content visible.
+    pub fn has_live_cell(&self, now: i64) -> bool {
+        self.cells.iter().any(|(_, cell)| cell.value(now).is_some())
     }
 
     /// Nothing at all, not even a tombstone.
@@ -54,4 +118,87 @@ impl Row {
         let at = self.cells.binary_search_by_key(&column, |(id, _)| *id).ok()?;
         Some(&self.cells[at].1)
     }
+
+    /// As `Partition::purge`, for this row alone.
+    pub fn purge(&mut self, now: i64, gc_before: i64, max_purgeable: i64) {
+        self.liveness = self.liveness.filter(|it| !it.is_purgeable(now, gc_before, max_purgeable));
+        self.deletion = self.deletion.filter(|it| !it.is_purgeable(gc_before, max_purgeable));
+        for (column, cell) in mem::take(&mut self.cells) {
+            if let Some(cell) = cell.purge(now, gc_before, max_purgeable) {
+                self.cells.push((column, cell));
+            }
+        }
+    }
+
+    /// What `newer` has that neither this row nor `above` (the newest deletion around this row
+    /// where it is known) makes moot.
+    #[must_use]
+    pub fn missing_from(&self, newer: &Row, above: Option<Deletion>) -> Row {
+        let hides = |by: Option<Deletion>, timestamp| by.is_some_and(|it| it.covers(timestamp));
+        let deletion = newer.deletion.filter(|it| !hides(above, it.timestamp));
+        let below = self.deletion.max(above);
+        let liveness = newer.liveness.filter(|it| {
+            !hides(below, it.timestamp) && self.liveness.is_none_or(|ours| it.supersedes(&ours))
+        });
+        let is_news = |(column, cell): &&(ColumnId, Cell)| {
+            !hides(below, cell.timestamp)
+                && self.cell(*column).is_none_or(|ours| cell.supersedes(ours))
+        };
+        Row {
+            liveness,
+            deletion: deletion.filter(|it| Some(*it) > self.deletion),
+            cells: newer.cells.iter().filter(is_news).cloned().collect(),
+        }
+    }
+
+    /// About how many bytes this takes in memory beside the row itself.
+    pub fn heap_bytes(&self) -> usize {
+        let values: usize = self.cells.iter().map(|(_, cell)| cell.heap_bytes()).sum();
+        values + self.cells.capacity() * size_of::<(ColumnId, Cell)>()
+    }
+
+    /// Whether it is in the normal form that the type promises.
+    pub fn is_normal(&self) -> bool {
+        let hidden = |timestamp| self.deletion.is_some_and(|it| it.covers(timestamp));
+        self.cells.is_sorted_by(|(left, _), (right, _)| left < right)
+            && !self.liveness.is_some_and(|it| hidden(it.timestamp))
+            && !self.cells.iter().any(|(_, cell)| hidden(cell.timestamp))
+    }
+
+    fn shadow_data(&mut self, deletion: Deletion) {
+        self.liveness = self.liveness.filter(|it| !deletion.covers(it.timestamp));
+        self.cells.retain(|(_, cell)| !deletion.covers(cell.timestamp));
+    }
+
+    /// Both ascend, so the result is zipped from them.
+    fn merge_cells(&mut self, other: Vec<(ColumnId, Cell)>) {
+        if self.cells.is_empty() {
+            self.cells = other;
+            return;
+        }
+        if other.len() <= 1 {
+            other.into_iter().for_each(|(column, cell)| self.put(column, cell));
+            return;
+        }
+        let mut merged = Vec::with_capacity(self.cells.len().max(other.len()));
+        let mut ours = mem::take(&mut self.cells).into_iter().peekable();
+        let mut theirs = other.into_iter().peekable();
+        while let (Some((left, _)), Some((right, _))) = (ours.peek(), theirs.peek()) {
+            match left.cmp(right) {
+                Ordering::Less => merged.extend(ours.next()),
+                Ordering::Greater => merged.extend(theirs.next()),
+                Ordering::Equal => {
+                    if let (Some((id, left)), Some((_, right))) = (ours.next(), theirs.next()) {
+                        merged.push((id, left.merge(right)));
+                    }
+                }
+            }
+        }
+        merged.extend(ours);
+        merged.extend(theirs);
+        self.cells = merged;
+    }
 }
+
+#[cfg(test)]
+mod tests;
