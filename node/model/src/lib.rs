@@ -7,6 +7,7 @@
 pub mod cell;
 pub mod codec;
 pub mod consistency;
+mod encoding;
 pub mod key;
 pub mod mutation;
 pub mod partition;

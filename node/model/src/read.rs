@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use crate::{
-    codec,
+    codec::{self, Reader, Writer},
+    encoding,
     key::{PartitionKey, Slice},
     partition::Partition,
     schema::TableId,
-    token::TokenRange,
+    token::{Token, TokenRange},
 };
 
 /// Which partitions to read.
@@ -18,7 +19,8 @@ pub enum Target {
     /// All partitions with tokens in the range, in (token, bytes) order, after `after` if given.
     /// The range does not wrap.
     Range {
-        /// Tokens; never wraps (a wrapping range is asked for as two).
+        /// Tokens; never wraps: `start < end`. A wrapping range, `TokenRange::ALL` too, is asked
+        /// for as its `unwrap_ranges`.
         tokens: TokenRange,
         /// Exclusive lower bound inside the range.
         after: Option<PartitionKey>,
@@ -84,38 +86,199 @@ pub struct Answer {
     pub sstables: u32,
 }
 
+/// First byte of every encoding here.
+const VERSION: u8 = 1;
+
 impl Answer {
     /// A digest (xxh3-128 over the canonical encoding of data, deletions and `stopped_at`): equal
-    /// for equal answers, whatever replica computes it. Counters of work are left out.
+    /// for equal answers, whatever replica computes it. Counters of work are left out, and so are
+    /// partitions of which nothing is known. No clock is asked: an expiring cell and the tombstone
+    /// that a purge made of it differ, until one replica has repaired the other.
     pub fn digest(&self) -> u128 {
-        unimplemented!()
+        let mut out = Writer::default();
+        out.u8(VERSION);
+        for partition in self.partitions.iter().filter(|it| !it.is_empty()) {
+            encoding::write_partition(&mut out, partition);
+        }
+        write_position(&mut out, self.stopped_at.as_ref());
+        xxhash_rust::xxh3::xxh3_128(&out.finish())
     }
 
     /// The encoding, for peers.
     pub fn encode(&self) -> Bytes {
-        unimplemented!()
+        debug_assert!(self.partitions.iter().all(Partition::is_normal), "answers are normal");
+        let mut out = Writer::default();
+        out.u8(VERSION);
+        out.uint(self.partitions.len() as u64);
+        for partition in &self.partitions {
+            encoding::write_partition(&mut out, partition);
+        }
+        write_position(&mut out, self.stopped_at.as_ref());
+        out.uint(self.tombstones);
+        out.uint(self.live_rows);
+        out.uint(u64::from(self.sstables));
+        out.finish()
     }
 
     /// Reads an encoding.
     ///
     /// # Errors
     /// Where the bytes are not what `encode` writes.
-    pub fn decode(_bytes: Bytes) -> Result<Answer, codec::Malformed> {
-        unimplemented!()
+    pub fn decode(bytes: Bytes) -> Result<Answer, codec::Malformed> {
+        let mut reader = Reader::new(bytes);
+        encoding::read_version(&mut reader, VERSION, "answer version")?;
+        let count = reader.count(encoding::PARTITION_BYTES_MIN, "partition count")?;
+        let mut partitions: Vec<Partition> = encoding::vec(count);
+        for _ in 0..count {
+            let partition = encoding::read_partition(&mut reader)?;
+            if partitions.last().is_some_and(|it| partition.key <= it.key) {
+                return Err(reader.malformed("order of partitions"));
+            }
+            partitions.push(partition);
+        }
+        let answer = Answer {
+            partitions,
+            stopped_at: read_position(&mut reader)?,
+            tombstones: reader.uint("tombstone count")?,
+            live_rows: reader.uint("live row count")?,
+            sstables: u32::try_from(reader.uint("sstable count")?)
+                .map_err(|_| reader.malformed("sstable count"))?,
+        };
+        encoding::read_end(&reader, "answer")?;
+        Ok(answer)
     }
+}
+
+/// Flags of an encoded command.
+mod flag {
+    pub(super) const RANGE: u8 = 0x01;
+    pub(super) const AFTER: u8 = 0x02;
+    pub(super) const REVERSED: u8 = 0x04;
+    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED;
 }
 
 impl Command {
     /// The encoding, for peers.
     pub fn encode(&self) -> Bytes {
-        unimplemented!()
+        let mut out = Writer::default();
+        out.u8(VERSION);
+        out.raw(self.table.0.as_bytes());
+        let reversed = if self.reversed { flag::REVERSED } else { 0 };
+        match &self.target {
+            Target::One(key) => {
+                out.u8(reversed);
+                out.bytes(&key.bytes);
+            }
+            Target::Range { tokens, after } => {
+                debug_assert!(tokens.start < tokens.end, "see `TokenRange::unwrap_ranges`");
+                out.u8(reversed | flag::RANGE | if after.is_some() { flag::AFTER } else { 0 });
+                out.raw(&tokens.start.0.to_be_bytes());
+                out.raw(&tokens.end.0.to_be_bytes());
+                after.iter().for_each(|it| out.bytes(&it.bytes));
+            }
+        }
+        out.uint(self.slices.len() as u64);
+        for slice in &self.slices {
+            out.bytes(&slice.start);
+            out.bytes(&slice.end);
+        }
+        write_position(&mut out, self.resume.as_ref());
+        let Limits { rows, rows_per_partition, bytes, tombstones } = self.limits;
+        [rows, rows_per_partition, bytes, tombstones].into_iter().for_each(|it| out.uint(it));
+        out.int(self.now);
+        out.finish()
     }
 
     /// Reads an encoding.
     ///
     /// # Errors
     /// Where the bytes are not what `encode` writes.
-    pub fn decode(_bytes: Bytes) -> Result<Command, codec::Malformed> {
-        unimplemented!()
+    pub fn decode(bytes: Bytes) -> Result<Command, codec::Malformed> {
+        let mut reader = Reader::new(bytes);
+        encoding::read_version(&mut reader, VERSION, "command version")?;
+        let table = encoding::read_table(&mut reader)?;
+        let flags = reader.u8("command flags")?;
+        if flags & !flag::ALL != 0 || flags & (flag::RANGE | flag::AFTER) == flag::AFTER {
+            return Err(reader.malformed("command flags"));
+        }
+        let target = read_target(&mut reader, flags)?;
+        let slices = read_slices(&mut reader)?;
+        let resume = read_position(&mut reader)?;
+        let limits = Limits {
+            rows: reader.uint("row limit")?,
+            rows_per_partition: reader.uint("row limit of a partition")?,
+            bytes: reader.uint("byte limit")?,
+            tombstones: reader.uint("tombstone limit")?,
+        };
+        let now = reader.int("now")?;
+        encoding::read_end(&reader, "command")?;
+        let reversed = flags & flag::REVERSED != 0;
+        Ok(Command { table, target, slices, reversed, resume, limits, now })
     }
 }
+
+fn read_target(reader: &mut Reader, flags: u8) -> Result<Target, codec::Malformed> {
+    if flags & flag::RANGE == 0 {
+        return Ok(Target::One(encoding::read_key(reader)?));
+    }
+    let tokens = TokenRange { start: read_token(reader)?, end: read_token(reader)? };
+    if tokens.end <= tokens.start {
+        return Err(reader.malformed("token range, which wraps"));
+    }
+    let after = match flags & flag::AFTER {
+        0 => None,
+        _ => Some(encoding::read_key(reader)?),
+    };
+    Ok(Target::Range { tokens, after })
+}
+
+fn read_token(reader: &mut Reader) -> Result<Token, codec::Malformed> {
+    let bytes = reader.raw(8, "token")?;
+    let bytes = bytes.first_chunk().ok_or_else(|| reader.malformed("token"))?;
+    Ok(Token(i64::from_be_bytes(*bytes)))
+}
+
+fn read_slices(reader: &mut Reader) -> Result<Vec<Slice>, codec::Malformed> {
+    let count = reader.count(2, "slice count")?;
+    let mut slices: Vec<Slice> = encoding::vec(count);
+    for _ in 0..count {
+        let slice = Slice { start: reader.bytes("slice start")?, end: reader.bytes("slice end")? };
+        if slice.end <= slice.start || slices.last().is_some_and(|it| slice.start < it.end) {
+            return Err(reader.malformed("order of slices"));
+        }
+        slices.push(slice);
+    }
+    Ok(slices)
+}
+
+/// 0: none; 1: a key whose partition is done; 2: a key and a clustering.
+fn write_position(out: &mut Writer, position: Option<&Position>) {
+    match position {
+        None => out.u8(0),
+        Some(Position { key, clustering: None }) => {
+            out.u8(1);
+            out.bytes(&key.bytes);
+        }
+        Some(Position { key, clustering: Some(clustering) }) => {
+            out.u8(2);
+            out.bytes(&key.bytes);
+            out.bytes(clustering);
+        }
+    }
+}
+
+fn read_position(reader: &mut Reader) -> Result<Option<Position>, codec::Malformed> {
+    let kind = reader.u8("kind of position")?;
+    if 2 < kind {
+        return Err(reader.malformed("kind of position"));
+    }
+    if kind == 0 {
+        return Ok(None);
+    }
+    let key = encoding::read_key(reader)?;
+    let clustering = if kind == 2 { Some(reader.bytes("clustering of position")?) } else { None };
+    Ok(Some(Position { key, clustering }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! The one encoding of a partition, which mutations and answers share: `docs/formats/mutation.md`.
+//!
+//! Timestamps are written as differences to the one before, and local times as differences to
+//! where the timestamp suggests them, so a row written at once costs its values and little more.
+
+use crate::{
+    cell::{Cell, Content, Deletion, TTL_MAX},
+    codec::{Malformed, Reader, Writer},
+    key::{self, Clustering, PartitionKey},
+    partition::{Partition, RangeTombstone},
+    row::{Liveness, Row},
+    schema::{ColumnId, TableId},
+};
+
+/// A partition takes at least this much: one byte for the length of its key, one for its flags.
+pub(crate) const PARTITION_BYTES_MIN: usize = 2;
+/// Length of the clustering, flags and at least the timestamp of a marker.
+const ROW_BYTES_MIN: usize = 3;
+/// Column, flags and a value's length.
+const CELL_BYTES_MIN: usize = 3;
+/// Two lengths, one byte of end, two times.
+const RANGE_BYTES_MIN: usize = 5;
+
+/// What a partition has. A row has its own flags.
+mod part {
+    pub(super) const DELETION: u8 = 0x01;
+    pub(super) const STATICS: u8 = 0x02;
+    pub(super) const ROWS: u8 = 0x04;
+    pub(super) const RANGES: u8 = 0x08;
+    pub(super) const ALL: u8 = DELETION | STATICS | ROWS | RANGES;
+}
+
+mod row_flag {
+    pub(super) const MARKER: u8 = 0x01;
+    pub(super) const MARKER_EXPIRES: u8 = 0x02;
+    pub(super) const DELETION: u8 = 0x04;
+    pub(super) const CELLS: u8 = 0x08;
+    pub(super) const ALL: u8 = MARKER | MARKER_EXPIRES | DELETION | CELLS;
+}
+
+mod cell_flag {
+    pub(super) const EXPIRING: u8 = 0x01;
+    pub(super) const DEAD: u8 = 0x02;
+    /// A difference of timestamps follows; without it the timestamp is that of the item before.
+    pub(super) const TIMESTAMP: u8 = 0x04;
+}
+
+/// Room for `count` items that were announced but not yet seen: the vector grows with what is
+/// really there, so that an announcement alone costs nothing.
+pub(crate) fn vec<T>(count: usize) -> Vec<T> {
+    Vec::with_capacity(count.min(64))
+}
+
+pub(crate) fn read_version(
+    reader: &mut Reader,
+    version: u8,
+    what: &'static str,
+) -> Result<(), Malformed> {
+    let at = reader.malformed(what);
+    if reader.u8(what)? == version { Ok(()) } else { Err(at) }
+}
+
+pub(crate) fn read_end(reader: &Reader, what: &'static str) -> Result<(), Malformed> {
+    if reader.is_done() { Ok(()) } else { Err(reader.malformed(what)) }
+}
+
+pub(crate) fn read_table(reader: &mut Reader) -> Result<TableId, Malformed> {
+    let bytes = reader.raw(16, "table id")?;
+    let bytes = bytes.first_chunk().ok_or_else(|| reader.malformed("table id"))?;
+    Ok(TableId(uuid::Uuid::from_bytes(*bytes)))
+}
+
+pub(crate) fn read_key(reader: &mut Reader) -> Result<PartitionKey, Malformed> {
+    let key = reader.bytes("partition key")?;
+    if key::PARTITION_KEY_BYTES_MAX < key.len() {
+        return Err(reader.malformed("partition key"));
+    }
+    Ok(PartitionKey::new(key))
+}
+
+pub(crate) fn write_partition(out: &mut Writer, partition: &Partition) {
+    out.bytes(&partition.key.bytes);
+    let flag = |flag, is_there| if is_there { flag } else { 0 };
+    out.u8(flag(part::DELETION, partition.deletion.is_some())
+        | flag(part::STATICS, !partition.static_row.is_empty())
+        | flag(part::ROWS, !partition.rows.is_empty())
+        | flag(part::RANGES, !partition.range_tombstones.is_empty()));
+    let mut times = Times::default();
+    if let Some(deletion) = partition.deletion {
+        times.write_deletion(out, deletion);
+    }
+    if !partition.static_row.is_empty() {
+        write_row(out, &mut times, &partition.static_row);
+    }
+    if !partition.rows.is_empty() {
+        out.uint(partition.rows.len() as u64);
+        for (clustering, row) in &partition.rows {
+            out.bytes(&clustering.0);
+            write_row(out, &mut times, row);
+        }
+    }
+    if !partition.range_tombstones.is_empty() {
+        out.uint(partition.range_tombstones.len() as u64);
+        for it in &partition.range_tombstones {
+            out.bytes(&it.start);
+            out.bytes(&it.end);
+            times.write_deletion(out, it.deletion);
+        }
+    }
+}
+
+pub(crate) fn read_partition(reader: &mut Reader) -> Result<Partition, Malformed> {
+    let mut partition = Partition::empty(read_key(reader)?);
+    let flags = reader.u8("partition flags")?;
+    if flags & !part::ALL != 0 {
+        return Err(reader.malformed("partition flags"));
+    }
+    let mut times = Times::default();
+    if flags & part::DELETION != 0 {
+        partition.deletion = Some(times.read_deletion(reader)?);
+    }
+    if flags & part::STATICS != 0 {
+        partition.static_row = read_row(reader, &mut times)?;
+    }
+    if flags & part::ROWS != 0 {
+        let count = reader.count(ROW_BYTES_MIN, "row count")?;
+        partition.rows = vec(count);
+        for _ in 0..count {
+            let clustering = Clustering(reader.bytes("clustering")?);
+            let row = read_row(reader, &mut times)?;
+            partition.rows.push((clustering, row));
+        }
+    }
+    if flags & part::RANGES != 0 {
+        let count = reader.count(RANGE_BYTES_MIN, "range tombstone count")?;
+        partition.range_tombstones = vec(count);
+        for _ in 0..count {
+            let start = reader.bytes("range start")?;
+            let end = reader.bytes("range end")?;
+            let deletion = times.read_deletion(reader)?;
+            partition.range_tombstones.push(RangeTombstone { start, end, deletion });
+        }
+    }
+    // An announced part that is empty would be a second encoding of the same partition.
+    let is_honest = (flags & part::ROWS == 0) == partition.rows.is_empty()
+        && (flags & part::RANGES == 0) == partition.range_tombstones.is_empty();
+    if is_honest && partition.is_normal() {
+        Ok(partition)
+    } else {
+        Err(reader.malformed("partition that is not in normal form"))
+    }
+}
+
+fn write_row(out: &mut Writer, times: &mut Times, row: &Row) {
+    let mut flags = 0;
+    if let Some(marker) = row.liveness {
+        let expires = if marker.expiry.is_some() { row_flag::MARKER_EXPIRES } else { 0 };
+        flags |= row_flag::MARKER | expires;
+    }
+    if row.deletion.is_some() {
+        flags |= row_flag::DELETION;
+    }
+    if !row.cells.is_empty() {
+        flags |= row_flag::CELLS;
+    }
+    out.u8(flags);
+    if let Some(marker) = row.liveness {
+        times.write_timestamp(out, marker.timestamp);
+        if let Some((ttl, expires_at)) = marker.expiry {
+            times.write_expiry(out, ttl, expires_at);
+        }
+    }
+    if let Some(deletion) = row.deletion {
+        times.write_deletion(out, deletion);
+    }
+    if !row.cells.is_empty() {
+        out.uint(row.cells.len() as u64);
+        let mut next = 0;
+        for (column, cell) in &row.cells {
+            out.uint(u64::from(column.0) - next);
+            next = u64::from(column.0) + 1;
+            write_cell(out, times, cell);
+        }
+    }
+}
+
+fn read_row(reader: &mut Reader, times: &mut Times) -> Result<Row, Malformed> {
+    let flags = reader.u8("row flags")?;
+    let marker = flags & (row_flag::MARKER | row_flag::MARKER_EXPIRES);
+    if flags == 0 || flags & !row_flag::ALL != 0 || marker == row_flag::MARKER_EXPIRES {
+        return Err(reader.malformed("row flags"));
+    }
+    let mut row = Row::default();
+    if flags & row_flag::MARKER != 0 {
+        let timestamp = times.read_timestamp(reader)?;
+        let expires = flags & row_flag::MARKER_EXPIRES != 0;
+        let expiry = if expires { Some(times.read_expiry(reader)?) } else { None };
+        row.liveness = Some(Liveness { timestamp, expiry });
+    }
+    if flags & row_flag::DELETION != 0 {
+        row.deletion = Some(times.read_deletion(reader)?);
+    }
+    if flags & row_flag::CELLS != 0 {
+        let count = reader.count(CELL_BYTES_MIN, "cell count")?;
+        if count == 0 {
+            return Err(reader.malformed("cell count"));
+        }
+        row.cells = vec(count);
+        let mut next = 0_u64;
+        for _ in 0..count {
+            let column = reader.uint("column")?.checked_add(next);
+            let column = column.and_then(|it| u32::try_from(it).ok());
+            let column = column.ok_or_else(|| reader.malformed("column"))?;
+            next = u64::from(column) + 1;
+            row.cells.push((ColumnId(column), read_cell(reader, times)?));
+        }
+    }
+    Ok(row)
+}
+
+fn write_cell(out: &mut Writer, times: &mut Times, cell: &Cell) {
+    let kind = match &cell.content {
+        Content::Live { .. } => 0,
+        Content::Expiring { .. } => cell_flag::EXPIRING,
+        Content::Dead { .. } => cell_flag::DEAD,
+    };
+    if cell.timestamp == times.last {
+        out.u8(kind);
+    } else {
+        out.u8(kind | cell_flag::TIMESTAMP);
+        times.write_timestamp(out, cell.timestamp);
+    }
+    match &cell.content {
+        Content::Live { value } => out.bytes(value),
+        Content::Expiring { value, ttl, expires_at } => {
+            times.write_expiry(out, *ttl, *expires_at);
+            out.bytes(value);
+        }
+        Content::Dead { deleted_at } => times.write_second(out, *deleted_at),
+    }
+}
+
+fn read_cell(reader: &mut Reader, times: &mut Times) -> Result<Cell, Malformed> {
+    let flags = reader.u8("cell flags")?;
+    let timestamp = match flags & cell_flag::TIMESTAMP {
+        0 => times.last,
+        _ => times.read_timestamp(reader)?,
+    };
+    let content = match flags & !cell_flag::TIMESTAMP {
+        0 => Content::Live { value: reader.bytes("value")? },
+        cell_flag::EXPIRING => {
+            let (ttl, expires_at) = times.read_expiry(reader)?;
+            Content::Expiring { value: reader.bytes("value")?, ttl, expires_at }
+        }
+        cell_flag::DEAD => Content::Dead { deleted_at: times.read_second(reader)? },
+        _ => return Err(reader.malformed("cell flags")),
+    };
+    Ok(Cell { timestamp, content })
+}
+
+/// The timestamp before, from which the next is told. Starts at 0, so the first is written whole.
+#[derive(Default)]
+struct Times {
+    last: i64,
+}
+
+impl Times {
+    fn write_timestamp(&mut self, out: &mut Writer, timestamp: i64) {
+        out.int(timestamp.wrapping_sub(self.last));
+        self.last = timestamp;
+    }
+
+    fn read_timestamp(&mut self, reader: &mut Reader) -> Result<i64, Malformed> {
+        self.last = self.last.wrapping_add(reader.int("timestamp")?);
+        Ok(self.last)
+    }
+
+    /// A local time, as the difference to the second of the last timestamp.
+    fn write_second(&self, out: &mut Writer, second: i64) {
+        out.int(second.wrapping_sub(self.second()));
+    }
+
+    fn read_second(&self, reader: &mut Reader) -> Result<i64, Malformed> {
+        Ok(self.second().wrapping_add(reader.int("local time")?))
+    }
+
+    fn write_expiry(&self, out: &mut Writer, ttl: u32, expires_at: i64) {
+        out.uint(u64::from(ttl));
+        self.write_second(out, expires_at.wrapping_sub(i64::from(ttl)));
+    }
+
+    fn read_expiry(&self, reader: &mut Reader) -> Result<(u32, i64), Malformed> {
+        let ttl = u32::try_from(reader.uint("ttl")?).unwrap_or(0);
+        if !(1..=TTL_MAX).contains(&ttl) {
+            return Err(reader.malformed("ttl"));
+        }
+        Ok((ttl, self.read_second(reader)?.wrapping_add(i64::from(ttl))))
+    }
+
+    fn write_deletion(&mut self, out: &mut Writer, deletion: Deletion) {
+        self.write_timestamp(out, deletion.timestamp);
+        self.write_second(out, deletion.deleted_at);
+    }
+
+    fn read_deletion(&mut self, reader: &mut Reader) -> Result<Deletion, Malformed> {
+        let timestamp = self.read_timestamp(reader)?;
+        Ok(Deletion { timestamp, deleted_at: self.read_second(reader)? })
+    }
+
+    fn second(&self) -> i64 {
+        self.last.div_euclid(1_000_000)
+    }
+}
