@@ -1,7 +1,10 @@
 //! Work that blocks or takes long: the one seam between the synchronous engine and the async edges.
 //!
-//! A job is cut into steps. Production runs them on a thread; a simulation runs each on the one thread there is and lets
-//! everything else happen in between.
+//! A job is cut into steps. Production runs them on a thread; a simulation runs each on the one
+//! thread there is and lets everything else happen in between.
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +17,8 @@ use tokio::sync::Semaphore;
 
 use crate::SharedRng;
 
-/// Work in steps. A step may block on a disk; keep one under some tens of milliseconds so that a stop is not kept waiting.
+/// Work in steps. A step may block on a disk; keep one under some tens of milliseconds so that a
+/// stop is not kept waiting.
 pub trait Job: Send {
     /// Does the next piece. Not called again after it has answered [`Step::Done`].
     fn step(&mut self) -> Step;
@@ -35,14 +39,16 @@ pub enum Stopped {
     /// The node is shutting down; the job was dropped between two steps, or never began.
     #[error("the node is shutting down")]
     ShuttingDown,
-    /// A step panicked: a bug, already printed by the panic hook. What it was working on is in doubt.
+    /// A step panicked: a bug, already printed by the panic hook. What it was working on is in
+    /// doubt.
     #[error("a background job panicked")]
     Panicked,
 }
 
 /// Runs jobs away from whoever asks.
 pub trait Blocking: Send + Sync + 'static {
-    /// Starts `job` once polled, and resolves when it is done. Dropping the answer may leave the job running.
+    /// Starts `job` once polled, and resolves when it is done. Dropping the answer may leave the
+    /// job running.
     fn run(&self, job: Box<dyn Job>) -> BoxFuture<'static, Result<(), Stopped>>;
 }
 
@@ -78,7 +84,8 @@ impl<T: Send, F: FnOnce() -> T + Send> Job for Once<T, F> {
     }
 }
 
-/// Real threads, at most so many at once; further jobs wait their turn in the order they were polled.
+/// Real threads, at most so many at once; further jobs wait their turn in the order they were
+/// polled.
 ///
 /// The number of waiting jobs is the callers' to bound: each holds its own future.
 #[derive(Clone)]
@@ -88,7 +95,8 @@ pub struct ThreadPool {
 }
 
 impl ThreadPool {
-    /// A pool of at most `threads` threads (at least one), on the blocking threads of the current tokio runtime.
+    /// A pool of at most `threads` threads (at least one), on the blocking threads of the current
+    /// tokio runtime.
     pub fn new(threads: usize) -> Self {
         let threads = threads.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -116,7 +124,8 @@ impl Blocking for ThreadPool {
         Box::pin(async move {
             let permit = threads.acquire_owned().await.map_err(|_| Stopped::ShuttingDown)?;
             let run = tokio::task::spawn_blocking(move || {
-                // The thread holds the permit, not the caller, who may go away before the work ends.
+                // The thread holds the permit, not the caller, who may go away before the work
+                // ends.
                 let _permit = permit;
                 loop {
                     if stopping.load(Ordering::Acquire) {
@@ -135,7 +144,8 @@ impl Blocking for ThreadPool {
     }
 }
 
-/// Runs a job to its end on the calling task, without a pause. For tests and benches of what a job does.
+/// Runs a job to its end on the calling task, without a pause. For tests and benches of what a job
+/// does.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Inline;
 
@@ -148,10 +158,11 @@ impl Blocking for Inline {
     }
 }
 
-/// Runs each step on the calling task and lets everything else happen between two: what a simulation hands in.
+/// Runs each step on the calling task and lets everything else happen between two: what a
+/// simulation hands in.
 ///
-/// With a latency every step first waits that long on tokio's clock, as if for a disk; a seeded generator makes the
-/// interleaving the same in every run.
+/// With a latency every step first waits that long on tokio's clock, as if for a disk; a seeded
+/// generator makes the interleaving the same in every run.
 #[derive(Clone, Debug)]
 pub struct Stepping {
     latency: Option<(SharedRng, Duration, Duration)>,

@@ -1,11 +1,15 @@
 //! Time: a wall clock that may jump, and a monotonic one that never goes back.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Tells the time. Timers are not here: `tokio::time` runs on virtual time in a simulation already.
 pub trait Clock: Send + Sync + 'static {
-    /// Microseconds since 1970 UTC, negative before. May jump in both directions: never measure a duration with it.
+    /// Microseconds since 1970 UTC, negative before. May jump in both directions: never measure a
+    /// duration with it.
     fn wall_micros(&self) -> i64;
 
     /// Time since an arbitrary origin, the same for the life of this clock. Never goes back.

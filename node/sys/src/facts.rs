@@ -1,13 +1,18 @@
-//! Small facts that can be rebuilt: peer cache, prepared statements, histories. Losing them costs time, never truth.
+//! Small facts that can be rebuilt: peer cache, prepared statements, histories. Losing them costs
+//! time, never truth.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Entries that [`FactStore::scan`] answers at most: what is kept here is small, and a scan must stay small too.
+/// Entries that [`FactStore::scan`] answers at most: what is kept here is small, and a scan must
+/// stay small too.
 pub const SCAN_ENTRIES_MAX: usize = 65_536;
 
-/// Bytes of a key and its value together, at most. Above a quarter of sled's segment it would spill into files that our
-/// extra fsync does not cover.
+/// Bytes of a key and its value together, at most. Above a quarter of sled's segment it would spill
+/// into files that our extra fsync does not cover.
 pub const ENTRY_BYTES_MAX: usize = 64 * 1024;
 
 /// A fact was not stored or not read. All facts can be rebuilt: log it and go on without.
@@ -90,7 +95,8 @@ impl FactStore for MemoryFacts {
 #[derive(Debug)]
 pub struct SledFacts {
     db: sled::Db,
-    /// sled 0.34's `flush` does not fsync on Linux. An fsync through any descriptor of its one file does.
+    /// sled 0.34's `flush` does not fsync on Linux. An fsync through any descriptor of its one file
+    /// does.
     file: std::fs::File,
 }
 

@@ -1,5 +1,8 @@
 //! Hash maps that are cheap, hard to flood from outside, and ordered alike in two runs of one seed.
 
+#[cfg(test)]
+mod tests;
+
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,8 +17,9 @@ pub type HashSet<K> = std::collections::HashSet<K, SeededState>;
 /// What every map made from now on is seeded with.
 static SEED: AtomicU64 = AtomicU64::new(0);
 
-/// Seeds every map made from now on. Production calls it once at start with a random seed, so that nobody outside can aim
-/// at one bucket; a simulation leaves it alone, or sets it before the first map.
+/// Seeds every map made from now on. Production calls it once at start with a random seed, so that
+/// nobody outside can aim at one bucket; a simulation leaves it alone, or sets it before the first
+/// map.
 pub fn set_hash_seed(seed: u64) {
     SEED.store(seed, Ordering::Relaxed);
 }

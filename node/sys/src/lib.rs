@@ -1,8 +1,8 @@
 //! The seams to the world: time, chance, disk, network and threads.
 //!
-//! Everything that a run cannot reproduce enters through here: each seam is a trait with a real implementation and, where one
-//! can be plain, an in-memory one. Production hands the real ones in, a simulation hands in its own, and nothing above
-//! this crate can tell the difference.
+//! Everything that a run cannot reproduce enters through here: each seam is a trait with a real
+//! implementation and, where one can be plain, an in-memory one. Production hands the real ones in,
+//! a simulation hands in its own, and nothing above this crate can tell the difference.
 //!
 //! Invariant: this crate knows nothing of tables, rings or requests.
 

@@ -1,5 +1,8 @@
 //! Chance: one generator, owned or shared, that a seed determines wholly.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rand::rngs::SmallRng;
@@ -26,12 +29,14 @@ impl Rng {
         self.0.next_u64()
     }
 
-    /// A number in `0..limit`, evenly. Zero for a `limit` of zero, so that no caller can panic on an empty range.
+    /// A number in `0..limit`, evenly. Zero for a `limit` of zero, so that no caller can panic on
+    /// an empty range.
     pub fn below(&mut self, limit: u64) -> u64 {
         if limit == 0 { 0 } else { self.0.random_range(0..limit) }
     }
 
-    /// True with this probability; what lies outside `0.0..=1.0` counts as the nearer end, and NaN as never.
+    /// True with this probability; what lies outside `0.0..=1.0` counts as the nearer end, and NaN
+    /// as never.
     pub fn chance(&mut self, probability: f64) -> bool {
         // Draw always, so that changing a probability to zero does not shift every later draw.
         self.0.random::<f64>() < probability

@@ -5,6 +5,9 @@
 mod memory;
 mod real;
 
+#[cfg(test)]
+mod tests;
+
 pub use memory::{Faults, MemoryDisk};
 pub use real::RealDisk;
 
@@ -12,7 +15,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How to open a file. All three give a handle at positions of the caller's choosing: there is no cursor and no append mode.
+/// How to open a file. All three give a handle at positions of the caller's choosing: there is no
+/// cursor and no append mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Open {
     /// To read only; the file must exist.
@@ -23,9 +27,11 @@ pub enum Open {
     CreateNew,
 }
 
-/// A file system. Creating, renaming, linking and removing are durable only after [`Disk::sync_dir`] of the parent folder.
+/// A file system. Creating, renaming, linking and removing are durable only after
+/// [`Disk::sync_dir`] of the parent folder.
 ///
-/// Paths are taken as they are; errors are those of the operating system (`NotFound`, `AlreadyExists`, `StorageFull`, …).
+/// Paths are taken as they are; errors are those of the operating system (`NotFound`,
+/// `AlreadyExists`, `StorageFull`, …).
 pub trait Disk: Send + Sync + 'static {
     /// Opens the file at `path`.
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>>;
@@ -51,7 +57,8 @@ pub trait Disk: Send + Sync + 'static {
     /// Whether there is a folder at `path`.
     fn is_dir(&self, path: &Path) -> bool;
 
-    /// Makes the entries of `dir` durable: which names it has and what they point to, not the bytes of the files.
+    /// Makes the entries of `dir` durable: which names it has and what they point to, not the bytes
+    /// of the files.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
     /// Gives the file at `from` a second name.
@@ -60,21 +67,24 @@ pub trait Disk: Send + Sync + 'static {
     /// Bytes still free for us on the file system that holds `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 
-    /// Takes the exclusive advisory lock on the file at `path`, created if absent; held until the answer is dropped.
-    /// Fails with `WouldBlock` while another holds it, in this process or another.
+    /// Takes the exclusive advisory lock on the file at `path`, created if absent; held until the
+    /// answer is dropped. Fails with `WouldBlock` while another holds it, in this process or
+    /// another.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
 }
 
 /// A held lock; dropping it releases.
 pub trait Lock: Send + Sync {}
 
-/// An open file. Shared by reference: positions are arguments, so readers and one writer need no lock between them.
+/// An open file. Shared by reference: positions are arguments, so readers and one writer need no
+/// lock between them.
 #[expect(
     clippy::len_without_is_empty,
     reason = "the length of a file costs a system call and may fail"
 )]
 pub trait File: Send + Sync {
-    /// Reads up to `buf.len()` bytes from `offset`; fewer than asked means the end of the file is near, zero that it is reached.
+    /// Reads up to `buf.len()` bytes from `offset`; fewer than asked means the end of the file is
+    /// near, zero that it is reached.
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// Fills `buf` from `offset`; `UnexpectedEof` if the file ends before.
@@ -93,11 +103,12 @@ pub trait File: Send + Sync {
         Ok(())
     }
 
-    /// Writes all of `buf` at `offset`; a gap behind the old end reads as zeros. After an error any part may be written.
+    /// Writes all of `buf` at `offset`; a gap behind the old end reads as zeros. After an error any
+    /// part may be written.
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;
 
-    /// Makes all that was written, and the length, durable (fdatasync). After an error nobody knows what is: do not try again
-    /// and believe it.
+    /// Makes all that was written, and the length, durable (fdatasync). After an error nobody knows
+    /// what is: do not try again and believe it.
     fn sync(&self) -> io::Result<()>;
 
     /// The length in bytes.
@@ -106,14 +117,16 @@ pub trait File: Send + Sync {
     /// Cuts the file, or lengthens it with zeros, to `len` bytes. Durable after [`File::sync`].
     fn truncate(&self, len: u64) -> io::Result<()>;
 
-    /// Asks for room for `len` bytes without changing the length; only a hint, and nothing where it is not supported.
+    /// Asks for room for `len` bytes without changing the length; only a hint, and nothing where it
+    /// is not supported.
     fn preallocate(&self, len: u64) -> io::Result<()> {
         let _ = len;
         Ok(())
     }
 }
 
-/// The whole file at `path`; `FileTooLarge` if it is longer than `limit` bytes, before any of it is read.
+/// The whole file at `path`; `FileTooLarge` if it is longer than `limit` bytes, before any of it is
+/// read.
 pub fn read_all(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Open::Read)?;
     let len = file.len()?;
@@ -127,9 +140,11 @@ pub fn read_all(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8>>
     Ok(bytes)
 }
 
-/// Replaces the file at `path` so that a crash leaves the old bytes or the new ones, whole. Durable once it answers.
+/// Replaces the file at `path` so that a crash leaves the old bytes or the new ones, whole. Durable
+/// once it answers.
 ///
-/// Goes through `<path>.tmp`, which a crash may leave behind and the next call overwrites; one writer per path.
+/// Goes through `<path>.tmp`, which a crash may leave behind and the next call overwrites; one
+/// writer per path.
 pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
     name.push(".tmp");
@@ -142,17 +157,22 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Resul
     disk.sync_dir(parent(path))
 }
 
-/// Creates the folder at `path` and its missing parents so that a power loss does not take them. Durable once it answers.
+/// Creates the folder at `path` and its missing parents so that a power loss does not take them.
+/// Durable once it answers.
 pub fn create_dir_all_durably(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    // The last folder's own name is synced in any case: an earlier run may have been killed before it came to it.
-    let mut unsynced = vec![parent(path)];
-    let mut missing = parent(path);
-    while !disk.exists(missing) && parent(missing) != missing {
-        missing = parent(missing);
-        unsynced.push(missing);
-    }
     disk.create_dir_all(path)?;
-    unsynced.iter().try_for_each(|dir| disk.sync_dir(dir))
+    // All the way up, whether they were missing or not: a run that was killed may have made them
+    // without syncing.
+    for ancestor in path.ancestors().skip(1) {
+        let dir = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        match disk.sync_dir(dir) {
+            Ok(()) => {}
+            // A folder that we may not read is not one that we made.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The folder that holds `path`; `.` for a bare name.

@@ -26,7 +26,8 @@ impl Disk for RealDisk {
             }
         }
         let file = options.open(path)?;
-        // Linux opens folders for reading without complaint; the first read would fail with less to say.
+        // Linux opens folders for reading without complaint; the first read would fail with less to
+        // say.
         if file.metadata()?.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }

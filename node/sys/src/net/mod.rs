@@ -2,6 +2,9 @@
 
 mod real;
 
+#[cfg(test)]
+mod tests;
+
 pub use real::TcpNet;
 
 use std::fmt;
@@ -13,18 +16,21 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Opens and accepts connections. There are no timeouts here: callers wrap what they await in `tokio::time::timeout`.
+/// Opens and accepts connections. There are no timeouts here: callers wrap what they await in
+/// `tokio::time::timeout`.
 pub trait Net: Send + Sync + 'static {
     /// Connects to `addr`, a `host:port`.
     fn connect(&self, addr: &str) -> BoxFuture<'_, io::Result<Stream>>;
 
-    /// Listens on `addr`, a `host:port`; port 0 takes a free one, which [`Listener::local_addr`] tells.
+    /// Listens on `addr`, a `host:port`; port 0 takes a free one, which [`Listener::local_addr`]
+    /// tells.
     fn listen(&self, addr: &str) -> BoxFuture<'_, io::Result<Box<dyn Listener>>>;
 }
 
 /// Accepts connections until it is dropped.
 pub trait Listener: Send {
-    /// The next connection and who made it. An error may concern that one connection only: go on accepting.
+    /// The next connection and who made it. An error may concern that one connection only: go on
+    /// accepting.
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(Stream, SocketAddr)>>;
 
     /// The address that is listened on.

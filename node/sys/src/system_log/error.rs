@@ -9,8 +9,8 @@ use super::format::VERSION;
 /// Why a log could not be opened or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Bytes that were once acknowledged are wrong: rot, or a disk that lies. Refuse to start; restore the file, or rebuild
-    /// this node from its replicas.
+    /// Bytes that were once acknowledged are wrong: rot, or a disk that lies. Refuse to start;
+    /// restore the file, or rebuild this node from its replicas.
     #[error("{} is corrupt at byte {offset}: {what}", file.display())]
     Corrupt {
         /// The file.
@@ -21,7 +21,10 @@ pub enum Error {
         what: &'static str,
     },
     /// A newer program wrote it. Start that program, or one newer still.
-    #[error("{} has format version {version}, and this program reads version {VERSION}", file.display())]
+    #[error(
+        "{} has format version {version}, and this program reads version {VERSION}",
+        file.display()
+    )]
     Version {
         /// The file.
         file: PathBuf,
@@ -42,7 +45,8 @@ pub enum Error {
         /// Its length.
         bytes: u64,
     },
-    /// An earlier write or fsync failed, so nobody knows what is durable. Only opening the log anew can tell.
+    /// An earlier write or fsync failed, so nobody knows what is durable. Only opening the log anew
+    /// can tell.
     #[error("{} failed earlier and takes no more records", file.display())]
     Poisoned {
         /// The file.

@@ -15,7 +15,8 @@ pub(super) const RECORD_HEADER_BYTES: usize = 21;
 
 const MAGIC: &[u8; 7] = b"HELSLOG";
 
-/// In place of a payload's length: no record but a mark, which says that everything before it is durable.
+/// In place of a payload's length: no record but a mark, which says that everything before it is
+/// durable.
 const MARK: u32 = u32::MAX;
 
 /// The header that every file begins with.
@@ -43,14 +44,16 @@ pub(super) fn check_file_header(bytes: &[u8]) -> Result<(), BadHeader> {
     if &header[..7] != MAGIC {
         return Err(BadHeader::Magic);
     }
-    // Every version keeps these twelve bytes, so that rot in the version is not taken for a newer program.
+    // Every version keeps these twelve bytes, so that rot in the version is not taken for a newer
+    // program.
     if crc32fast::hash(&header[..8]).to_le_bytes() != header[8..] {
         return Err(BadHeader::Checksum);
     }
     if header[7] == VERSION { Ok(()) } else { Err(BadHeader::Version(header[7])) }
 }
 
-/// Appends a record to `to`, whose first byte will be at `base` of the file; `durable` is the offset that is known durable.
+/// Appends a record to `to`, whose first byte will be at `base` of the file; `durable` is the
+/// offset that is known durable.
 pub(super) fn put_record(to: &mut Vec<u8>, base: u64, durable: u64, kind: u8, payload: &[u8]) {
     let offset = base + to.len() as u64;
     // The caller has checked the length against PAYLOAD_BYTES_MAX.
@@ -90,7 +93,8 @@ pub(super) fn item_at(file: &[u8], at: usize) -> Option<Item> {
     whole.then_some(Item::Record { kind: header.kind, payload, durable: header.durable })
 }
 
-/// Whether anything behind byte `at` proves that byte `at` was durable once: then what is bad there is corruption.
+/// Whether anything behind byte `at` proves that byte `at` was durable once: then what is bad there
+/// is corruption.
 pub(super) fn proves_durable(file: &[u8], at: usize) -> bool {
     // Byte by byte, because a bad record does not tell where the next begins.
     (at + 1..file.len())
@@ -110,7 +114,8 @@ fn header_at(file: &[u8], at: usize) -> Option<Header> {
     let payload_sum = u32::from_le_bytes(field(&bytes, 4)?);
     let durable = u64::from_le_bytes(field(&bytes, 8)?);
     let kind = bytes[16];
-    // Nothing later than the record itself can have been durable before it; checked first, because it is cheap.
+    // Nothing later than the record itself can have been durable before it; checked first, because
+    // it is cheap.
     let plausible = durable <= at as u64;
     let whole = plausible && header(at as u64, len, payload_sum, durable, kind) == bytes;
     whole.then_some(Header { len, payload_sum, durable, kind })

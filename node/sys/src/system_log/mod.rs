@@ -1,16 +1,16 @@
 //! What must not be forgotten: a checksummed, fsynced, append-only log of records on a [`Disk`].
 //!
-//! A record that was acknowledged is there on every later open, or opening fails and says where the file is bad. A record
-//! that was not acknowledged is there whole or not at all.
+//! A record that was acknowledged is there on every later open, or opening fails and says where the
+//! file is bad. A record that was not acknowledged is there whole or not at all.
 //!
 //! ```text
 //! header │ record │ record │ … │ record │ mark
 //!                                         └ overwritten by the next record; never waited for
 //! ```
 //!
-//! Every record carries the offset that was known durable when it was appended, and behind the last one a mark carries
-//! it once more. A bad record that any later header calls durable is corruption; one behind all such claims is the torn
-//! tail of an append that nobody was promised, and is cut.
+//! Every record carries the offset that was known durable when it was appended, and behind the last
+//! one a mark carries it once more. A bad record that any later header calls durable is corruption;
+//! one behind all such claims is the torn tail of an append that nobody was promised, and is cut.
 
 mod error;
 mod format;
@@ -35,7 +35,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Limits of one log. No default: the owner knows what it keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of the file at most; an append past it answers [`Error::Full`], and the owner rewrites the log shorter.
+    /// Bytes of the file at most; an append past it answers [`Error::Full`], and the owner rewrites
+    /// the log shorter.
     pub log_bytes_max: u64,
 }
 
@@ -71,8 +72,8 @@ pub struct SystemLog {
 }
 
 impl SystemLog {
-    /// Opens or creates the log `<name>.log` in the folder `dir`, which is created too, and replays its records in order.
-    /// The log must have no other owner: hold the lock of the data directory.
+    /// Opens or creates the log `<name>.log` in the folder `dir`, which is created too, and replays
+    /// its records in order. The log must have no other owner: hold the lock of the data directory.
     pub fn open(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -103,8 +104,8 @@ impl SystemLog {
             tracing::warn!(file = %path.display(), cut.offset, cut.bytes, "cut a torn tail");
             file.truncate(end).map_err(io)?;
         }
-        // What a killed process wrote may be in the page cache only, and if its fsync failed, then no later fsync
-        // writes it: so it is written again.
+        // What a killed process wrote may be in the page cache only, and if its fsync failed, then
+        // no later fsync writes it: so it is written again.
         let doubtful = &bytes[replay.durable..replay.end];
         file.write_at(doubtful, replay.durable as u64).map_err(io)?;
         file.sync().map_err(io)?;
@@ -130,7 +131,8 @@ impl SystemLog {
         self.append_batch(&[(kind, payload)])
     }
 
-    /// Appends records in order with one fsync. A crash before it answers may keep any number of the first ones.
+    /// Appends records in order with one fsync. A crash before it answers may keep any number of
+    /// the first ones.
     pub fn append_batch(&mut self, records: &[(u8, &[u8])]) -> Result<(), Error> {
         self.refuse_poisoned()?;
         let bytes = self.encode(self.end, records)?;
@@ -152,7 +154,8 @@ impl SystemLog {
 
     /// Replaces the whole log by `records`: a crash leaves the old log or the new one.
     ///
-    /// Needs room for both. If it fails with [`Error::Full`] or for want of space, the old log goes on as before.
+    /// Needs room for both. If it fails with [`Error::Full`] or for want of space, the old log goes
+    /// on as before.
     pub fn rewrite(&mut self, records: &[(u8, &[u8])]) -> Result<(), Error> {
         self.refuse_poisoned()?;
         let mut bytes = format::file_header().to_vec();
@@ -165,7 +168,8 @@ impl SystemLog {
             Err(error) => {
                 // Only to free the space; the next rewrite overwrites what stays behind.
                 if let Err(error) = self.disk.remove(&tmp) {
-                    tracing::debug!(file = %tmp.display(), %error, "an unfinished rewrite stays behind");
+                    let file = tmp.display();
+                    tracing::debug!(%file, %error, "an unfinished rewrite stays behind");
                 }
                 return Err(self.io(error));
             }
@@ -209,15 +213,17 @@ impl SystemLog {
         Ok(bytes)
     }
 
-    /// Says behind the last record that all of it is durable, so that rot in it is not taken for a torn tail. Nobody waits
-    /// for it, and the next record overwrites it.
+    /// Says behind the last record that all of it is durable, so that rot in it is not taken for a
+    /// torn tail. Nobody waits for it, and the next record overwrites it.
     fn mark(&self) {
         if let Err(error) = self.file.write_at(&format::mark(self.end), self.end) {
-            tracing::warn!(file = %self.path.display(), %error, "could not mark the end of the log");
+            let file = self.path.display();
+            tracing::warn!(%file, %error, "could not mark the end of the log");
         }
     }
 
-    /// After a failed write: a full disk is no reason to give up, if what was half written can be taken back.
+    /// After a failed write: a full disk is no reason to give up, if what was half written can be
+    /// taken back.
     fn take_back(&mut self, error: &io::Error) {
         let full = error.kind() == io::ErrorKind::StorageFull;
         let taken_back =

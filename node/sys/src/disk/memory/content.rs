@@ -1,4 +1,5 @@
-//! The bytes of one simulated file: what is durable, what the page cache shows, and what lies between.
+//! The bytes of one simulated file: what is durable, what the page cache shows, and what lies
+//! between.
 
 use std::io;
 use std::ops::Range;
@@ -69,7 +70,8 @@ impl Content {
         }
     }
 
-    /// A failed sync, as Linux does it: readers still see the writes, but nobody will ever try to write them again.
+    /// A failed sync, as Linux does it: readers still see the writes, but nobody will ever try to
+    /// write them again.
     pub(super) fn lose_unsynced(&mut self) {
         self.unsynced.clear();
     }
@@ -94,8 +96,8 @@ impl Content {
         self.current.clone_from(&self.durable);
     }
 
-    /// Power loss that leaves some of what was not synced: nothing, all, the first few changes with a torn one behind
-    /// them, or any of them in any state.
+    /// Power loss that leaves some of what was not synced: nothing, all, the first few changes with
+    /// a torn one behind them, or any of them in any state.
     pub(super) fn crash(&mut self, rng: &mut Rng) {
         let changes = std::mem::take(&mut self.unsynced);
         match rng.below(4) {
@@ -130,8 +132,8 @@ impl Change {
         }
     }
 
-    /// Lets some sectors of a write reach the disk: the first few, or any. The new length may be there without the bytes,
-    /// which then read as zeros.
+    /// Lets some sectors of a write reach the disk: the first few, or any. The new length may be
+    /// there without the bytes, which then read as zeros.
     fn tear(&self, to: &mut Vec<u8>, rng: &mut Rng) {
         let Self::Bytes { offset, bytes } = self else { return };
         let sectors = sectors(*offset, bytes.len() as u64);

@@ -33,16 +33,19 @@ const FREE_BYTES: u64 = 1 << 40;
 /// What goes wrong from now on. The default is a disk without fault.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
-    /// Power fails during operation number so many (from zero, counted by [`MemoryDisk::ops`]): that one and all later
-    /// ones fail until a crash is called. Whether the first of them happened, the crash decides.
+    /// Power fails during operation number so many (from zero, counted by [`MemoryDisk::ops`]):
+    /// that one and all later ones fail until a crash is called. Whether the first of them
+    /// happened, the crash decides.
     pub fail_after_ops: Option<u64>,
     /// Syncs answer well and make nothing durable.
     pub lying_sync: bool,
-    /// File syncs fail with EIO, and what they covered is never written: a later sync succeeds without it, as on Linux.
+    /// File syncs fail with EIO, and what they covered is never written: a later sync succeeds
+    /// without it, as on Linux.
     pub sync_error: bool,
     /// Writes fail with EIO and change nothing.
     pub write_error: bool,
-    /// Bytes that fit on the disk: a write that needs more stores what fits and fails with `StorageFull`.
+    /// Bytes that fit on the disk: a write that needs more stores what fits and fails with
+    /// `StorageFull`.
     pub capacity: Option<u64>,
     /// The probability that a read fails with EIO.
     pub read_error_chance: f64,
@@ -113,7 +116,8 @@ impl MemoryDisk {
         self.lock_state().faults = faults;
     }
 
-    /// Operations since the disk was made or last crashed: every call of [`Disk`] or [`File`] that can fail is one.
+    /// Operations since the disk was made or last crashed: every call of [`Disk`] or [`File`] that
+    /// can fail is one.
     pub fn ops(&self) -> u64 {
         self.lock_state().ops
     }
@@ -123,8 +127,9 @@ impl MemoryDisk {
         self.lock_state().used_bytes()
     }
 
-    /// Power loss. What was not synced survives in part: see [`MemoryDisk`]. Handles are dead, locks are free, the
-    /// operation count is zero and [`Faults::fail_after_ops`] is off; other faults stay.
+    /// Power loss. What was not synced survives in part: see [`MemoryDisk`]. Handles are dead,
+    /// locks are free, the operation count is zero and [`Faults::fail_after_ops`] is off; other
+    /// faults stay.
     pub fn crash(&self, rng: &mut Rng) {
         let mut state = self.lock_state();
         state.tree.crash(rng);
@@ -138,14 +143,14 @@ impl MemoryDisk {
         state.restart();
     }
 
-    /// The process is killed and the machine stays up: nothing is lost, and nothing more is durable. Otherwise as
-    /// [`MemoryDisk::crash`].
+    /// The process is killed and the machine stays up: nothing is lost, and nothing more is
+    /// durable. Otherwise as [`MemoryDisk::crash`].
     pub fn crash_keep_all(&self) {
         self.lock_state().restart();
     }
 
-    /// Rot: flips bit `bit` (0 to 7) of byte `byte` of the file at `path`, for readers and on the disk.
-    /// `UnexpectedEof` if the file has no such byte.
+    /// Rot: flips bit `bit` (0 to 7) of byte `byte` of the file at `path`, for readers and on the
+    /// disk. `UnexpectedEof` if the file has no such byte.
     pub fn flip_bit(&self, path: &Path, byte: u64, bit: u8) -> io::Result<()> {
         let inode = match self.lock_state().tree.get(path)? {
             Node::File(inode) => inode,

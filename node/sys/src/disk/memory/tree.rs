@@ -173,10 +173,16 @@ impl Tree {
         let (from_folder, from_name) = self.locate(from)?;
         let (to_folder, to_name) = self.locate(to)?;
         let node = from_folder.get(&from_name).ok_or(io::ErrorKind::NotFound)?;
-        if let Node::Folder(folder) = &node {
-            self.refuse_own_subtree(folder, from, to)?;
-        }
+        let (from, to) = (names(from)?, names(to)?);
         match (&node, to_folder.get(&to_name)) {
+            // Into itself.
+            (Node::Folder(_), _) if from.len() < to.len() && to.starts_with(&from) => {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            // Onto a folder that holds it.
+            _ if to.len() < from.len() && from.starts_with(&to) => {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
             // Two names of one thing: POSIX says to do nothing.
             (_, Some(there)) if there.id() == node.id() => return Ok(()),
             (Node::File(_), Some(Node::Folder(_))) => {
@@ -188,21 +194,13 @@ impl Tree {
             (Node::Folder(_), Some(Node::Folder(there))) if !there.is_empty() => {
                 return Err(io::ErrorKind::DirectoryNotEmpty.into());
             }
-            (_, Some(_) | None) => {}
+            (Node::File(_), Some(Node::File(_)) | None)
+            | (Node::Folder(_), Some(Node::Folder(_)) | None) => {}
         }
         self.change(vec![
             Edit { folder: from_folder, name: from_name, node: None },
             Edit { folder: to_folder, name: to_name, node: Some(node) },
         ]);
-        Ok(())
-    }
-
-    fn refuse_own_subtree(&self, folder: &Arc<Folder>, from: &Path, to: &Path) -> io::Result<()> {
-        let (from, to) = (names(from)?, names(to)?);
-        let inside = from.len() < to.len() && to.starts_with(&from);
-        if inside || folder.id == self.root.id {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
         Ok(())
     }
 
@@ -215,7 +213,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Removes name by name, the deepest first, as the real one does: power may fail between any two.
+    /// Removes name by name, the deepest first, as the real one does: power may fail between any
+    /// two.
     pub(super) fn remove_dir_all(&mut self, path: &Path) -> io::Result<()> {
         let (parent, name) = self.locate(path)?;
         let folder = match parent.get(&name).ok_or(io::ErrorKind::NotFound)? {
@@ -252,8 +251,8 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes every change to the folder durable, and with each whatever it is entangled with: the other half of a rename,
-    /// and what happened before in that other folder.
+    /// Makes every change to the folder durable, and with each whatever it is entangled with: the
+    /// other half of a rename, and what happened before in that other folder.
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         let mut folders = BTreeSet::from([self.folder(path)?.id]);
         let mut synced = Vec::new();
@@ -354,7 +353,8 @@ impl Tree {
     }
 }
 
-/// The names that lead to `path`. Relative paths start at the root; `..` is refused, because nothing here needs it.
+/// The names that lead to `path`. Relative paths start at the root; `..` is refused, because
+/// nothing here needs it.
 fn names(path: &Path) -> io::Result<Vec<&str>> {
     let mut names = Vec::new();
     for component in path.components() {
