@@ -28,10 +28,6 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// What seals paging states: the same on every node, known to no client.
     fn secret(&self) -> [u8; 32];
-
-    /// The next write timestamp of this node, microseconds since 1970: strictly increasing, and
-    /// never behind what was issued before a restart.
-    fn timestamp(&self) -> i64;
 }
 
 /// A change to the schema, complete with the ids of what it makes.

@@ -120,6 +120,8 @@ pub enum Outcome {
         keyspace: String,
         /// The table, for `SchemaTarget::Table`.
         table: Option<String>,
+        /// The epoch that made the change.
+        epoch: u64,
     },
     /// Text for people: the answer of `DESCRIBE`.
     Text(String),

@@ -3,18 +3,34 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use model::{Consistency, Mutation, Partition, read};
+use model::{Consistency, HostId, Mutation, Partition, TableId, read};
 
 use crate::error::Acks;
 
 /// Reads and writes at a consistency level.
 pub trait Store: Send + Sync + 'static {
-    /// Applies `mutation` to as many replicas as `options` ask for.
-    fn write(&self, mutation: Mutation, options: Options) -> BoxFuture<'_, Result<(), Error>>;
+    /// Applies `mutations`, each atomic by itself, to as many replicas as `options` ask for.
+    fn write(
+        &self,
+        mutations: Vec<Mutation>,
+        options: Options,
+    ) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Reads what `command` asks for, merged over as many replicas as `options` ask for.
     fn read(&self, command: read::Command, options: Options)
     -> BoxFuture<'_, Result<Page, Error>>;
+
+    /// Empties a table on every node.
+    fn truncate(
+        &self,
+        table: TableId,
+        timeout: Duration,
+        trace: u64,
+    ) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// The next write timestamp, microseconds since 1970: greater than all before, restarts
+    /// included.
+    fn timestamp(&self) -> BoxFuture<'_, Result<i64, Error>>;
 }
 
 /// How to read or write.
@@ -32,6 +48,7 @@ pub struct Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// Partitions in (token, bytes) order; rows ascend in stored order, also for a reversed read.
+    /// What is dead or expired may be among them.
     pub partitions: Vec<Partition>,
     /// `None`: that was all. Otherwise complete up to and including this position.
     pub next: Option<read::Position>,
@@ -41,13 +58,12 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Too few replicas are alive; nothing was sent.
-    #[error("too few replicas are alive")]
+    #[error("{} needs {} replicas and {} are alive", .0.consistency, .0.required, .0.received)]
     Unavailable(Acks),
     /// Sent, but too few answered in time. A write may yet appear.
-    #[error("too few replicas answered in time")]
+    #[error("{} needs {} answers and got {} in time", .0.consistency, .0.required, .0.received)]
     Timeout(Acks),
-    /// A replica answered that it cannot: disk full, corrupt file, failed log. A write may have
-    /// been applied elsewhere.
+    /// A replica answered that it cannot: a corrupt file, a failed disk.
     #[error("a replica failed: {reason}")]
     Failed {
         /// How the others answered.
@@ -58,7 +74,94 @@ pub enum Error {
     /// Refused for lack of memory or a full queue, before anything was done.
     #[error("overloaded: {0}")]
     Overloaded(String),
-    /// The consistency level or the request does not fit, for this reason.
+    /// The consistency level or the request makes no sense, for this reason; nothing was done.
     #[error("{0}")]
     Invalid(String),
+}
+
+impl Store for coordinator::Coordinator {
+    fn write(
+        &self,
+        mutations: Vec<Mutation>,
+        options: Options,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        let Options { consistency, timeout, trace } = options;
+        let request = coordinator::write::Request { mutations, consistency, timeout, trace };
+        Box::pin(async move { Ok(coordinator::Coordinator::write(self, request).await?) })
+    }
+
+    fn read(
+        &self,
+        command: read::Command,
+        options: Options,
+    ) -> BoxFuture<'_, Result<Page, Error>> {
+        let Options { consistency, timeout, trace } = options;
+        let request = coordinator::read::Request { command, consistency, timeout, trace };
+        Box::pin(async move {
+            let page = coordinator::Coordinator::read(self, request).await?;
+            Ok(Page { partitions: page.partitions, next: page.next })
+        })
+    }
+
+    fn truncate(
+        &self,
+        table: TableId,
+        timeout: Duration,
+        trace: u64,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            Ok(coordinator::Coordinator::truncate(self, table, timeout, trace).await?)
+        })
+    }
+
+    fn timestamp(&self) -> BoxFuture<'_, Result<i64, Error>> {
+        let next = async move { self.timestamps().next().await };
+        Box::pin(async move { next.await.map_err(|error| Error::Overloaded(error.to_string())) })
+    }
+}
+
+impl From<coordinator::write::Error> for Error {
+    fn from(error: coordinator::write::Error) -> Error {
+        use coordinator::write::Error as From;
+        match error {
+            From::Unavailable { consistency, required, alive, missing } => {
+                Error::Unavailable(acks(consistency, required, alive, &missing))
+            }
+            From::Timeout { consistency, required, received, missing } => {
+                Error::Timeout(acks(consistency, required, received, &missing))
+            }
+            From::Overloaded(reason) => Error::Overloaded(reason),
+            From::Invalid(reason) => Error::Invalid(reason),
+        }
+    }
+}
+
+impl From<coordinator::read::Error> for Error {
+    fn from(error: coordinator::read::Error) -> Error {
+        use coordinator::read::Error as From;
+        match error {
+            From::Unavailable { consistency, required, alive, missing } => {
+                Error::Unavailable(acks(consistency, required, alive, &missing))
+            }
+            From::Timeout { consistency, required, received, missing } => {
+                Error::Timeout(acks(consistency, required, received, &missing))
+            }
+            From::Failed { consistency, required, received, failures } => {
+                let hosts: Vec<HostId> = failures.iter().map(|(host, _)| *host).collect();
+                let reasons: Vec<String> =
+                    failures.iter().map(|(host, what)| format!("{host}: {what}")).collect();
+                Error::Failed {
+                    acks: acks(consistency, required, received, &hosts),
+                    reason: reasons.join(", "),
+                }
+            }
+            From::Overloaded(reason) => Error::Overloaded(reason),
+            From::Invalid(reason) => Error::Invalid(reason),
+        }
+    }
+}
+
+fn acks(consistency: Consistency, required: usize, received: usize, missing: &[HostId]) -> Acks {
+    let missing = missing.iter().map(ToString::to_string).collect();
+    Acks { consistency, required, received, missing }
 }
