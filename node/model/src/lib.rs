@@ -3,19 +3,34 @@
 //! Pure values: this crate knows nothing of time, disks, networks or `async`. Whoever needs "now"
 //! passes it in.
 //!
-//! In reading order:
-pub mod cell;
-pub mod codec;
-pub mod consistency;
-mod encoding;
+//! In reading order.
+
+// Where a row lies.
+pub mod token;
+
 pub mod key;
-pub mod mutation;
+
+// What it holds, and how versions of it become one.
+pub mod cell;
+
+pub mod row;
+
 pub mod partition;
 mod ranges;
+
+// What is asked of a replica.
+pub mod mutation;
+
 pub mod read;
-pub mod row;
+
+pub mod consistency;
+
+// What the bytes mean, and the bytes.
 pub mod schema;
-pub mod token;
+
+pub mod codec;
+mod encoding;
+
 #[cfg(test)]
 mod worlds;
 

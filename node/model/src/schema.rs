@@ -2,10 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cql_lite::types::CqlType;
 use uuid::Uuid;
 
+pub use cql_lite::types::CqlType;
+
 use crate::key::Order;
+
+mod check;
+mod ddl;
+mod options;
+
+pub use check::{Error, check_keyspace, check_table};
 
 /// A table for its whole life: dropped and created again, it is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +141,7 @@ impl Table {
             ColumnKind::Clustering(order) => order,
             ColumnKind::Partition | ColumnKind::Static | ColumnKind::Regular => Order::Asc,
         };
-        self.clustering_key.iter().map(|it| (it.cql_type.clone(), order(it.kind))).collect()
+        self.clustering_key.iter().map(|it| (it.cql_type, order(it.kind))).collect()
     }
 
     /// The column of this name, whatever its part.
@@ -148,3 +155,6 @@ impl Table {
         keys.chain(&self.statics).chain(&self.regulars)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,9 @@ use cql_lite::value::compare;
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::cmp::Ordering;
 
+/// The serialized components of a key.
+type Key = Vec<Vec<u8>>;
+
 const ORDERS: [Order; 2] = [Order::Asc, Order::Desc];
 
 /// Serialized values of a type: extremes, neighbors and ties more often than chance would.
@@ -59,7 +62,7 @@ fn columns() -> impl Strategy<Value = Vec<(CqlType, Order)>> {
 }
 
 /// Some columns and several keys of them.
-fn keys(count: usize) -> impl Strategy<Value = (Vec<(CqlType, Order)>, Vec<Vec<Vec<u8>>>)> {
+fn keys(count: usize) -> impl Strategy<Value = (Vec<(CqlType, Order)>, Vec<Key>)> {
     columns().prop_flat_map(move |columns| {
         let key: Vec<_> = columns.iter().map(|(cql_type, _)| component(*cql_type)).collect();
         (Just(columns), vec(key, count))

@@ -1,0 +1,105 @@
+//! Whether a keyspace or a table can be: what holds of it alone, whatever else exists.
+
+use std::collections::BTreeSet;
+
+use super::{Column, ColumnKind, Keyspace, Table};
+
+/// Longest name of a keyspace or a table, characters: they become names of folders.
+const NAME_LEN_MAX: usize = 48;
+
+/// Why a keyspace or a table cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// A name has other characters than letters, digits and `_`, or none, or more than 48.
+    #[error("`{0}` is not a name: 1 to 48 letters, digits and underscores")]
+    BadName(String),
+    /// Two columns of one name, or of one id.
+    #[error("column `{0}` is defined twice")]
+    DuplicateColumn(String),
+    /// No column is in the partition key.
+    #[error("a table needs a partition key")]
+    NoPartitionKey,
+    /// A static column where each partition has one row at most.
+    #[error("static column `{0}` needs a clustering column")]
+    StaticWithoutClustering(String),
+    /// A column plays another part than the list it is in, or is out of order there.
+    #[error("column `{0}` is in the wrong place")]
+    MisplacedColumn(String),
+    /// No option has this name.
+    #[error("unknown table option `{0}`")]
+    UnknownOption(String),
+    /// An option has a value that it cannot have.
+    #[error("table option `{option}` {reason}")]
+    BadOption {
+        /// Which.
+        option: String,
+        /// What is wrong, to be read behind the name.
+        reason: &'static str,
+    },
+    /// A replication map that no keyspace can have.
+    #[error("replication {0}")]
+    BadReplication(String),
+}
+
+/// Whether a keyspace can be: its name and its replication. Its tables are not looked at.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_keyspace(keyspace: &Keyspace) -> Result<(), Error> {
+    check_name(&keyspace.name)?;
+    keyspace.replication.check()
+}
+
+/// Whether a table can be: names, parts and order of its columns, options.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_table(table: &Table) -> Result<(), Error> {
+    check_name(&table.keyspace)?;
+    check_name(&table.name)?;
+    if table.partition_key.is_empty() {
+        return Err(Error::NoPartitionKey);
+    }
+    let (mut names, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    for column in table.columns() {
+        if !names.insert(&column.name) || !ids.insert(column.id) {
+            return Err(Error::DuplicateColumn(column.name.clone()));
+        }
+    }
+    if let (Some(lone), []) = (table.statics.first(), &table.clustering_key[..]) {
+        return Err(Error::StaticWithoutClustering(lone.name.clone()));
+    }
+    check_places(table)?;
+    table.options.check()
+}
+
+/// Names of keyspaces and tables. Columns may be called anything.
+fn check_name(name: &str) -> Result<(), Error> {
+    let is_good = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    if (1..=NAME_LEN_MAX).contains(&name.len()) && name.chars().all(is_good) {
+        return Ok(());
+    }
+    Err(Error::BadName(name.to_owned()))
+}
+
+/// Each column in the list of its kind; statics and regulars by name.
+fn check_places(table: &Table) -> Result<(), Error> {
+    let is_clustering = |kind| match kind {
+        ColumnKind::Clustering(_) => true,
+        ColumnKind::Partition | ColumnKind::Static | ColumnKind::Regular => false,
+    };
+    let in_place = |columns: &[Column], is_right: &dyn Fn(ColumnKind) -> bool| {
+        let wrong = columns.iter().find(|it| !is_right(it.kind));
+        wrong.map_or(Ok(()), |it| Err(Error::MisplacedColumn(it.name.clone())))
+    };
+    in_place(&table.partition_key, &|it| it == ColumnKind::Partition)?;
+    in_place(&table.clustering_key, &is_clustering)?;
+    in_place(&table.statics, &|it| it == ColumnKind::Static)?;
+    in_place(&table.regulars, &|it| it == ColumnKind::Regular)?;
+    for columns in [&table.statics, &table.regulars] {
+        if let Some(pair) = columns.windows(2).find(|pair| pair[1].name <= pair[0].name) {
+            return Err(Error::MisplacedColumn(pair[1].name.clone()));
+        }
+    }
+    Ok(())
+}
