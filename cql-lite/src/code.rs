@@ -112,6 +112,10 @@ codes! {
     Cancelled = 2010, "Statement cancelled",
         "The client went away or cancelled the statement. A write may have been applied.",
         "Nothing to do. If a write was cancelled, read whether it was applied.";
+    RowCount = 2011, "Not the number of rows expected",
+        "The program asked for exactly one row, or for at most so many, and the statement has \
+         another number of them. Raised by the client crate.",
+        "Ask for `opt` where no row is an answer, too, and for `stream` where there may be many.";
 
     AlreadyExists = 3001, "Already exists",
         "A keyspace or table of this name exists already.",
