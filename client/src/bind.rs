@@ -1,0 +1,381 @@
+//! Values bound to the markers of a statement.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use cql_lite::ast::Literal;
+use cql_lite::code::Code;
+use cql_lite::types::CqlType;
+use cql_lite::value::Value;
+use proto::client as wire;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use wire::bound_value::Kind;
+
+use crate::error::Error;
+use crate::row::Column;
+
+/// What a marker is bound to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// No value: deletes what is there.
+    Null,
+    /// As if the column had not been named.
+    Unset,
+    /// A value. It is fitted to the column's type, as far as nothing is lost.
+    Value(Value),
+}
+
+/// A Rust value that can be bound to a marker.
+pub trait ToValue {
+    /// The value to bind.
+    fn to_value(&self) -> Bind;
+}
+
+/// Leaves a column as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unset;
+
+/// A CQL timestamp: milliseconds since 1970 UTC. Reads back by serde.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CqlTimestamp(pub i64);
+
+macro_rules! to_value {
+    ($($rust:ty => |$it:ident| $value:expr;)*) => {
+        $(impl ToValue for $rust {
+            fn to_value(&self) -> Bind {
+                let $it = self;
+                Bind::Value($value)
+            }
+        })*
+    };
+}
+
+to_value! {
+    i8 => |it| Value::Tinyint(*it);
+    i16 => |it| Value::Smallint(*it);
+    i32 => |it| Value::Int(*it);
+    i64 => |it| Value::Bigint(*it);
+    f32 => |it| Value::Float(*it);
+    f64 => |it| Value::Double(*it);
+    bool => |it| Value::Boolean(*it);
+    str => |it| Value::Text(it.to_owned());
+    String => |it| Value::Text(it.clone());
+    Cow<'_, str> => |it| Value::Text(it.to_string());
+    [u8] => |it| Value::Blob(it.to_vec());
+    Vec<u8> => |it| Value::Blob(it.clone());
+    Bytes => |it| Value::Blob(it.to_vec());
+    Uuid => |it| Value::Uuid(*it);
+    IpAddr => |it| Value::Inet(*it);
+    CqlTimestamp => |it| Value::Timestamp(it.0);
+    jiff::Timestamp => |it| Value::Timestamp(it.as_millisecond());
+    Value => |it| it.clone();
+}
+
+impl<const N: usize> ToValue for [u8; N] {
+    fn to_value(&self) -> Bind {
+        self[..].to_value()
+    }
+}
+
+impl ToValue for Unset {
+    fn to_value(&self) -> Bind {
+        Bind::Unset
+    }
+}
+
+impl ToValue for Bind {
+    fn to_value(&self) -> Bind {
+        self.clone()
+    }
+}
+
+impl<T: ToValue + ?Sized> ToValue for &T {
+    fn to_value(&self) -> Bind {
+        (**self).to_value()
+    }
+}
+
+impl<T: ToValue> ToValue for Option<T> {
+    fn to_value(&self) -> Bind {
+        self.as_ref().map_or(Bind::Null, ToValue::to_value)
+    }
+}
+
+/// All values of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// One for each `?`, in order.
+    Positional(Vec<Bind>),
+    /// One for each `:name`.
+    Named(BTreeMap<String, Bind>),
+}
+
+/// What can be bound as a whole: a tuple, a slice or vector of values, or a map from names.
+pub trait Values {
+    /// The values, converted.
+    fn into_bound(self) -> Bound;
+}
+
+impl Values for Bound {
+    fn into_bound(self) -> Bound {
+        self
+    }
+}
+
+impl Values for () {
+    fn into_bound(self) -> Bound {
+        Bound::Positional(Vec::new())
+    }
+}
+
+impl<T: ToValue> Values for &[T] {
+    fn into_bound(self) -> Bound {
+        Bound::Positional(self.iter().map(ToValue::to_value).collect())
+    }
+}
+
+impl<T: ToValue> Values for Vec<T> {
+    fn into_bound(self) -> Bound {
+        self.as_slice().into_bound()
+    }
+}
+
+impl<T: ToValue> Values for &Vec<T> {
+    fn into_bound(self) -> Bound {
+        self.as_slice().into_bound()
+    }
+}
+
+impl<T: ToValue, const N: usize> Values for [T; N] {
+    fn into_bound(self) -> Bound {
+        self.as_slice().into_bound()
+    }
+}
+
+impl<K: Into<String>, T: ToValue> Values for BTreeMap<K, T> {
+    fn into_bound(self) -> Bound {
+        let named = self.into_iter().map(|(name, value)| (name.into(), value.to_value()));
+        Bound::Named(named.collect())
+    }
+}
+
+macro_rules! tuples {
+    ($($name:ident)*) => {
+        impl<$($name: ToValue),*> Values for ($($name,)*) {
+            fn into_bound(self) -> Bound {
+                #[expect(non_snake_case, reason = "the macro has one name for type and value")]
+                let ($($name,)*) = self;
+                Bound::Positional(vec![$($name.to_value()),*])
+            }
+        }
+    };
+}
+
+tuples!(A);
+tuples!(A B);
+tuples!(A B C);
+tuples!(A B C D);
+tuples!(A B C D E);
+tuples!(A B C D E F);
+tuples!(A B C D E F G);
+tuples!(A B C D E F G H);
+tuples!(A B C D E F G H I);
+tuples!(A B C D E F G H I J);
+tuples!(A B C D E F G H I J K);
+tuples!(A B C D E F G H I J K L);
+
+impl Bound {
+    /// The values for a prepared statement, each fitted to its parameter's type.
+    pub(crate) fn fit(&self, parameters: &[Column]) -> Result<Vec<wire::BoundValue>, Error> {
+        let binds: Vec<&Bind> = match self {
+            Bound::Positional(binds) => {
+                if binds.len() != parameters.len() {
+                    return Err(Error::invalid(
+                        Code::BadBind,
+                        format!(
+                            "the statement has {} markers, but {} values were bound",
+                            parameters.len(),
+                            binds.len()
+                        ),
+                    ));
+                }
+                binds.iter().collect()
+            }
+            Bound::Named(named) => by_name(named, parameters)?,
+        };
+        let fitted = binds.into_iter().zip(parameters).map(|(bind, parameter)| match bind {
+            Bind::Null => Ok(wire::BoundValue { kind: None }),
+            Bind::Unset => Ok(wire::BoundValue { kind: Some(Kind::Unset(true)) }),
+            Bind::Value(value) => fit(value, parameter),
+        });
+        fitted.collect()
+    }
+
+    /// The values for text that the node parses: in their natural types, and their names.
+    pub(crate) fn unfitted(&self) -> (Vec<wire::BoundValue>, Vec<String>) {
+        let natural = |bind: &Bind| match bind {
+            Bind::Null => wire::BoundValue { kind: None },
+            Bind::Unset => wire::BoundValue { kind: Some(Kind::Unset(true)) },
+            Bind::Value(value) => encoded(value),
+        };
+        match self {
+            Bound::Positional(binds) => (binds.iter().map(natural).collect(), Vec::new()),
+            Bound::Named(named) => {
+                (named.values().map(natural).collect(), named.keys().cloned().collect())
+            }
+        }
+    }
+}
+
+/// The value of each parameter. One name may stand for several markers.
+fn by_name<'b>(
+    named: &'b BTreeMap<String, Bind>,
+    parameters: &[Column],
+) -> Result<Vec<&'b Bind>, Error> {
+    let binds = parameters.iter().map(|parameter| {
+        named.get(&parameter.name).ok_or_else(|| {
+            Error::invalid(Code::BadBind, format!("no value was bound to `:{}`", parameter.name))
+        })
+    });
+    let binds = binds.collect::<Result<Vec<_>, _>>()?;
+    let names = || parameters.iter().map(|parameter| parameter.name.as_str());
+    match named.keys().find(|name| !names().any(|known| known == name.as_str())) {
+        None => Ok(binds),
+        Some(stray) => {
+            let error = Error::invalid(
+                Code::BadBind,
+                format!("a value was bound to `:{stray}`, which the statement does not have"),
+            );
+            Err(match cql_lite::suggest::suggest(stray, names()) {
+                Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+                None => error,
+            })
+        }
+    }
+}
+
+fn encoded(value: &Value) -> wire::BoundValue {
+    wire::BoundValue { kind: Some(Kind::Value(value.encode().into())) }
+}
+
+fn fit(value: &Value, parameter: &Column) -> Result<wire::BoundValue, Error> {
+    // A type of a later version: the node knows what to make of the bytes.
+    let Some(kind) = parameter.kind() else { return Ok(encoded(value)) };
+    match convert(value, kind) {
+        Some(value) => Ok(encoded(&value)),
+        None => Err(Error::invalid(
+            Code::BadValue,
+            format!(
+                "parameter `{}` is of type {kind}, which this {} does not fit",
+                parameter.name,
+                rust_name(value)
+            ),
+        )),
+    }
+}
+
+/// The value in another type, where nothing is lost; only a `f64` may be rounded to a float.
+fn convert(value: &Value, kind: CqlType) -> Option<Value> {
+    if value.kind() == Some(kind) {
+        return Some(value.clone());
+    }
+    match value {
+        Value::Tinyint(number) => integer(i64::from(*number), kind),
+        Value::Smallint(number) => integer(i64::from(*number), kind),
+        Value::Int(number) => integer(i64::from(*number), kind),
+        Value::Bigint(number) => integer(*number, kind),
+        Value::Text(text) | Value::Ascii(text) => string(text, kind),
+        Value::Float(number) => {
+            (kind == CqlType::Double).then(|| Value::Double(f64::from(*number)))
+        }
+        Value::Double(number) => {
+            let rounded = *number as f32;
+            let fits = kind == CqlType::Float && rounded.is_finite() == number.is_finite();
+            fits.then_some(Value::Float(rounded))
+        }
+        Value::Uuid(uuid) => {
+            let fits = kind == CqlType::Timeuuid && uuid.get_version_num() == 1;
+            fits.then_some(Value::Timeuuid(*uuid))
+        }
+        Value::Timeuuid(uuid) => (kind == CqlType::Uuid).then_some(Value::Uuid(*uuid)),
+        Value::Empty => kind.allows_empty().then_some(Value::Empty),
+        Value::Boolean(_)
+        | Value::Blob(_)
+        | Value::Timestamp(_)
+        | Value::Date(_)
+        | Value::Time(_)
+        | Value::Inet(_) => None,
+    }
+}
+
+/// An integer does for every type that an integer constant does for, if it is in range.
+fn integer(number: i64, kind: CqlType) -> Option<Value> {
+    match kind {
+        // A float has 24 bits of mantissa, a double 53.
+        CqlType::Double => {
+            (number.unsigned_abs() <= 1 << 53).then_some(Value::Double(number as f64))
+        }
+        CqlType::Float => (number.unsigned_abs() <= 1 << 24).then_some(Value::Float(number as f32)),
+        CqlType::Ascii
+        | CqlType::Bigint
+        | CqlType::Blob
+        | CqlType::Boolean
+        | CqlType::Date
+        | CqlType::Inet
+        | CqlType::Int
+        | CqlType::Smallint
+        | CqlType::Text
+        | CqlType::Time
+        | CqlType::Timestamp
+        | CqlType::Timeuuid
+        | CqlType::Tinyint
+        | CqlType::Uuid => Value::parse_literal(&Literal::Integer(number.to_string()), kind).ok(),
+    }
+}
+
+/// A string does for every type whose constants are strings, and for UUIDs.
+fn string(text: &str, kind: CqlType) -> Option<Value> {
+    let literal = match kind {
+        CqlType::Uuid | CqlType::Timeuuid => Literal::Uuid(Uuid::try_parse(text).ok()?),
+        CqlType::Ascii
+        | CqlType::Bigint
+        | CqlType::Blob
+        | CqlType::Boolean
+        | CqlType::Date
+        | CqlType::Double
+        | CqlType::Float
+        | CqlType::Inet
+        | CqlType::Int
+        | CqlType::Smallint
+        | CqlType::Text
+        | CqlType::Time
+        | CqlType::Timestamp
+        | CqlType::Tinyint => Literal::Text(text.to_owned()),
+    };
+    Value::parse_literal(&literal, kind).ok()
+}
+
+/// What the user wrote, probably.
+fn rust_name(value: &Value) -> &'static str {
+    match value {
+        Value::Ascii(_) | Value::Text(_) => "string",
+        Value::Tinyint(_) => "i8",
+        Value::Smallint(_) => "i16",
+        Value::Int(_) => "i32",
+        Value::Bigint(_) => "i64",
+        Value::Double(_) => "f64",
+        Value::Float(_) => "f32",
+        Value::Boolean(_) => "bool",
+        Value::Blob(_) => "byte slice",
+        Value::Uuid(_) | Value::Timeuuid(_) => "Uuid",
+        Value::Timestamp(_) => "timestamp",
+        Value::Date(_) => "date",
+        Value::Time(_) => "time",
+        Value::Inet(_) => "IpAddr",
+        Value::Empty => "empty value",
+    }
+}

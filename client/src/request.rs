@@ -1,0 +1,540 @@
+//! A request: described, sent, retried where it is safe, answered.
+
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use cql_lite::code::Code;
+use futures_util::future::BoxFuture;
+use proto::client as wire;
+use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
+use wire::{client_request::Body, server_answer};
+
+use crate::bind::Bound;
+use crate::consistency::Consistency;
+use crate::error::Error;
+use crate::link::{Failure, Link};
+use crate::page::{self, Rows};
+use crate::prepared::{Plan, Prepared};
+use crate::retry;
+use crate::routing::{self, Target};
+use crate::row::{Column, FromRow, Page, Row};
+use crate::session::Session;
+
+/// What to do.
+#[derive(Clone)]
+pub(crate) enum Action {
+    /// Text that the node parses.
+    Text(Arc<str>),
+    /// Text to prepare first, unless it is known.
+    Cached(Arc<str>),
+    /// A prepared statement.
+    Prepared(Prepared),
+    /// Parse and remember.
+    Prepare(Arc<str>),
+    /// Tell about the schema.
+    Describe(Arc<str>),
+}
+
+/// A statement with its values and wishes. Await it for its [`Outcome`], or take its rows.
+/// Dropping what it turns into cancels it.
+#[derive(Clone)]
+#[must_use = "a request does nothing until it is awaited or streamed"]
+pub struct Request {
+    session: Session,
+    action: Action,
+    values: Arc<Bound>,
+    consistency: Consistency,
+    page_rows: u32,
+    paging_state: Bytes,
+    timeout: Duration,
+    timestamp: Option<i64>,
+    idempotent: Option<bool>,
+    rows_max: usize,
+}
+
+impl Request {
+    pub(crate) fn new(session: Session, action: Action, values: Bound) -> Request {
+        let defaults = session.inner.defaults;
+        Request {
+            session,
+            action,
+            values: Arc::new(values),
+            consistency: defaults.consistency,
+            page_rows: 0,
+            paging_state: Bytes::new(),
+            timeout: defaults.timeout,
+            timestamp: None,
+            idempotent: None,
+            rows_max: page::ROWS_MAX,
+        }
+    }
+
+    /// How many replicas must answer.
+    pub fn consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
+        self
+    }
+
+    /// Rows on a page, at least 1. Default: what the node thinks right.
+    pub fn page_size(mut self, rows: u32) -> Self {
+        self.page_rows = rows;
+        self
+    }
+
+    /// Where to go on: what [`Outcome::paging_state`] said, with the same statement and values.
+    pub fn paging_state(mut self, state: impl Into<Bytes>) -> Self {
+        self.paging_state = state.into();
+        self
+    }
+
+    /// How long it may take, retries included; of each page, for rows.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The timestamp of a write, microseconds since 1970. Default: the time of the first attempt.
+    pub fn timestamp(mut self, micros: i64) -> Self {
+        self.timestamp = Some(micros);
+        self
+    }
+
+    /// Whether running it twice does the same as once: then it is retried even when its outcome
+    /// is unknown. Default: what the node says of a prepared statement; of text, only reads.
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = Some(idempotent);
+        self
+    }
+
+    /// The most rows that `all` collects. Default: 10 000.
+    pub fn rows_max(mut self, rows: usize) -> Self {
+        self.rows_max = rows;
+        self
+    }
+
+    /// All rows, one after the other; the next page is fetched while one is read.
+    pub fn stream<T: FromRow>(self) -> Rows<T> {
+        Rows::new(self)
+    }
+
+    /// All rows at once; an error if there are more than [`rows_max`](Self::rows_max).
+    pub async fn all<T: FromRow>(self) -> Result<Vec<T>, Error> {
+        let rows_max = self.rows_max;
+        page::collect(self.stream(), rows_max).await
+    }
+
+    /// The only row; an error if there is none or more than one.
+    pub async fn one<T: FromRow>(self) -> Result<T, Error> {
+        let found = self.opt().await?;
+        found.ok_or_else(|| Error::invalid(Code::RowCount, "expected one row, got none"))
+    }
+
+    /// The only row or none; an error if there are more.
+    pub async fn opt<T: FromRow>(self) -> Result<Option<T>, Error> {
+        page::at_most_one(self.page_size(2).stream()).await
+    }
+
+    /// Sends it and sees to it that it is answered.
+    async fn run(self) -> Result<Outcome, Error> {
+        let deadline = Instant::now() + self.timeout;
+        let (action, keyspace) = match &self.action {
+            Action::Cached(text) => {
+                let prepared = self.session.cached(text, deadline).await?;
+                let keyspace = prepared.keyspace().to_owned();
+                (Action::Prepared(prepared), keyspace)
+            }
+            Action::Prepared(prepared) => (self.action.clone(), prepared.keyspace().to_owned()),
+            Action::Text(_) | Action::Prepare(_) | Action::Describe(_) => {
+                (self.action.clone(), self.session.keyspace())
+            }
+        };
+        let timestamp = self.timestamp.or_else(|| {
+            // Stamped once: a retry is the same write again, not a later one.
+            (!is_read(&action)).then(|| self.session.inner.stamps.next())
+        });
+        let run = Run { request: &self, action, keyspace, timestamp, deadline };
+        let (answer, node) = run.answer().await?;
+        let outcome = Outcome::read(answer, node)?;
+        if let Response::SetKeyspace(keyspace) = &outcome.response {
+            self.session.use_keyspace(keyspace);
+        }
+        Ok(outcome)
+    }
+}
+
+impl IntoFuture for Request {
+    type Output = Result<Outcome, Error>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let span = tracing::debug_span!(
+            "request",
+            otel.kind = "client",
+            db.system.name = "helenus",
+            db.operation.name = operation(&self.action),
+            cassandra.consistency.level = self.consistency.name(),
+            cassandra.coordinator.address = tracing::field::Empty,
+            error.code = tracing::field::Empty,
+        );
+        let run = async move {
+            let answer = self.run().await;
+            let current = tracing::Span::current();
+            match &answer {
+                Ok(outcome) => current.record("cassandra.coordinator.address", outcome.node()),
+                Err(error) => current.record("error.code", error.code()),
+            };
+            answer
+        };
+        Box::pin(run.instrument(span))
+    }
+}
+
+impl Session {
+    pub(crate) async fn prepare_until(
+        &self,
+        text: &str,
+        deadline: Instant,
+    ) -> Result<Prepared, Error> {
+        let keyspace = self.keyspace();
+        let action = Action::Prepare(Arc::from(text));
+        let mut request = Request::new(self.clone(), action, Bound::Positional(Vec::new()));
+        request.timeout = deadline.saturating_duration_since(Instant::now());
+        let action = request.action.clone();
+        let run = Run {
+            request: &request,
+            action,
+            keyspace: keyspace.clone(),
+            timestamp: None,
+            deadline,
+        };
+        match run.answer().await?.0.body {
+            Some(server_answer::Body::Prepared(plan)) => {
+                Ok(Prepared::new(text, &keyspace, Plan::from(plan)))
+            }
+            Some(_) | None => Err(Error::malformed("not a prepared statement")),
+        }
+    }
+}
+
+/// One request on its way.
+struct Run<'r> {
+    request: &'r Request,
+    action: Action,
+    keyspace: String,
+    timestamp: Option<i64>,
+    deadline: Instant,
+}
+
+/// The message of one attempt, and where its partition lies.
+struct Message {
+    body: Body,
+    target: Option<Target>,
+}
+
+impl Run<'_> {
+    /// The answer that is not an error, and the address of the node that gave it.
+    async fn answer(&self) -> Result<(wire::ServerAnswer, String), Error> {
+        let inner = &self.request.session.inner;
+        inner.with_budget(retry::Budget::earn);
+        let target = self.message()?.target;
+        let turn = inner.turn();
+        let mut pause = None;
+        let mut attempt = 0;
+        loop {
+            let candidates = routing::candidates(&inner.cluster(), target.as_ref(), turn);
+            let error = match candidates.get(attempt % candidates.len().max(1)) {
+                Some(link) => match self.attempt(link).await {
+                    Ok(answer) => return Ok((answer, link.address().to_owned())),
+                    Err(error) => error,
+                },
+                None => Error::connect("no node is connected"),
+            };
+            attempt += 1;
+            let again = retry::may_repeat(&error, self.is_idempotent())
+                && attempt < retry::ATTEMPTS_MAX as usize
+                && inner.with_budget(retry::Budget::spend);
+            if !again {
+                return Err(error);
+            }
+            let rest = inner.with_rng(|rng| retry::pause(pause, rng));
+            if self.deadline.saturating_duration_since(Instant::now()) <= rest {
+                return Err(error);
+            }
+            tracing::debug!(code = error.code(), attempt, "trying again");
+            sleep(rest).await;
+            pause = Some(rest);
+        }
+    }
+
+    /// One node asked once; twice where it had forgotten the prepared statement.
+    async fn attempt(&self, link: &Link) -> Result<wire::ServerAnswer, Error> {
+        let answer = self.call(link, self.message()?.body).await;
+        match (&self.action, answer) {
+            (Action::Prepared(prepared), Err(error)) if error.is(Code::Unprepared) => {
+                let again = Body::Prepare(wire::Prepare { text: prepared.text().to_owned() });
+                match self.call(link, again).await?.body {
+                    Some(server_answer::Body::Prepared(plan)) => prepared.set_plan(plan.into()),
+                    Some(_) | None => return Err(Error::malformed("not a prepared statement")),
+                }
+                self.call(link, self.message()?.body).await
+            }
+            (_, answer) => answer,
+        }
+    }
+
+    async fn call(&self, link: &Link, body: Body) -> Result<wire::ServerAnswer, Error> {
+        match link.call(&self.keyspace, body, self.deadline).await {
+            Ok(answer) => match answer.body {
+                Some(server_answer::Body::Error(error)) => Err(Error::from(error)),
+                Some(_) | None => Ok(answer),
+            },
+            Err(failure) => Err(self.explain(failure, link.address())),
+        }
+    }
+
+    /// What a missing answer means.
+    fn explain(&self, failure: Failure, node: &str) -> Error {
+        let timeout = self.request.timeout;
+        match failure {
+            Failure::NotSent(reason) => {
+                Error::retry(Code::CannotConnect, format!("nothing was sent to {node}: {reason}"))
+            }
+            Failure::Expired { sent: false } => Error::retry(
+                Code::Overloaded,
+                format!("too many requests under way: not sent to {node} within {timeout:?}"),
+            ),
+            Failure::Lost(reason) if is_read(&self.action) => {
+                Error::retry(Code::ConnectionLost, format!("connection to {node} lost: {reason}"))
+            }
+            Failure::Lost(reason) => Error::unknown_outcome(
+                Code::ConnectionLost,
+                format!("connection to {node} lost: {reason}"),
+            ),
+            Failure::Expired { sent: true } if is_read(&self.action) => {
+                Error::retry(Code::ReadTimeout, format!("no answer from {node} within {timeout:?}"))
+            }
+            Failure::Expired { sent: true } => Error::unknown_outcome(
+                Code::WriteTimeout,
+                format!("no answer from {node} within {timeout:?}"),
+            ),
+        }
+    }
+
+    fn is_idempotent(&self) -> bool {
+        self.request.idempotent.unwrap_or_else(|| match &self.action {
+            Action::Prepared(prepared) => prepared.is_idempotent(),
+            Action::Text(_) | Action::Cached(_) | Action::Prepare(_) | Action::Describe(_) => {
+                is_read(&self.action)
+            }
+        })
+    }
+
+    fn message(&self) -> Result<Message, Error> {
+        let options = || {
+            Some(wire::Options {
+                consistency: u32::from(self.request.consistency.code()),
+                page_rows: self.request.page_rows,
+                paging_state: self.request.paging_state.clone(),
+                timestamp: self.timestamp,
+            })
+        };
+        Ok(match &self.action {
+            Action::Text(text) | Action::Cached(text) => {
+                let (values, names) = self.request.values.unfitted();
+                let text = text.to_string();
+                let query = wire::Query { text, values, names, options: options() };
+                Message { body: Body::Query(query), target: None }
+            }
+            Action::Prepared(prepared) => {
+                let plan = prepared.plan();
+                let values = self.request.values.fit(&plan.parameters)?;
+                let target = target(&plan, &values);
+                let execute = wire::Execute { id: plan.id.clone(), values, options: options() };
+                Message { body: Body::Execute(execute), target }
+            }
+            Action::Prepare(text) => {
+                let prepare = wire::Prepare { text: text.to_string() };
+                Message { body: Body::Prepare(prepare), target: None }
+            }
+            Action::Describe(what) => {
+                let describe = wire::Describe { what: what.to_string() };
+                Message { body: Body::Describe(describe), target: None }
+            }
+        })
+    }
+}
+
+/// Where the partition lies, if all of its key is bound.
+fn target(plan: &Plan, values: &[wire::BoundValue]) -> Option<Target> {
+    let first = plan.parameters.get(*plan.partition_key.first()?)?;
+    let key: Option<Vec<&[u8]>> = plan
+        .partition_key
+        .iter()
+        .map(|at| match values.get(*at)?.kind.as_ref()? {
+            wire::bound_value::Kind::Value(bytes) => Some(bytes.as_ref()),
+            wire::bound_value::Kind::Unset(_) => None,
+        })
+        .collect();
+    Target::of(&first.keyspace, key?.into_iter())
+}
+
+/// Whether it changes nothing, as far as that can be told.
+fn is_read(action: &Action) -> bool {
+    match action {
+        Action::Prepare(_) | Action::Describe(_) => true,
+        Action::Prepared(prepared) => reads(prepared.text()),
+        Action::Text(text) | Action::Cached(text) => reads(text),
+    }
+}
+
+fn reads(text: &str) -> bool {
+    ["select", "describe", "desc"].iter().any(|word| first_word(text).eq_ignore_ascii_case(word))
+}
+
+fn first_word(text: &str) -> &str {
+    let text = text.trim_start();
+    &text[..text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len())]
+}
+
+/// The first word of the statement, for traces: never its values.
+fn operation(action: &Action) -> &str {
+    match action {
+        Action::Text(text) | Action::Cached(text) => first_word(text),
+        Action::Prepared(prepared) => first_word(prepared.text()),
+        Action::Prepare(_) => "PREPARE",
+        Action::Describe(_) => "DESCRIBE",
+    }
+}
+
+/// What a statement came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    response: Response,
+    warnings: Vec<String>,
+    node: String,
+}
+
+/// The kinds of outcome.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Response {
+    /// Done; there is nothing to tell.
+    Done,
+    /// Rows, of which this is one page.
+    Rows {
+        /// The columns, even where there are no rows.
+        columns: Vec<Column>,
+        /// The rows of this page.
+        rows: Vec<Row>,
+        /// What to continue with; empty if this is the last page.
+        paging_state: Bytes,
+    },
+    /// The session uses another keyspace now.
+    SetKeyspace(String),
+    /// The schema changed.
+    SchemaChange {
+        /// `CREATED`, `UPDATED` or `DROPPED`.
+        change: String,
+        /// `KEYSPACE` or `TABLE`.
+        target: String,
+        /// The keyspace.
+        keyspace: String,
+        /// The table; empty for a keyspace.
+        name: String,
+    },
+    /// Text, for people or for being executed again.
+    Text(String),
+}
+
+impl Outcome {
+    fn read(answer: wire::ServerAnswer, node: String) -> Result<Outcome, Error> {
+        let response = match answer.body {
+            Some(server_answer::Body::Void(_)) => Response::Done,
+            Some(server_answer::Body::Rows(wire)) => {
+                let paging_state = wire.paging_state.clone();
+                let page = Arc::new(Page::read(wire)?);
+                let rows = (0..page.row_count()).map(|at| Row::new(Arc::clone(&page), at));
+                Response::Rows { columns: page.columns.clone(), rows: rows.collect(), paging_state }
+            }
+            Some(server_answer::Body::SetKeyspace(set)) => Response::SetKeyspace(set.keyspace),
+            Some(server_answer::Body::SchemaChange(change)) => Response::SchemaChange {
+                change: change.change,
+                target: change.target,
+                keyspace: change.keyspace,
+                name: change.name,
+            },
+            Some(server_answer::Body::Text(text)) => Response::Text(text.text),
+            Some(server_answer::Body::Prepared(_) | server_answer::Body::Error(_)) | None => {
+                return Err(Error::malformed("not what was asked for"));
+            }
+        };
+        Ok(Outcome { response, warnings: answer.warnings, node })
+    }
+
+    /// What it was.
+    pub fn response(&self) -> &Response {
+        &self.response
+    }
+
+    /// What it was, to take apart.
+    pub fn into_response(self) -> Response {
+        self.response
+    }
+
+    /// The columns; none where the outcome is not rows.
+    pub fn columns(&self) -> &[Column] {
+        match &self.response {
+            Response::Rows { columns, .. } => columns,
+            Response::Done
+            | Response::SetKeyspace(_)
+            | Response::SchemaChange { .. }
+            | Response::Text(_) => &[],
+        }
+    }
+
+    /// The rows of this page; none where the outcome is not rows.
+    pub fn rows(&self) -> &[Row] {
+        match &self.response {
+            Response::Rows { rows, .. } => rows,
+            Response::Done
+            | Response::SetKeyspace(_)
+            | Response::SchemaChange { .. }
+            | Response::Text(_) => &[],
+        }
+    }
+
+    /// What to continue with; none if this is all.
+    pub fn paging_state(&self) -> Option<&Bytes> {
+        match &self.response {
+            Response::Rows { paging_state, .. } => Some(paging_state).filter(|it| !it.is_empty()),
+            Response::Done
+            | Response::SetKeyspace(_)
+            | Response::SchemaChange { .. }
+            | Response::Text(_) => None,
+        }
+    }
+
+    /// The text of a `DESCRIBE`.
+    pub fn text(&self) -> Option<&str> {
+        match &self.response {
+            Response::Text(text) => Some(text),
+            Response::Done
+            | Response::Rows { .. }
+            | Response::SetKeyspace(_)
+            | Response::SchemaChange { .. } => None,
+        }
+    }
+
+    /// What the node thinks worth knowing.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The address of the node that coordinated.
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+}
