@@ -162,7 +162,8 @@ impl Blocking for Inline {
 /// simulation hands in.
 ///
 /// With a latency every step first waits that long on tokio's clock, as if for a disk; a seeded
-/// generator makes the interleaving the same in every run.
+/// generator makes the interleaving the same in every run. That clock ticks in milliseconds:
+/// anything shorter takes a whole one.
 #[derive(Clone, Debug)]
 pub struct Stepping {
     latency: Option<(SharedRng, Duration, Duration)>,

@@ -5,11 +5,16 @@
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Entries that [`FactStore::scan`] answers at most: what is kept here is small, and a scan must
-/// stay small too.
+/// Entries that [`FactStore::scan`] answers at most: what is kept here is small, and a scan stays
+/// so.
 pub const SCAN_ENTRIES_MAX: usize = 65_536;
+
+/// Bytes of keys and values that [`FactStore::scan`] answers at most.
+pub const SCAN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Bytes of a key and its value together, at most. Above a quarter of sled's segment it would spill
 /// into files that our extra fsync does not cover.
@@ -43,7 +48,8 @@ pub trait FactStore: Send + Sync + 'static {
     /// Removes `key`; no error if it is not there.
     fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Error>;
 
-    /// The entries of `tree` in key order, the first [`SCAN_ENTRIES_MAX`] of them.
+    /// The entries of `tree` in key order: the first ones that fit into [`SCAN_ENTRIES_MAX`] and
+    /// [`SCAN_BYTES_MAX`].
     fn scan(&self, tree: &str) -> Result<Vec<Entry>, Error>;
 }
 
@@ -86,8 +92,8 @@ impl FactStore for MemoryFacts {
 
     fn scan(&self, tree: &str) -> Result<Vec<Entry>, Error> {
         let trees = self.lock();
-        let entries = trees.get(tree).into_iter().flatten().take(SCAN_ENTRIES_MAX);
-        Ok(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
+        let entries = trees.get(tree).into_iter().flatten();
+        first_of(entries.map(|(key, value)| Ok((key.clone(), value.clone()))))
     }
 }
 
@@ -97,18 +103,28 @@ pub struct SledFacts {
     db: sled::Db,
     /// sled 0.34's `flush` does not fsync on Linux. An fsync through any descriptor of its one file
     /// does.
-    file: std::fs::File,
+    file: fs::File,
 }
 
 impl SledFacts {
     /// Opens or creates the store in the folder `dir` of the real file system.
-    pub fn open(dir: &std::path::Path) -> Result<Self, Error> {
-        // No flusher thread: we flush after every change.
-        let db = sled::Config::new().path(dir).flush_every_ms(None).open().map_err(store)?;
+    ///
+    /// A damaged store is removed and a new one begun: everything in it can be rebuilt.
+    pub fn open(dir: &Path) -> Result<Self, Error> {
+        let opened = match open_sled(dir) {
+            Err(error) if is_damage(&error) => {
+                let folder = dir.display();
+                tracing::warn!(%folder, %error, "the fact store is damaged: starting anew");
+                fs::remove_dir_all(dir).map_err(store)?;
+                open_sled(dir)
+            }
+            opened => opened,
+        };
+        let db = opened.map_err(store)?;
         db.flush().map_err(store)?;
-        let file = std::fs::File::open(dir.join("db")).map_err(store)?;
+        let file = fs::File::open(dir.join("db")).map_err(store)?;
         file.sync_all().map_err(store)?;
-        std::fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(store)?;
+        fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(store)?;
         Ok(Self { db, file })
     }
 
@@ -137,16 +153,46 @@ impl FactStore for SledFacts {
 
     fn scan(&self, tree: &str) -> Result<Vec<Entry>, Error> {
         let tree = self.db.open_tree(tree).map_err(store)?;
-        let entries = tree.iter().take(SCAN_ENTRIES_MAX);
-        entries
-            .map(|entry| entry.map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(store))
-            .collect()
+        let to_vec = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
+        first_of(tree.iter().map(|entry| entry.map(to_vec).map_err(store)))
     }
+}
+
+/// The first entries, as many as one scan may answer.
+fn first_of(entries: impl Iterator<Item = Result<Entry, Error>>) -> Result<Vec<Entry>, Error> {
+    let mut bytes = 0;
+    let mut first = Vec::new();
+    for entry in entries.take(SCAN_ENTRIES_MAX) {
+        let (key, value) = entry?;
+        bytes += key.len() + value.len();
+        if SCAN_BYTES_MAX < bytes {
+            break;
+        }
+        first.push((key, value));
+    }
+    Ok(first)
 }
 
 fn check_size(key: &[u8], value: &[u8]) -> Result<(), Error> {
     let bytes = key.len().saturating_add(value.len());
     if ENTRY_BYTES_MAX < bytes { Err(Error::TooLarge { bytes }) } else { Ok(()) }
+}
+
+fn open_sled(dir: &Path) -> sled::Result<sled::Db> {
+    // No flusher thread: we flush after every change.
+    sled::Config::new().path(dir).flush_every_ms(None).open()
+}
+
+/// Whether a store that answers so when it is opened will ever open again.
+fn is_damage(error: &sled::Error) -> bool {
+    match error {
+        sled::Error::Corruption { .. }
+        | sled::Error::ReportableBug(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::CollectionNotFound(_) => true,
+        // Held by another process, no permission, a disk that fails: not for us to remove.
+        sled::Error::Io(_) => false,
+    }
 }
 
 fn store(error: impl std::fmt::Display) -> Error {

@@ -149,12 +149,23 @@ pub fn write_atomically(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Resul
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_owned();
     name.push(".tmp");
     let tmp = path.with_file_name(name);
-    let file = disk.open(&tmp, Open::Write)?;
+    write_synced(disk, &tmp, bytes)?;
+    disk.rename(&tmp, path)?;
+    disk.sync_dir(parent(path))
+}
+
+/// Replaces what the file at `path` holds, fsyncs it, and answers the open file. A crash on the way
+/// may leave any part of the old bytes and the new.
+pub(crate) fn write_synced(
+    disk: &dyn Disk,
+    path: &Path,
+    bytes: &[u8],
+) -> io::Result<Arc<dyn File>> {
+    let file = disk.open(path, Open::Write)?;
     file.truncate(0)?;
     file.write_at(bytes, 0)?;
     file.sync()?;
-    disk.rename(&tmp, path)?;
-    disk.sync_dir(parent(path))
+    Ok(file)
 }
 
 /// Creates the folder at `path` and its missing parents so that a power loss does not take them.

@@ -125,6 +125,7 @@ impl File for RealFile {
         self.0.set_len(len)
     }
 
+    #[cfg(target_os = "linux")]
     fn preallocate(&self, len: u64) -> io::Result<()> {
         use rustix::fs::{FallocateFlags, fallocate};
         match fallocate(&self.0, FallocateFlags::KEEP_SIZE, 0, len) {

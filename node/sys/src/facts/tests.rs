@@ -1,6 +1,6 @@
 //! Fact stores: one contract, both keep it.
 
-use super::{ENTRY_BYTES_MAX, Error, FactStore, MemoryFacts, SledFacts};
+use super::{ENTRY_BYTES_MAX, Error, FactStore, MemoryFacts, SCAN_BYTES_MAX, SledFacts};
 
 fn keeps_the_contract(facts: &dyn FactStore) {
     assert_eq!(facts.get("peers", b"n1").unwrap(), None);
@@ -47,4 +47,24 @@ fn a_second_sled_in_the_same_folder_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let _first = SledFacts::open(dir.path()).unwrap();
     assert!(matches!(SledFacts::open(dir.path()), Err(Error::Store(_))));
+}
+
+#[test]
+fn a_damaged_sled_is_begun_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    SledFacts::open(dir.path()).unwrap().put("peers", b"k", b"v").unwrap();
+    std::fs::write(dir.path().join("conf"), [0xFF; 64]).unwrap();
+    let facts = SledFacts::open(dir.path()).unwrap();
+    assert_eq!(facts.get("peers", b"k").unwrap(), None);
+    facts.put("peers", b"k", b"again").unwrap();
+}
+
+#[test]
+fn a_scan_stops_before_it_is_large() {
+    let facts = MemoryFacts::new();
+    let value = vec![0; ENTRY_BYTES_MAX - 4];
+    (0..300u32).for_each(|key| facts.put("big", &key.to_be_bytes(), &value).unwrap());
+    let found = facts.scan("big").unwrap();
+    assert_eq!(found.len(), SCAN_BYTES_MAX / ENTRY_BYTES_MAX);
+    assert_eq!(found[1].0, 1u32.to_be_bytes());
 }

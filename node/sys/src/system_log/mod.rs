@@ -163,7 +163,7 @@ impl SystemLog {
         let end = bytes.len() as u64;
         bytes.extend_from_slice(&format::mark(end));
         let tmp = tmp_of(&self.path);
-        let file = match self.write_tmp(&tmp, &bytes) {
+        let file = match disk::write_synced(&*self.disk, &tmp, &bytes) {
             Ok(file) => file,
             Err(error) => {
                 // Only to free the space; the next rewrite overwrites what stays behind.
@@ -184,14 +184,6 @@ impl SystemLog {
         self.file = file;
         self.end = end;
         Ok(())
-    }
-
-    fn write_tmp(&self, tmp: &Path, bytes: &[u8]) -> io::Result<Arc<dyn File>> {
-        let file = self.disk.open(tmp, Open::Write)?;
-        file.truncate(0)?;
-        file.write_at(bytes, 0)?;
-        file.sync()?;
-        Ok(file)
     }
 
     /// The bytes of `records` for offset `base` on, if they are within the limits.
