@@ -48,6 +48,8 @@ pub(crate) enum Bad {
     Number,
     /// An odd number of digits, or something else behind `0x`.
     Blob,
+    /// Digits and hyphens that are nearly one.
+    Uuid,
     /// A character that begins no token.
     Character,
 }
@@ -103,6 +105,9 @@ fn other(text: &str) -> (Kind, usize) {
     if let Some(len) = uuid_len(text) {
         return (Kind::Uuid, len);
     }
+    if let Some(len) = nearly_uuid_len(text) {
+        return (Kind::Bad(Bad::Uuid), len);
+    }
     let bytes = text.as_bytes();
     if bytes[0].is_ascii_alphabetic() {
         return (Kind::Word, word_len(text));
@@ -155,6 +160,19 @@ fn uuid_len(text: &str) -> Option<usize> {
         _ => byte.is_ascii_hexdigit(),
     });
     (sound && word_len(&text[LEN..]) == 0).then_some(LEN)
+}
+
+/// The length of what was meant as a UUID at the start of `text`, and is none.
+fn nearly_uuid_len(text: &str) -> Option<usize> {
+    const DIGITS_MIN: usize = 26;
+    let len = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
+    if len < DIGITS_MIN {
+        return None;
+    }
+    let digits = text[..len].bytes().filter(u8::is_ascii_hexdigit).count();
+    let parts: Vec<&str> = text[..len].split('-').collect();
+    let looks = parts.len() == 5 && digits >= DIGITS_MIN && parts.iter().all(|p| !p.is_empty());
+    looks.then_some(len)
 }
 
 fn word_len(text: &str) -> usize {

@@ -36,3 +36,6 @@ pub use parser::parse;
 pub use split::split;
 pub use types::CqlType;
 pub use value::Value;
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,9 @@ use crate::ast::{
 use crate::keyword::quote_name;
 use crate::value::quote;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
@@ -321,9 +324,14 @@ impl Display for Describe {
     }
 }
 
-/// A function's name: `token` is reserved and a function all the same.
+/// A function's name: `token` is reserved and a function all the same, and a function that is
+/// called `cast` must not become the other thing.
 fn function_name(name: &Name) -> String {
-    if name.text == "token" { name.text.clone() } else { name.to_string() }
+    match name.text.as_str() {
+        "token" => "token".to_owned(),
+        "cast" => "\"cast\"".to_owned(),
+        _ => name.to_string(),
+    }
 }
 
 fn write_where(f: &mut Formatter<'_>, relations: &[Relation]) -> fmt::Result {

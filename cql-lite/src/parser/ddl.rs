@@ -1,6 +1,6 @@
 //! `CREATE`, `DROP`, `USE`, `DESCRIBE`.
 
-use super::{Expected, Parsed, Parser};
+use super::{Expected, Parsed, Parser, is_keyword};
 use crate::ast::{
     ColumnDef, CreateKeyspace, CreateTable, Describe, DropKeyspace, DropTable, Literal, Name,
     OptionValue, Order, Span, Spanned, Statement, TableOption, Target, Use,
@@ -250,10 +250,11 @@ impl Parser<'_> {
     fn table_options(&mut self, draft: &mut Draft) -> Parsed<()> {
         loop {
             let start = self.token.span;
-            if self.at_keyword("COMPACT") {
+            if self.at_keyword("COMPACT") && is_keyword(&self.second(), "STORAGE") {
                 return Err(self.unsupported("COMPACT STORAGE"));
             }
-            if self.eat_keyword("CLUSTERING") {
+            if self.at_keyword("CLUSTERING") && is_keyword(&self.second(), "ORDER") {
+                self.advance();
                 self.expect_keywords(&["ORDER", "BY"])?;
                 if !draft.clustering_order.is_empty() {
                     return Err(twice("option", "clustering order", self.since(start)));

@@ -19,7 +19,7 @@ impl Parser<'_> {
         let values = self.parenthesized(Self::term)?;
         if values.len() != columns.len() {
             let message =
-                format!("{} columns are named, but {} values given", columns.len(), values.len());
+                format!("columns named: {}, values given: {}", columns.len(), values.len());
             return Err(Error::new(Code::Syntax, message, self.since(start)));
         }
         let if_not_exists = self.if_not_exists()?;

@@ -7,6 +7,8 @@ mod ddl;
 mod dml;
 mod select;
 mod term;
+#[cfg(test)]
+mod tests;
 mod where_;
 
 use crate::ast::{Name, Statement, TableName};
@@ -40,7 +42,11 @@ pub fn parse(text: &str) -> Result<Statement, Error> {
     }
     let mut parser = Parser::new(text);
     let statement = parser.statement()?;
-    parser.eat(";");
+    if parser.eat(";") && parser.token.kind != Kind::End {
+        let message = "a second statement";
+        return Err(Error::new(Code::Syntax, message, parser.token.span)
+            .with_hint("send one statement at a time"));
+    }
     if parser.token.kind != Kind::End {
         return Err(parser.unexpected());
     }
@@ -112,7 +118,23 @@ impl<'s> Parser<'s> {
         const PLANNED: [&str; 6] = ["ALTER", "BEGIN", "GRANT", "LIST", "REVOKE", "COMMENT"];
         match PLANNED.into_iter().find(|word| self.at_keyword(word)) {
             Some(word) => Err(self.unsupported(word)),
-            None => Err(self.unexpected()),
+            None => Err(self.no_statement()),
+        }
+    }
+
+    /// The error where a statement should begin.
+    fn no_statement(&self) -> Error {
+        let error = if self.token.kind == Kind::End {
+            Error::new(Code::Syntax, "an empty statement", self.end_span())
+        } else {
+            self.unexpected()
+        };
+        match error.hint {
+            Some(_) => error,
+            None => error.with_hint(
+                "a statement begins with SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, TRUNCATE, \
+                 USE or DESCRIBE",
+            ),
         }
     }
 
@@ -254,7 +276,8 @@ impl<'s> Parser<'s> {
     /// `[keyspace.]table`
     fn table_name(&mut self) -> Parsed<TableName> {
         let first = self.name("a table name")?;
-        if self.eat(".") {
+        if self.at_symbol(".") {
+            self.advance();
             let table = self.name("a table name")?;
             return Ok(TableName { keyspace: Some(first), table });
         }
@@ -310,13 +333,16 @@ impl<'s> Parser<'s> {
             if let Some(meant) = suggest(self.token.text, keywords) {
                 return error.with_hint(format!("did you mean `{meant}`?"));
             }
-            let wants_name = self.expected.iter().any(
-                |expected| matches!(expected, Expected::Thing(what) if what.ends_with("name")),
-            );
-            if wants_name && keyword::is_reserved(self.token.text) {
+            let name = self.expected.iter().find_map(|expected| match expected {
+                Expected::Thing(what) if what.ends_with("name") => Some(*what),
+                Expected::Thing(_) | Expected::Keyword(_) | Expected::Symbol(_) => None,
+            });
+            if let Some(what) = name
+                && keyword::is_reserved(self.token.text)
+            {
                 let word = self.token.text.to_ascii_lowercase();
                 return error.with_hint(format!(
-                    "`{word}` is a reserved word; in double quotes, \"{word}\", it is a name"
+                    "expected {what}; `{word}` is reserved, but \"{word}\" in double quotes is one"
                 ));
             }
         }
@@ -374,6 +400,10 @@ impl<'s> Parser<'s> {
                 let hint = "a blob is 0x and an even number of hexadecimal digits";
                 (format!("'{text}' is not a blob"), Some(hint))
             }
+            Bad::Uuid => {
+                let hint = "a UUID has 8-4-4-4-12 hexadecimal digits";
+                (format!("'{text}' is not a UUID"), Some(hint))
+            }
             Bad::Character => {
                 let hint = "names with other characters than letters, digits and _ are written \
                             in double quotes, text in single ones";
@@ -386,7 +416,9 @@ impl<'s> Parser<'s> {
                 Span::new(self.token.span.start, self.token.span.start + 1)
             }
             Bad::UnclosedComment => Span::new(self.token.span.start, self.token.span.start + 2),
-            Bad::EmptyName | Bad::Number | Bad::Blob | Bad::Character => self.token.span,
+            Bad::EmptyName | Bad::Number | Bad::Blob | Bad::Uuid | Bad::Character => {
+                self.token.span
+            }
         };
         let error = Error::new(Code::Syntax, message, span);
         match hint {

@@ -1,6 +1,6 @@
 //! `WHERE` and `IF`.
 
-use super::{Expected, Parsed, Parser};
+use super::{Expected, Parsed, Parser, is_keyword};
 use crate::ast::{Condition, InValues, Operator, Relation, RelationKind, Test};
 use crate::code::Code;
 use crate::error::Error;
@@ -25,7 +25,10 @@ impl Parser<'_> {
             return Ok((false, Vec::new()));
         }
         // A column may be called `exists`: then an operator follows.
-        if self.at_keyword("EXISTS") && !OPERATORS.iter().any(|(op, _)| self.second().text == *op) {
+        let second = self.second();
+        let is_column =
+            is_keyword(&second, "IN") || OPERATORS.iter().any(|(op, _)| second.text == *op);
+        if self.at_keyword("EXISTS") && !is_column {
             self.advance();
             return Ok((true, Vec::new()));
         }
@@ -67,8 +70,9 @@ impl Parser<'_> {
         let op = self.operator()?;
         let terms = self.parenthesized(Self::term)?;
         if terms.len() != names.len() {
-            let message = format!("{} columns are compared with {}", names.len(), terms.len());
-            return Err(Error::new(Code::BadWhere, format!("{message} values"), self.since(start)));
+            let message =
+                format!("columns named: {}, values compared: {}", names.len(), terms.len());
+            return Err(Error::new(Code::Syntax, message, self.since(start)));
         }
         Ok(RelationKind::Tuple { names, op, terms })
     }

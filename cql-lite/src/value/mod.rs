@@ -62,7 +62,7 @@ pub enum Value {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Serialized with the wrong number of bytes.
-    #[error("a {kind} is {expected} bytes, not {actual}")]
+    #[error("{} {kind} is {expected}, not {actual}", article(*kind))]
     Length {
         /// The type.
         kind: CqlType,
@@ -88,7 +88,7 @@ pub enum Error {
         text: String,
     },
     /// A constant of another kind.
-    #[error("a {kind} cannot be written as {given}")]
+    #[error("{} {kind} cannot be written as {given}", article(*kind))]
     Mismatch {
         /// The type.
         kind: CqlType,
@@ -165,20 +165,26 @@ impl Value {
             CqlType::Ascii => Value::Ascii(ascii(bytes)?.to_owned()),
             CqlType::Text => Value::Text(utf8(bytes)?.to_owned()),
             CqlType::Blob => Value::Blob(bytes.to_vec()),
-            CqlType::Int => Value::Int(i32::from_be_bytes(fixed(kind, "4", bytes)?)),
-            CqlType::Bigint => Value::Bigint(i64::from_be_bytes(fixed(kind, "8", bytes)?)),
-            CqlType::Smallint => Value::Smallint(i16::from_be_bytes(fixed(kind, "2", bytes)?)),
-            CqlType::Tinyint => Value::Tinyint(i8::from_be_bytes(fixed(kind, "1", bytes)?)),
-            CqlType::Double => Value::Double(f64::from_be_bytes(fixed(kind, "8", bytes)?)),
-            CqlType::Float => Value::Float(f32::from_be_bytes(fixed(kind, "4", bytes)?)),
-            CqlType::Boolean => Value::Boolean(fixed::<1>(kind, "1", bytes)? != [0]),
-            CqlType::Uuid => Value::Uuid(Uuid::from_bytes(fixed(kind, "16", bytes)?)),
-            CqlType::Timeuuid => {
-                Value::Timeuuid(version_1(Uuid::from_bytes(fixed(kind, "16", bytes)?))?)
+            CqlType::Int => Value::Int(i32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
+            CqlType::Bigint => Value::Bigint(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
+            CqlType::Smallint => {
+                Value::Smallint(i16::from_be_bytes(fixed(kind, "2 bytes", bytes)?))
             }
-            CqlType::Timestamp => Value::Timestamp(i64::from_be_bytes(fixed(kind, "8", bytes)?)),
-            CqlType::Date => Value::Date(u32::from_be_bytes(fixed(kind, "4", bytes)?)),
-            CqlType::Time => Value::Time(in_a_day(i64::from_be_bytes(fixed(kind, "8", bytes)?))?),
+            CqlType::Tinyint => Value::Tinyint(i8::from_be_bytes(fixed(kind, "1 byte", bytes)?)),
+            CqlType::Double => Value::Double(f64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
+            CqlType::Float => Value::Float(f32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
+            CqlType::Boolean => Value::Boolean(fixed::<1>(kind, "1 byte", bytes)? != [0]),
+            CqlType::Uuid => Value::Uuid(Uuid::from_bytes(fixed(kind, "16 bytes", bytes)?)),
+            CqlType::Timeuuid => {
+                Value::Timeuuid(version_1(Uuid::from_bytes(fixed(kind, "16 bytes", bytes)?))?)
+            }
+            CqlType::Timestamp => {
+                Value::Timestamp(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?))
+            }
+            CqlType::Date => Value::Date(u32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
+            CqlType::Time => {
+                Value::Time(in_a_day(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?))?)
+            }
             CqlType::Inet => Value::Inet(address(bytes)?),
         })
     }
@@ -199,6 +205,10 @@ impl PartialEq for Value {
 }
 
 impl Eq for Value {}
+
+fn article(kind: CqlType) -> &'static str {
+    if kind.name().starts_with(['a', 'i']) { "an" } else { "a" }
+}
 
 /// Nanoseconds in a day: the end of `time`, exclusive.
 const DAY_NANOS: i64 = 86_400_000_000_000;
@@ -248,5 +258,6 @@ fn address(bytes: &[u8]) -> Result<IpAddr, Error> {
     if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
         return Ok(IpAddr::V4(Ipv4Addr::from(octets)));
     }
-    fixed::<16>(CqlType::Inet, "4 or 16", bytes).map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
+    fixed::<16>(CqlType::Inet, "4 or 16 bytes", bytes)
+        .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
 }

@@ -1,0 +1,400 @@
+//! The law of printing: parsing what is printed gives the tree again.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::ast::*;
+use crate::keyword::RESERVED;
+use crate::parse;
+use crate::types::CqlType;
+
+proptest! {
+    #[test]
+    fn parsing_what_is_printed_gives_the_tree_again(statement in statement()) {
+        let text = statement.to_string();
+        prop_assert_eq!(parse(&text), Ok(statement.clone()), "{}", text);
+        prop_assert_eq!(parse(&format!("{statement:#};")), Ok(statement));
+    }
+
+    #[test]
+    fn markers_are_numbered_in_the_order_of_the_text(statement in statement()) {
+        let text = statement.to_string();
+        let parsed = parse(&text).unwrap();
+        let markers = parsed.markers();
+        let mut end = 0;
+        for (at, marker) in markers.iter().enumerate() {
+            prop_assert_eq!(marker.index, at);
+            prop_assert!(end <= marker.span.start, "{} in {}", at, text);
+            let written = &text[marker.span.start..marker.span.end];
+            prop_assert_eq!(written, marker.to_string());
+            end = marker.span.end;
+        }
+    }
+}
+
+/// What the tree law cannot see, as it makes all its marks at once: markers that are bound in
+/// another order than they are printed.
+#[test]
+fn markers_behind_using_keep_their_order() {
+    let text = "UPDATE t USING TTL ? AND TIMESTAMP ? SET a = ? WHERE b = ?";
+    let statement = parse(text).unwrap();
+    assert_eq!(statement.to_string(), text);
+    let Statement::Update(update) = &statement else { panic!("not an update: {statement:?}") };
+    assert_eq!(update.using.ttl.as_ref().map(ToString::to_string), Some("?".to_owned()));
+    let index = |term: &Option<Term>| match term {
+        Some(Term::Marker(marker)) => marker.index,
+        other => panic!("not a marker: {other:?}"),
+    };
+    assert_eq!((index(&update.using.ttl), index(&update.using.timestamp)), (0, 1));
+}
+
+/// Any statement that the parser can return.
+pub(crate) fn statement() -> impl Strategy<Value = Statement> {
+    let schema = prop_oneof![
+        create_keyspace().prop_map(Statement::CreateKeyspace),
+        (name(), any::<bool>())
+            .prop_map(|(name, if_exists)| DropKeyspace { name, if_exists })
+            .prop_map(Statement::DropKeyspace),
+        create_table().prop_map(Statement::CreateTable),
+        (table(), any::<bool>())
+            .prop_map(|(name, if_exists)| DropTable { name, if_exists })
+            .prop_map(Statement::DropTable),
+        table().prop_map(|table| Statement::Truncate(Truncate { table })),
+        name().prop_map(|keyspace| Statement::Use(Use { keyspace })),
+        target()
+            .prop_map(|target| Describe { target, span: Span::default() })
+            .prop_map(Statement::Describe),
+    ];
+    let data = prop_oneof![
+        insert().prop_map(Statement::Insert),
+        update().prop_map(Statement::Update),
+        delete().prop_map(Statement::Delete),
+        select_().prop_map(Statement::Select),
+    ];
+    prop_oneof![1 => schema, 2 => data].prop_map(|mut statement| {
+        number(&mut statement);
+        statement
+    })
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![3 => "[ -~]{0,12}", 1 => "['\";$?:/*-]{0,6}", 1 => any::<String>()]
+}
+
+fn name() -> impl Strategy<Value = Name> {
+    let odd = ["distinct", "json", "exists", "cast", "count", "clustering", "static", "ttl"];
+    let text = prop_oneof![
+        4 => "[a-z][a-z0-9_]{0,8}",
+        1 => "[A-Za-z][A-Za-z0-9_]{0,8}",
+        1 => select(RESERVED.as_slice()).prop_map(str::to_lowercase),
+        1 => select(odd.to_vec()).prop_map(str::to_owned),
+        1 => text().prop_filter("a name has a character", |text| !text.is_empty()),
+    ];
+    text.prop_map(Name::new)
+}
+
+fn table() -> impl Strategy<Value = TableName> {
+    (option::of(name()), name()).prop_map(|(keyspace, table)| TableName { keyspace, table })
+}
+
+fn literal() -> impl Strategy<Value = Spanned<Literal>> {
+    let literal = prop_oneof![
+        "-?[0-9]{1,20}".prop_map(Literal::Integer),
+        "-?[0-9]{1,6}\\.[0-9]{0,6}([eE][+-]?[0-9]{1,3})?".prop_map(Literal::Decimal),
+        "-?[0-9]{1,6}[eE][+-]?[0-9]{1,3}".prop_map(Literal::Decimal),
+        text().prop_map(Literal::Text),
+        vec(any::<u8>(), 0..6).prop_map(Literal::Blob),
+        any::<u128>().prop_map(|bits| Literal::Uuid(uuid::Uuid::from_u128(bits))),
+        any::<bool>().prop_map(Literal::Boolean),
+        select(vec![Literal::Nan, Literal::Infinity, Literal::NegativeInfinity]),
+    ];
+    literal.prop_map(|literal| Spanned::new(literal, Span::default()))
+}
+
+fn marker() -> impl Strategy<Value = Marker> {
+    option::of(name()).prop_map(|name| Marker {
+        index: 0,
+        name: name.map(|name| name.text),
+        span: Span::default(),
+    })
+}
+
+fn term() -> impl Strategy<Value = Term> {
+    let leaf = prop_oneof![
+        literal().prop_map(Term::Literal),
+        marker().prop_map(Term::Marker),
+        Just(Term::Null(Span::default())),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        (name(), vec(inner, 0..3)).prop_map(|(name, args)| Term::FunctionCall {
+            name,
+            args,
+            span: Span::default(),
+        })
+    })
+}
+
+/// What may follow `LIMIT` and the like.
+fn number_term() -> impl Strategy<Value = Term> {
+    prop_oneof![
+        "-?[0-9]{1,20}".prop_map(|digits| {
+            Term::Literal(Spanned::new(Literal::Integer(digits), Span::default()))
+        }),
+        marker().prop_map(Term::Marker),
+    ]
+}
+
+fn create_keyspace() -> impl Strategy<Value = CreateKeyspace> {
+    (name(), any::<bool>(), vec((text(), text()), 0..4), any::<bool>()).prop_map(
+        |(name, if_not_exists, mut replication, durable_writes)| {
+            replication.sort();
+            replication.dedup_by(|a, b| a.0 == b.0);
+            CreateKeyspace { name, if_not_exists, replication, durable_writes }
+        },
+    )
+}
+
+fn create_table() -> impl Strategy<Value = CreateTable> {
+    let column = (name(), select(CqlType::ALL.as_slice()), any::<bool>());
+    let column = column.prop_map(|(name, kind, is_static)| ColumnDef {
+        name,
+        type_name: Spanned::new(kind, Span::default()),
+        is_static,
+    });
+    (
+        table(),
+        any::<bool>(),
+        vec(column, 1..5),
+        vec(name(), 1..4),
+        vec(name(), 0..3),
+        vec(ordering(), 0..3),
+        vec(table_option(), 0..4),
+    )
+        .prop_map(
+            |(name, if_not_exists, columns, partition, clustering, order, mut options)| {
+                options.sort_by(|a, b| a.name.text.cmp(&b.name.text));
+                options.dedup_by(|a, b| a.name == b.name);
+                CreateTable {
+                    name,
+                    if_not_exists,
+                    columns,
+                    partition_key: partition,
+                    clustering_key: clustering,
+                    clustering_order: order,
+                    options,
+                }
+            },
+        )
+}
+
+fn ordering() -> impl Strategy<Value = (Name, Order)> {
+    (name(), select(vec![Order::Asc, Order::Desc]))
+}
+
+fn table_option() -> impl Strategy<Value = TableOption> {
+    let entry = (text(), literal());
+    let map = vec(entry, 0..3).prop_map(|mut entries| {
+        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.dedup_by(|a, b| a.0 == b.0);
+        let spanned = |(key, value)| (Spanned::new(key, Span::default()), value);
+        OptionValue::Map(entries.into_iter().map(spanned).collect())
+    });
+    let value = prop_oneof![literal().prop_map(OptionValue::Literal), map];
+    (name(), value).prop_map(|(name, value)| TableOption { name, value })
+}
+
+fn using(ttl: bool) -> impl Strategy<Value = Using> {
+    (option::of(number_term()), option::of(number_term()))
+        .prop_map(move |(timestamp, after)| Using { timestamp, ttl: after.filter(|_| ttl) })
+}
+
+fn insert() -> impl Strategy<Value = Insert> {
+    (table(), vec((name(), term()), 1..5), any::<bool>(), using(true)).prop_map(
+        |(table, cells, if_not_exists, using)| {
+            let (columns, values) = cells.into_iter().unzip();
+            Insert { table, columns, values, if_not_exists, using }
+        },
+    )
+}
+
+fn update() -> impl Strategy<Value = Update> {
+    (table(), using(true), vec((name(), term()), 1..4), vec(relation(), 1..4), if_()).prop_map(
+        |(table, using, assignments, where_, (if_exists, conditions))| Update {
+            table,
+            using,
+            assignments,
+            where_,
+            if_exists,
+            conditions,
+        },
+    )
+}
+
+fn delete() -> impl Strategy<Value = Delete> {
+    (vec(name(), 0..3), table(), using(false), vec(relation(), 1..4), if_()).prop_map(
+        |(columns, table, using, where_, (if_exists, conditions))| Delete {
+            columns,
+            table,
+            using,
+            where_,
+            if_exists,
+            conditions,
+        },
+    )
+}
+
+fn select_() -> impl Strategy<Value = Select> {
+    let selector = (select_expr(), option::of(name()));
+    let selector = selector.prop_map(|(expr, alias)| Selector { expr, alias });
+    let selectors =
+        prop_oneof![Just(Selectors::All), vec(selector, 1..4).prop_map(Selectors::Some)];
+    (
+        (any::<bool>(), selectors, table(), vec(relation(), 0..4), vec(ordering(), 0..3)),
+        (option::of(number_term()), option::of(number_term()), any::<bool>()),
+    )
+        .prop_map(
+            |((distinct, selectors, from, where_, order_by), (per_partition, limit, all))| Select {
+                distinct,
+                selectors,
+                from,
+                where_,
+                order_by,
+                per_partition_limit: per_partition,
+                limit,
+                allow_filtering: all,
+            },
+        )
+}
+
+fn select_expr() -> impl Strategy<Value = SelectExpr> {
+    let leaf = prop_oneof![
+        3 => name().prop_map(SelectExpr::Column),
+        1 => Just(SelectExpr::CountAll(Span::default())),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        (name(), vec(inner, 0..3)).prop_map(|(name, args)| SelectExpr::Function {
+            name,
+            args,
+            span: Span::default(),
+        })
+    })
+}
+
+fn operator() -> impl Strategy<Value = Operator> {
+    use Operator::{Eq, Ge, Gt, Le, Lt, NotEq};
+    select(vec![Eq, Lt, Le, Gt, Ge, NotEq])
+}
+
+fn in_values() -> impl Strategy<Value = InValues> {
+    prop_oneof![vec(term(), 0..4).prop_map(InValues::List), marker().prop_map(InValues::Marker)]
+}
+
+fn relation() -> impl Strategy<Value = Relation> {
+    let kind = prop_oneof![
+        (name(), operator(), term())
+            .prop_map(|(name, op, term)| { RelationKind::Column { name, op, term } }),
+        (name(), in_values()).prop_map(|(name, values)| RelationKind::In { name, values }),
+        (vec(name(), 1..4), operator(), term())
+            .prop_map(|(columns, op, term)| { RelationKind::Token { columns, op, term } }),
+        (vec((name(), term()), 1..4), operator()).prop_map(|(pairs, op)| {
+            let (names, terms) = pairs.into_iter().unzip();
+            RelationKind::Tuple { names, op, terms }
+        }),
+    ];
+    kind.prop_map(|kind| Relation { kind, span: Span::default() })
+}
+
+fn if_() -> impl Strategy<Value = (bool, Vec<Condition>)> {
+    let test = prop_oneof![
+        (operator(), term()).prop_map(|(op, term)| Test::Compare(op, term)),
+        in_values().prop_map(Test::In),
+    ];
+    let condition =
+        (name(), test).prop_map(|(name, test)| Condition { name, test, span: Span::default() });
+    prop_oneof![
+        Just((false, Vec::new())),
+        Just((true, Vec::new())),
+        vec(condition, 1..3).prop_map(|conditions| (false, conditions)),
+    ]
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        select(vec![Target::Cluster, Target::Schema, Target::Keyspaces, Target::Tables]),
+        option::of(name()).prop_map(Target::Keyspace),
+        table().prop_map(Target::Table),
+    ]
+}
+
+/// Numbers the markers in the order in which they are printed.
+fn number(statement: &mut Statement) {
+    let mut all: Vec<&mut Marker> = Vec::new();
+    match statement {
+        Statement::Insert(insert) => {
+            all.extend(insert.values.iter_mut().flat_map(in_term));
+            all.extend(in_using(&mut insert.using));
+        }
+        Statement::Update(update) => {
+            all.extend(in_using(&mut update.using));
+            all.extend(update.assignments.iter_mut().flat_map(|(_, term)| in_term(term)));
+            all.extend(update.where_.iter_mut().flat_map(in_relation));
+            all.extend(update.conditions.iter_mut().flat_map(in_condition));
+        }
+        Statement::Delete(delete) => {
+            all.extend(in_using(&mut delete.using));
+            all.extend(delete.where_.iter_mut().flat_map(in_relation));
+            all.extend(delete.conditions.iter_mut().flat_map(in_condition));
+        }
+        Statement::Select(select) => {
+            all.extend(select.where_.iter_mut().flat_map(in_relation));
+            all.extend(select.per_partition_limit.iter_mut().flat_map(in_term));
+            all.extend(select.limit.iter_mut().flat_map(in_term));
+        }
+        Statement::CreateKeyspace(_)
+        | Statement::DropKeyspace(_)
+        | Statement::CreateTable(_)
+        | Statement::DropTable(_)
+        | Statement::Truncate(_)
+        | Statement::Use(_)
+        | Statement::Describe(_) => {}
+    }
+    for (at, marker) in all.into_iter().enumerate() {
+        marker.index = at;
+    }
+}
+
+fn in_using(using: &mut Using) -> Vec<&mut Marker> {
+    [&mut using.timestamp, &mut using.ttl].into_iter().flatten().flat_map(in_term).collect()
+}
+
+fn in_relation(relation: &mut Relation) -> Vec<&mut Marker> {
+    match &mut relation.kind {
+        RelationKind::Column { term, .. } | RelationKind::Token { term, .. } => in_term(term),
+        RelationKind::In { values, .. } => in_in(values),
+        RelationKind::Tuple { terms, .. } => terms.iter_mut().flat_map(in_term).collect(),
+    }
+}
+
+fn in_condition(condition: &mut Condition) -> Vec<&mut Marker> {
+    match &mut condition.test {
+        Test::Compare(_, term) => in_term(term),
+        Test::In(values) => in_in(values),
+    }
+}
+
+fn in_in(values: &mut InValues) -> Vec<&mut Marker> {
+    match values {
+        InValues::List(terms) => terms.iter_mut().flat_map(in_term).collect(),
+        InValues::Marker(marker) => vec![marker],
+    }
+}
+
+fn in_term(term: &mut Term) -> Vec<&mut Marker> {
+    match term {
+        Term::Marker(marker) => vec![marker],
+        Term::FunctionCall { args, .. } => args.iter_mut().flat_map(in_term).collect(),
+        Term::Literal(_) | Term::Null(_) => Vec::new(),
+    }
+}
