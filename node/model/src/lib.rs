@@ -31,6 +31,9 @@ pub mod schema;
 pub mod codec;
 mod encoding;
 
+// Shared by tests.
+#[cfg(test)]
+mod documented;
 #[cfg(test)]
 mod worlds;
 

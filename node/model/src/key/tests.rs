@@ -1,6 +1,7 @@
 //! The key codec against the CQL comparison of every type.
 
 use super::*;
+use crate::documented;
 use cql_lite::value::compare;
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::cmp::Ordering;
@@ -82,6 +83,35 @@ fn expected(columns: &[(CqlType, Order)], a: &[Vec<u8>], b: &[Vec<u8>]) -> Order
     })
     .find(|it| it.is_ne())
     .unwrap_or(Ordering::Equal)
+}
+
+const DOCUMENT: &str = include_str!("../../../../docs/formats/keys.md");
+
+#[test]
+fn the_documented_components_are_those_written() {
+    let mut count = 0;
+    for line in documented::block(DOCUMENT, "components") {
+        let mut words = line.split_whitespace();
+        let mut word = || words.next().expect("four columns");
+        let cql_type = CqlType::parse(word()).expect("a type");
+        let order = if word() == "desc" { Order::Desc } else { Order::Asc };
+        let value = documented::hex(&word().replace('-', ""));
+        let encoded = Bytes::from(documented::hex(&words.collect::<String>()));
+        let columns = [(cql_type, order)];
+        let written = encode_clustering(&columns, &[&value]).expect("valid");
+        assert_eq!(format!("{:02x?}", &written[..]), format!("{:02x?}", &encoded[..]), "{line}");
+        assert_eq!(decode_clustering(&columns, &encoded), Ok(vec![value.into()]), "{line}");
+        count += 1;
+    }
+    assert!(CqlType::ALL.len() <= count);
+}
+
+#[test]
+fn a_partition_key_is_what_drivers_hash() {
+    let key = compose(&[b"user-1", &[0, 0, 0, 7]]);
+    let expected = documented::hex("00 06 75 73 65 72 2d 31 00  00 04 00 00 00 07 00");
+    assert_eq!(key, Ok(expected.into()));
+    assert_eq!(compose(&[b"user-1"]), Ok(Bytes::from_static(b"user-1")));
 }
 
 #[test]

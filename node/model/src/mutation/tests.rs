@@ -1,9 +1,76 @@
 //! The encoding of mutations: what comes back, and what bad bytes do.
 
 use super::*;
-use crate::worlds;
+use crate::{
+    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Row, documented, key, worlds,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
+
+const DOCUMENT: &str = include_str!("../../../../docs/formats/mutation.md");
+
+/// 2024-01-15 12:00:00 UTC.
+const NOON: i64 = 1_705_320_000;
+const TIMESTAMP: i64 = NOON * 1_000_000;
+
+fn empty(key: &'static [u8]) -> Mutation {
+    let id = Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef);
+    let partition = Partition::empty(PartitionKey::new(Bytes::from_static(key)));
+    Mutation { table: TableId(id), partition }
+}
+
+fn live(timestamp: i64, value: &'static [u8]) -> Cell {
+    Cell { timestamp, content: Content::Live { value: Bytes::from_static(value) } }
+}
+
+fn clustering(bytes: &'static [u8]) -> Clustering {
+    Clustering(Bytes::from_static(bytes))
+}
+
+/// `INSERT INTO … (server, time, cpu) VALUES ('srv-1', '2024-01-15 12:00:00', 0.5)`.
+fn insert() -> Mutation {
+    let mut insert = empty(b"srv-1");
+    let row = Row {
+        liveness: Some(Liveness { timestamp: TIMESTAMP, expiry: None }),
+        deletion: None,
+        cells: vec![(ColumnId(3), live(TIMESTAMP, &[0x3F, 0xE0, 0, 0, 0, 0, 0, 0]))],
+    };
+    let time = clustering(&[0x80, 0x80, 0x00, 0x01, 0x8D, 0x0C, 0xFE, 0x2A, 0x00]);
+    insert.partition.put_row(time, row);
+    insert
+}
+
+/// Some of everything.
+fn everything() -> Mutation {
+    let mut all = empty(b"k");
+    let at = |timestamp| Deletion { timestamp, deleted_at: NOON };
+    all.partition.delete(at(TIMESTAMP));
+    let content =
+        Content::Expiring { value: Bytes::from_static(b"s"), ttl: 60, expires_at: NOON + 60 };
+    let cells = vec![(ColumnId(1), Cell { timestamp: TIMESTAMP + 1, content })];
+    all.partition.put_static(Row { cells, ..Row::default() });
+    let dead = Cell { timestamp: TIMESTAMP + 1, content: Content::Dead { deleted_at: NOON + 2 } };
+    let row = Row {
+        liveness: Some(Liveness { timestamp: TIMESTAMP + 1, expiry: Some((60, NOON + 61)) }),
+        deletion: None,
+        cells: vec![(ColumnId(2), live(TIMESTAMP + 3, b"v")), (ColumnId(5), dead)],
+    };
+    all.partition.put_row(clustering(&[0x80, 0x01]), row);
+    let row = Row { deletion: Some(at(TIMESTAMP + 1)), ..Row::default() };
+    all.partition.put_row(clustering(&[0x80, 0x02]), row);
+    let (start, end) = (key::before(&[0x80, 0x03]), key::after(&[0x80, 0x07]));
+    all.partition.delete_range(start, end, at(TIMESTAMP + 1));
+    all
+}
+
+#[test]
+fn the_documented_bytes_are_those_written() {
+    for (name, mutation) in [("insert", insert()), ("everything", everything())] {
+        let bytes = documented::bytes(DOCUMENT, name);
+        assert_eq!(format!("{:02x?}", &bytes[..]), format!("{:02x?}", &mutation.encode()[..]));
+        assert_eq!(Mutation::decode(bytes.into()), Ok(mutation));
+    }
+}
 
 fn mutation() -> impl Strategy<Value = Mutation> {
     (any::<u128>(), worlds::partition())

@@ -1,6 +1,7 @@
 //! Tokens against the vectors of stock drivers and against the murmur3 crate; ranges.
 
 use super::*;
+use crate::documented;
 use proptest::prelude::*;
 
 /// Input in hex, token by cassandra-driver 3.30.1 and scylla-driver 3.29.12.
@@ -20,17 +21,10 @@ const VECTORS: [(&str, i64); 13] = [
     ("c3a9c3a8c3aac3ab", 4_256_273_236_542_017_645),
 ];
 
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))
-        .collect()
-}
-
 #[test]
 fn tokens_are_those_of_stock_drivers() {
     for (hex, token) in VECTORS {
-        assert_eq!(Token::of(&unhex(hex)), Token(token), "{hex}");
+        assert_eq!(Token::of(&documented::hex(hex)), Token(token), "{hex}");
     }
     assert_eq!(Token::of(b""), Token::MIN);
 }
