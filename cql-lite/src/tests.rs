@@ -29,7 +29,7 @@ impl Runner for Script {
         let text = command.name.as_str();
         let kind = || CqlType::parse(context.prefix.as_deref().unwrap_or_default());
         Ok(match self.topic.as_str() {
-            "parse" | "refuse" => statement(text),
+            "parse" | "refuse" => statement(&text.replace("\\n", "\n")),
             "pretty" => format!("{:#};", parse(text).map_err(|error| error.render(text))?),
             "values" => constant(text, kind()?),
             "order" => order(text, kind()?)?,
@@ -114,6 +114,37 @@ fn codes_are_unique_and_sorted_and_say_enough() {
     assert_eq!(Code::parse("2001"), Some(Code::Syntax));
     assert_eq!(Code::parse("HX0000"), None);
     assert_eq!(Code::parse("é"), None);
+}
+
+#[test]
+fn the_page_of_errors_is_this_table() {
+    let page = include_str!("../../docs/errors.md");
+    let entries: Vec<&str> = page.split("\n### ").skip(1).collect();
+    assert_eq!(entries.len(), Code::ALL.len());
+    for (code, entry) in Code::ALL.iter().zip(entries) {
+        let (title, explanation) = (code.title(), code.explanation());
+        let expected =
+            format!("{code} {title}\n\n{explanation}\n\n**What to do:** {}", code.remedy());
+        let entry = entry.split("\n## ").next().unwrap_or_default();
+        assert_eq!(entry.trim_end(), expected);
+    }
+}
+
+#[test]
+fn the_page_of_the_language_parses() {
+    let page = include_str!("../../docs/cql/README.md");
+    let mut seen = 0;
+    for block in page.split("```cql\n").skip(1) {
+        for part in split(block.split("```").next().unwrap_or_default()) {
+            assert!(part.is_complete(), "{}", part.text);
+            parse(part.text).unwrap_or_else(|error| panic!("{}", error.render(part.text)));
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} examples found");
+    let words = page.split("need the quotes: ").nth(1).and_then(|rest| rest.split(". All").next());
+    let words: Vec<&str> = words.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(words, keyword::RESERVED);
 }
 
 #[test]
