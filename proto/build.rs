@@ -2,7 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["peer.proto", "client.proto", "admin.proto"], ["grpc"])?;
-    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    tonic_prost_build::configure().bytes(".").btree_map(".").compile_fds(files)?;
     println!("cargo:rerun-if-changed=grpc");
     Ok(())
 }

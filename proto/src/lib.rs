@@ -4,19 +4,35 @@
 
 /// Between nodes: `grpc/peer.proto`.
 pub mod peer {
-    #![expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+    #![expect(
+        missing_docs,
+        unused_qualifications,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     tonic::include_proto!("helenus.peer.v1");
 }
 
 /// Between the client crate and a node: `grpc/client.proto`.
 pub mod client {
-    #![expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+    #![expect(
+        missing_docs,
+        unused_qualifications,
+        clippy::allow_attributes_without_reason,
+        reason = "generated code"
+    )]
     tonic::include_proto!("helenus.client.v1");
 }
 
 /// Between an operator and a node: `grpc/admin.proto`.
 pub mod admin {
-    #![expect(missing_docs, unused_qualifications, clippy::all, reason = "generated code")]
+    #![expect(
+        missing_docs,
+        unused_qualifications,
+        clippy::allow_attributes_without_reason,
+        clippy::too_many_lines,
+        reason = "generated code"
+    )]
     tonic::include_proto!("helenus.admin.v1");
 }
 
