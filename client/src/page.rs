@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
 use crate::error::Error;
-use crate::request::{Outcome, Request, Response};
+use crate::outcome::{Outcome, Response};
+use crate::request::Request;
 use crate::row::{FromRow, Row};
 
 /// The most rows that `all` collects, unless told otherwise: beyond, a stream is meant.
