@@ -1,10 +1,23 @@
 //! Writes: every replica is told, enough of them must answer, the others get a hint.
 
+mod driver;
+
 use std::{sync::Arc, time::Duration};
 
+use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
 use model::{Consistency, HostId, Mutation, TableId};
+use tokio::time::{Instant, timeout_at};
 
-use crate::Shared;
+use self::driver::{Driver, Goal};
+use crate::{
+    Shared,
+    ask::{Terms, ask},
+    plan::{Need, Tally, Verdict},
+    replica,
+};
+
+/// Mutations of one request that are under way at once.
+const BATCH_CONCURRENCY: usize = 64;
 
 /// A write of some mutations, each atomic by itself.
 #[derive(Clone, Debug)]
@@ -65,15 +78,70 @@ pub(crate) fn names(hosts: &[HostId]) -> String {
     names.join(", ")
 }
 
-pub(crate) async fn run(_shared: &Arc<Shared>, _request: Request) -> Result<(), Error> {
-    unimplemented!()
+pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<(), Error> {
+    let deadline = Instant::now() + request.timeout;
+    let several = request.mutations.len() > 1;
+    // Everything is planned before anything is sent: a refusal means that nothing happened.
+    let mut drivers = Vec::with_capacity(request.mutations.len());
+    for mutation in &request.mutations {
+        let goal = Goal {
+            table: mutation.table,
+            token: mutation.partition.key.token,
+            consistency: request.consistency,
+            trace: request.trace,
+            deadline,
+        };
+        drivers.push(Driver::new(shared, goal, mutation.encode(), several)?);
+    }
+    let mut answers =
+        stream::iter(drivers).map(Driver::acknowledged).buffer_unordered(BATCH_CONCURRENCY);
+    let mut outcome = Ok(());
+    while let Some(answer) = answers.next().await {
+        outcome = outcome.and(answer);
+    }
+    outcome
 }
 
 pub(crate) async fn truncate(
-    _shared: &Arc<Shared>,
-    _table: TableId,
-    _timeout: Duration,
-    _trace: u64,
+    shared: &Arc<Shared>,
+    table: TableId,
+    timeout: Duration,
+    trace: u64,
 ) -> Result<(), Error> {
-    unimplemented!()
+    let deadline = Instant::now() + timeout;
+    let consistency = Consistency::All;
+    let snapshot = shared.view.snapshot();
+    let hosts: Vec<HostId> = snapshot.places().keys().copied().collect();
+    let (alive, missing): (Vec<HostId>, Vec<HostId>) =
+        hosts.iter().partition(|it| shared.view.is_alive(**it));
+    if !missing.is_empty() {
+        let (required, alive) = (hosts.len(), alive.len());
+        return Err(Error::Unavailable { consistency, required, alive, missing });
+    }
+    // A hint that is replayed later would bring rows back.
+    shared.hints.forget_table(table);
+    let terms = Terms { trace, epoch: snapshot.epoch(), deadline };
+    let need = Need { dc: None, count: hosts.len() };
+    let places = snapshot.places();
+    let mut tally =
+        Tally::new(vec![need], places.iter().map(|(host, place)| (*host, Arc::clone(&place.dc))));
+    let mut calls: FuturesUnordered<_> = hosts
+        .iter()
+        .map(|host| ask(Arc::clone(shared), terms, *host, replica::Request::Truncate(table)))
+        .collect();
+    while tally.verdict() == Verdict::Pending {
+        let Ok(Some((host, answer))) = timeout_at(deadline, calls.next()).await else { break };
+        tally.on_answer(host, matches!(answer, Ok(replica::Response::Done)));
+    }
+    shared.hints.forget_table(table);
+    let (required, received) = tally.shortfall();
+    match tally.verdict() {
+        Verdict::Reached => Ok(()),
+        Verdict::Pending | Verdict::Hopeless => {
+            Err(Error::Timeout { consistency, required, received, missing: tally.missing() })
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

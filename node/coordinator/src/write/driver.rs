@@ -1,0 +1,308 @@
+//! Sends one mutation to its replicas and waits for enough of them.
+//!
+//! ```text
+//!            ┌── ack ───► count ── reached ──► answered; the rest goes on in the background
+//!  send ─────┼── fails ─► hint     hopeless ─► Timeout at once, or Unavailable, or Overloaded
+//!            └── stale ─► plan again
+//! ```
+
+use std::{mem, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use model::{Consistency, HostId, TableId, Token, mutation};
+use tokio::time::{Instant, timeout_at};
+
+use super::Error;
+use crate::{
+    Shared,
+    ask::{REPLANS_MAX, Terms, ask},
+    hints::Hint,
+    limits::{InFlight, Permit},
+    plan::{self, Refused, Verdict, WritePlan},
+    replica::{self, Origin, Response},
+};
+
+/// What a mutation takes in flight beside its bytes.
+const OVERHEAD_BYTES: u64 = 512;
+
+/// What is to be reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Goal {
+    pub(super) table: TableId,
+    pub(super) token: Token,
+    pub(super) consistency: Consistency,
+    pub(super) trace: u64,
+    pub(super) deadline: Instant,
+}
+
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    goal: Goal,
+    hint: Hint,
+    plan: WritePlan,
+    calls: FuturesUnordered<BoxFuture<'static, Event>>,
+    /// Hosts with a call under way.
+    asked: Vec<HostId>,
+    /// Hosts that missed it. The first `hinted` of them have their hint.
+    missed: Vec<HostId>,
+    hinted: usize,
+    /// A hint is durable, for level ANY.
+    hint_durable: bool,
+    /// Whether anything of the request may have been written anywhere. Until then there are no
+    /// hints either, so that a refusal means that nothing happened.
+    happened: bool,
+    overloaded: Option<String>,
+    replans_left: u32,
+    permit: Permit,
+}
+
+enum Event {
+    Answer(HostId, Result<Response, replica::Error>),
+    Hinted(bool),
+}
+
+impl Driver {
+    /// Plans, and takes the bytes from the budget. `several`: it is one of several mutations of a
+    /// request, of which others may have been written when this one fails.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        goal: Goal,
+        mutation: Bytes,
+        several: bool,
+    ) -> Result<Driver, Error> {
+        if mutation.len() > mutation::BYTES_MAX {
+            let (len, max) = (mutation.len(), mutation::BYTES_MAX);
+            return Err(Error::Invalid(format!("a mutation of {len} bytes is larger than {max}")));
+        }
+        let (plan, gc_grace) = plan(shared, &goal)?;
+        let permit = take(&shared.in_flight, &mutation)?;
+        Ok(Driver {
+            shared: Arc::clone(shared),
+            goal,
+            hint: Hint { table: goal.table, gc_grace, mutation },
+            missed: plan.down.clone(),
+            plan,
+            calls: FuturesUnordered::new(),
+            asked: Vec::new(),
+            hinted: 0,
+            hint_durable: false,
+            happened: several,
+            overloaded: None,
+            replans_left: REPLANS_MAX,
+            permit,
+        })
+    }
+
+    /// Resolves once the level is reached or cannot be.
+    pub(super) async fn acknowledged(mut self) -> Result<(), Error> {
+        self.send();
+        loop {
+            match self.plan.tally.verdict() {
+                _ if self.hint_durable => return self.leave(Ok(())),
+                Verdict::Reached => return self.leave(Ok(())),
+                Verdict::Hopeless if !self.plan.hint_counts => {
+                    let error = self.error();
+                    return self.leave(Err(error));
+                }
+                Verdict::Hopeless | Verdict::Pending => {}
+            }
+            let event = timeout_at(self.goal.deadline, self.calls.next()).await;
+            let Ok(Some(event)) = event else {
+                let error = self.error();
+                return self.leave(Err(error));
+            };
+            if let Err(error) = self.on_event(event) {
+                return self.leave(Err(error));
+            }
+        }
+    }
+
+    /// Asks every live replica that has no call under way and has not acknowledged.
+    fn send(&mut self) {
+        let terms = Terms {
+            trace: self.goal.trace,
+            epoch: self.plan.epoch,
+            deadline: self.goal.deadline,
+        };
+        let waiting = self.plan.tally.waiting();
+        for host in self.plan.live.iter().filter(|it| waiting.contains(it)) {
+            if self.asked.contains(host) {
+                continue;
+            }
+            self.asked.push(*host);
+            let mutation = self.hint.mutation.clone();
+            let request = replica::Request::Mutate { mutation, origin: Origin::Client };
+            let call = ask(Arc::clone(&self.shared), terms, *host, request);
+            self.calls.push(Box::pin(async move {
+                let (host, answer) = call.await;
+                Event::Answer(host, answer)
+            }));
+        }
+        self.store_hints();
+    }
+
+    fn on_event(&mut self, event: Event) -> Result<(), Error> {
+        let (host, answer) = match event {
+            Event::Hinted(durable) => {
+                self.hint_durable |= durable;
+                return Ok(());
+            }
+            Event::Answer(host, answer) => (host, answer),
+        };
+        self.asked.retain(|it| *it != host);
+        match answer {
+            Ok(Response::Done) => {
+                self.happened = true;
+                self.plan.tally.on_answer(host, true);
+            }
+            Err(replica::Error::StaleEpoch { .. }) if self.replans_left > 0 => {
+                self.replans_left -= 1;
+                self.replan()?;
+            }
+            Err(replica::Error::Unreachable | replica::Error::StaleEpoch { .. }) => self.miss(host),
+            Err(replica::Error::Overloaded(text)) => {
+                self.overloaded = Some(text);
+                self.miss(host);
+            }
+            Err(error @ (replica::Error::NoAnswer | replica::Error::Failed(_))) => {
+                tracing::debug!(trace = self.goal.trace, %host, %error, "replica missed a write");
+                self.happened = true;
+                self.miss(host);
+            }
+            Ok(Response::Data(_) | Response::Digest { .. }) => {
+                tracing::warn!(trace = self.goal.trace, %host, "replica answered a write with data");
+                self.happened = true;
+                self.miss(host);
+            }
+        }
+        self.store_hints();
+        Ok(())
+    }
+
+    fn miss(&mut self, host: HostId) {
+        self.plan.tally.on_answer(host, false);
+        if !self.missed.contains(&host) {
+            self.missed.push(host);
+        }
+    }
+
+    /// Plans again with what the cluster has become; who has acknowledged need not again.
+    fn replan(&mut self) -> Result<(), Error> {
+        let (plan, gc_grace) = plan(&self.shared, &self.goal).map_err(|error| match error {
+            Error::Unavailable { .. } => self.error(),
+            Error::Timeout { .. } | Error::Overloaded(_) | Error::Invalid(_) => error,
+        })?;
+        let tally = self.plan.tally.carry_into(plan.tally.clone());
+        self.hint.gc_grace = gc_grace;
+        self.plan = WritePlan { tally, ..plan };
+        let down = mem::take(&mut self.plan.down);
+        down.into_iter().for_each(|host| self.miss(host));
+        self.send();
+        Ok(())
+    }
+
+    /// Stores the hints that are due.
+    fn store_hints(&mut self) {
+        if !self.happened && !self.plan.hint_counts {
+            return;
+        }
+        for host in &self.missed[self.hinted..] {
+            if self.plan.hint_counts {
+                let durable = self.shared.hints.store_durably(*host, self.hint.clone());
+                self.calls.push(Box::pin(async move { Event::Hinted(durable.await) }));
+            } else {
+                self.shared.hints.store(*host, self.hint.clone());
+            }
+        }
+        self.hinted = self.missed.len();
+    }
+
+    /// Why the level was not reached.
+    fn error(&self) -> Error {
+        let consistency = self.goal.consistency;
+        let (required, received) = self.plan.tally.shortfall();
+        let missing = self.plan.tally.missing();
+        let unknown = self.happened || self.hinted > 0 || !self.asked.is_empty();
+        match &self.overloaded {
+            _ if unknown => Error::Timeout { consistency, required, received, missing },
+            Some(text) => Error::Overloaded(text.clone()),
+            None => Error::Unavailable { consistency, required, alive: received, missing },
+        }
+    }
+
+    /// The answer is decided: replicas that are still to answer go on without the client, and those
+    /// that miss it get a hint.
+    fn leave(mut self, outcome: Result<(), Error>) -> Result<(), Error> {
+        // A write that is known not to have happened leaves no hints. A table that is gone, neither.
+        let refused = matches!(
+            outcome,
+            Err(Error::Unavailable { .. } | Error::Overloaded(_) | Error::Invalid(_))
+        );
+        if refused {
+            return outcome;
+        }
+        self.happened = true;
+        self.store_hints();
+        if self.asked.is_empty() {
+            return outcome;
+        }
+        match take(&self.shared.background, &self.hint.mutation) {
+            Ok(permit) if Instant::now() < self.goal.deadline => {
+                self.permit = permit;
+                tokio::spawn(self.rest());
+            }
+            Ok(_) | Err(_) => self.hint_waiting(),
+        }
+        outcome
+    }
+
+    /// Waits for the replicas that the client did not wait for.
+    async fn rest(mut self) {
+        while !self.asked.is_empty() {
+            let event = timeout_at(self.goal.deadline, self.calls.next()).await;
+            let Ok(Some(event)) = event else { break };
+            if self.on_event(event).is_err() {
+                break;
+            }
+        }
+        self.hint_waiting();
+    }
+
+    fn hint_waiting(&mut self) {
+        for host in mem::take(&mut self.asked) {
+            self.miss(host);
+        }
+        self.store_hints();
+    }
+}
+
+/// A plan with the table's gc_grace in seconds.
+fn plan(shared: &Shared, goal: &Goal) -> Result<(WritePlan, u32), Error> {
+    let snapshot = shared.view.snapshot();
+    let Some((keyspace, table)) = snapshot.table(goal.table) else {
+        return Err(Error::Invalid("the table does not exist any more".to_owned()));
+    };
+    let replicas = snapshot.replicas(&keyspace.name, goal.token);
+    let consistency = goal.consistency;
+    let candidates = snapshot.candidates(&*shared.view, keyspace, replicas).ok_or_else(|| {
+        Error::Unavailable { consistency, required: 1, alive: 0, missing: Vec::new() }
+    })?;
+    let plan = plan::write(consistency, &candidates, goal.deadline);
+    let plan = plan.map_err(|refused| match refused {
+        Refused::Unavailable { required, alive, missing } => {
+            Error::Unavailable { consistency, required, alive, missing }
+        }
+        Refused::Invalid(text) => Error::Invalid(text),
+    })?;
+    Ok((plan, table.options.gc_grace_seconds))
+}
+
+fn take(budget: &InFlight, mutation: &Bytes) -> Result<Permit, Error> {
+    budget
+        .take(mutation.len() as u64 + OVERHEAD_BYTES)
+        .map_err(|full| Error::Overloaded(full.to_string()))
+}
