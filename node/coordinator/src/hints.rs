@@ -191,12 +191,7 @@ impl Hints {
         let hosts = state.hosts.iter();
         let pending = |(host, it): (&HostId, &Host)| {
             let oldest = it.queue.oldest()?;
-            Some(Pending {
-                host: *host,
-                count: it.queue.len(),
-                bytes: it.queue.bytes(),
-                oldest,
-            })
+            Some(Pending { host: *host, count: it.queue.len(), bytes: it.queue.bytes(), oldest })
         };
         hosts.filter_map(pending).collect()
     }

@@ -6,14 +6,15 @@
 //! Invariant: this crate knows nothing of engines, gRPC or CQL text.
 //!
 //! In reading order:
+mod ask;
+pub mod clock;
+pub mod hints;
+pub mod limits;
+pub mod plan;
+pub mod read;
 pub mod replica;
 pub mod view;
-pub mod plan;
 pub mod write;
-pub mod read;
-pub mod hints;
-pub mod clock;
-pub mod limits;
 
 use std::{sync::Arc, time::Duration};
 

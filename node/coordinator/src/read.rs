@@ -1,11 +1,24 @@
 //! Reads: data from one replica, digests from others, one merged page.
+//!
+//! ```text
+//! pages ── one round after another, until the page is full ─► merge::Builder
+//!   └─► round ── data and digests ── equal ────────────────────────► answer
+//!                        └── differ ─► data of all ─► merge ─► repair ─► answer
+//! ```
+
+mod gather;
+mod merge;
+mod pages;
+mod repair;
+mod round;
 
 use std::{sync::Arc, time::Duration};
 
 use model::{
-    Consistency, HostId, Partition,
-    read::{Command, Position},
+    Consistency, HostId, Partition, Token,
+    read::{Command, Position, Target},
 };
+use tokio::time::Instant;
 
 use crate::{Shared, write::names};
 
@@ -50,7 +63,10 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Too few replicas are alive or reachable.
-    #[error("{consistency} needs {required} replicas and {alive} are alive; missing: {}", names(missing))]
+    #[error(
+        "{consistency} needs {required} replicas and {alive} are alive; missing: {}",
+        names(missing)
+    )]
     Unavailable {
         /// The level asked for.
         consistency: Consistency,
@@ -62,7 +78,10 @@ pub enum Error {
         missing: Vec<HostId>,
     },
     /// Too few replicas answered in time, or too few are left that could.
-    #[error("{consistency} needs {required} answers and got {received} in time; missing: {}", names(missing))]
+    #[error(
+        "{consistency} needs {required} answers and got {received} in time; missing: {}",
+        names(missing)
+    )]
     Timeout {
         /// The level asked for.
         consistency: Consistency,
@@ -99,10 +118,53 @@ pub enum Error {
 
 /// Makes `command` go on after `position`, which an earlier page of the same command gave as its
 /// `next`. `None` when there is nothing beyond.
-pub fn resume_at(_command: Command, _position: Position) -> Option<Command> {
-    unimplemented!()
+pub fn resume_at(mut command: Command, position: Position) -> Option<Command> {
+    match &mut command.target {
+        Target::One(_) if position.clustering.is_none() => return None,
+        Target::One(_) => command.resume = Some(position),
+        Target::Range { tokens, after } if position.clustering.is_none() => {
+            if tokens.end < position.key.token {
+                return None;
+            }
+            *after = Some(position.key);
+            command.resume = None;
+        }
+        Target::Range { tokens, after } => {
+            // The range begins with the partition that is not finished.
+            tokens.start = Token(position.key.token.0.saturating_sub(1)).max(tokens.start);
+            *after = None;
+            command.resume = Some(position);
+        }
+    }
+    Some(command)
 }
 
-pub(crate) async fn run(_shared: &Arc<Shared>, _request: Request) -> Result<Page, Error> {
-    unimplemented!()
+pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, Error> {
+    let Request { mut command, consistency, timeout, trace } = request;
+    if command.limits.rows == 0 || command.limits.rows_per_partition == 0 {
+        return Err(Error::Invalid("a read of no rows".to_owned()));
+    }
+    command.limits.bytes = command.limits.bytes.clamp(1, PAGE_BYTES_MAX);
+    command.limits.tombstones = command.limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
+    let deadline = Instant::now() + timeout;
+    let terms = Terms { consistency, trace, deadline };
+    let (partitions, rows, next) = match &command.target {
+        Target::One(_) => {
+            let part = pages::one(shared, terms, &command).await?;
+            (part.partitions, part.rows, part.next)
+        }
+        Target::Range { .. } => pages::range(shared, terms, &command).await?,
+    };
+    Ok(Page { partitions, rows, next })
 }
+
+/// What is the same in every round of a read.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    consistency: Consistency,
+    trace: u64,
+    deadline: Instant,
+}
+
+#[cfg(test)]
+mod tests;

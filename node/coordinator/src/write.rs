@@ -36,7 +36,10 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Too few replicas are alive; nothing was written anywhere. Safe to repeat later.
-    #[error("{consistency} needs {required} replicas and {alive} are alive; missing: {}", names(missing))]
+    #[error(
+        "{consistency} needs {required} replicas and {alive} are alive; missing: {}",
+        names(missing)
+    )]
     Unavailable {
         /// The level asked for.
         consistency: Consistency,

@@ -83,20 +83,14 @@ fn limits(options: &Options) -> Limits {
     Limits { log_bytes_max: full.saturating_mul(2).saturating_add(1 << 20) }
 }
 
-fn open(
-    disk: &Arc<dyn Disk>,
-    options: &Options,
-    name: &str,
-) -> Result<(Queue, Log), OpenError> {
-    let (file, records) =
-        SystemLog::open(Arc::clone(disk), &options.dir, name, limits(options))?;
+fn open(disk: &Arc<dyn Disk>, options: &Options, name: &str) -> Result<(Queue, Log), OpenError> {
+    let (file, records) = SystemLog::open(Arc::clone(disk), &options.dir, name, limits(options))?;
     if let Some(cut) = file.cut() {
         tracing::info!(log = name, bytes = cut.bytes, "cut the torn tail of a hint log");
     }
     let mut queue = Queue::default();
     for record in records {
-        let malformed =
-            |source| OpenError::Malformed { file: options.dir.join(name), source };
+        let malformed = |source| OpenError::Malformed { file: options.dir.join(name), source };
         match record::read(record.kind, record.payload).map_err(malformed)? {
             Said::Hint(entry) => queue.restore(entry),
             Said::Done(sequence) => queue.done(sequence),
@@ -204,8 +198,7 @@ impl Host {
         let file = log.file.take();
         let new: u64 = queue.after(log.saved).map(|it| it.hint.mutation.len() as u64 + 128).sum();
         let full = |file: &SystemLog| limits.log_bytes_max < file.size() + new;
-        let rewrite =
-            log.rewrite || queue.len() == 0 || file.as_ref().is_none_or(full);
+        let rewrite = log.rewrite || queue.len() == 0 || file.as_ref().is_none_or(full);
         log.rewrite = false;
         let done = queue.done_through();
         let records = if rewrite {

@@ -123,11 +123,8 @@ impl Driver {
 
     /// Asks every live replica that has no call under way and has not acknowledged.
     fn send(&mut self) {
-        let terms = Terms {
-            trace: self.goal.trace,
-            epoch: self.plan.epoch,
-            deadline: self.goal.deadline,
-        };
+        let terms =
+            Terms { trace: self.goal.trace, epoch: self.plan.epoch, deadline: self.goal.deadline };
         let waiting = self.plan.tally.waiting();
         for host in self.plan.live.iter().filter(|it| waiting.contains(it)) {
             if self.asked.contains(host) {

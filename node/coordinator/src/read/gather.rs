@@ -1,0 +1,262 @@
+//! Collects the answers of as many replicas as a level needs: asks the nearest, and another one for
+//! each that fails or takes too long.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures_util::{
+    future::BoxFuture,
+    stream::{FuturesUnordered, StreamExt as _},
+};
+use model::{
+    HostId,
+    read::{Answer, Command},
+};
+use tokio::time::Instant;
+
+use super::{Error, Terms, merge};
+use crate::{
+    Shared, ask,
+    limits::Permit,
+    plan::ReadPlan,
+    replica::{self, Request, Response},
+};
+
+/// What a replica is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Data,
+    Digest,
+}
+
+/// Who was asked for what, and what came.
+type Answered = (Kind, HostId, Result<Response, replica::Error>);
+
+/// Why a round did not come to its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The cluster changed: plan again.
+    Stale,
+    Error(Error),
+}
+
+pub(super) struct Gather<'a> {
+    shared: &'a Arc<Shared>,
+    terms: Terms,
+    command: &'a Command,
+    plan: ReadPlan,
+    permit: Permit,
+    calls: FuturesUnordered<BoxFuture<'static, Answered>>,
+    /// The live replicas of the plan before this one have been asked.
+    asked: usize,
+    waiting: Vec<(HostId, Kind)>,
+    /// Each host once: a second answer is the same one.
+    data: BTreeMap<HostId, Answer>,
+    digests: BTreeMap<HostId, u128>,
+    failures: Vec<(HostId, replica::Error)>,
+}
+
+/// Answers of as many replicas as the level needs.
+pub(super) enum Gathered {
+    /// They agree.
+    Equal(Answer),
+    /// They do not: each one's data.
+    Different(Vec<(HostId, Answer)>),
+}
+
+impl<'a> Gather<'a> {
+    pub(super) fn new(
+        shared: &'a Arc<Shared>,
+        terms: Terms,
+        command: &'a Command,
+        plan: ReadPlan,
+        permit: Permit,
+    ) -> Gather<'a> {
+        Gather {
+            shared,
+            terms,
+            command,
+            plan,
+            permit,
+            calls: FuturesUnordered::new(),
+            asked: 0,
+            waiting: Vec::new(),
+            data: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            failures: Vec::new(),
+        }
+    }
+
+    /// Data from one replica and digests from others; where these differ, data from each.
+    pub(super) async fn run(&mut self) -> Result<Gathered, Stop> {
+        self.ask_next(Kind::Data);
+        for _ in 1..self.plan.required {
+            self.ask_next(Kind::Digest);
+        }
+        while self.data.is_empty() || self.data.len() + self.digests.len() < self.plan.required {
+            self.step().await?;
+        }
+        let Some(answer) = self.data.values().next() else { return Err(self.hopeless()) };
+        let digest = self.digest_of(answer);
+        let differ: Vec<HostId> =
+            self.digests.iter().filter(|(_, it)| **it != digest).map(|(host, _)| *host).collect();
+        if differ.is_empty() && self.data.values().all(|it| self.digest_of(it) == digest) {
+            let answer = self.data.pop_first().map(|(_, answer)| answer);
+            return answer.map(Gathered::Equal).ok_or_else(|| self.hopeless());
+        }
+        // Who answered the digest of this data would answer the same data.
+        let answer = answer.clone();
+        for (host, _) in std::mem::take(&mut self.digests) {
+            if differ.contains(&host) {
+                self.ask(host, Kind::Data);
+            } else {
+                self.data.insert(host, answer.clone());
+            }
+        }
+        while self.data.len() < self.plan.required {
+            self.step().await?;
+        }
+        Ok(Gathered::Different(std::mem::take(&mut self.data).into_iter().collect()))
+    }
+
+    /// Live replicas that were not asked, the nearest first.
+    pub(super) fn spare(&self) -> &[HostId] {
+        &self.plan.live[self.asked.min(self.plan.live.len())..]
+    }
+
+    pub(super) fn plan(&self) -> &ReadPlan {
+        &self.plan
+    }
+
+    /// Only replicas of several are compared.
+    fn digest_of(&self, answer: &Answer) -> u128 {
+        if self.plan.required == 1 { 0 } else { answer.digest() }
+    }
+
+    /// Waits for one answer, and asks one more replica when none comes for some time.
+    async fn step(&mut self) -> Result<(), Stop> {
+        if self.plan.required
+            > self.data.len() + self.digests.len() + self.waiting.len() + self.spare().len()
+            || self.waiting.is_empty() && self.spare().is_empty()
+        {
+            return Err(self.hopeless());
+        }
+        let patience = self.shared.options.speculate_after.filter(|_| !self.spare().is_empty());
+        let until = patience.map_or(self.terms.deadline, |it| Instant::now() + it);
+        let until = until.min(self.terms.deadline);
+        match tokio::time::timeout_at(until, self.calls.next()).await {
+            Ok(Some((kind, host, answer))) => self.on_answer(kind, host, answer),
+            // It is not known who is slow, so it is asked for data.
+            Err(_) if until < self.terms.deadline => {
+                self.ask_next(Kind::Data);
+                Ok(())
+            }
+            Ok(None) | Err(_) => Err(self.hopeless()),
+        }
+    }
+
+    fn on_answer(
+        &mut self,
+        kind: Kind,
+        host: HostId,
+        answer: Result<Response, replica::Error>,
+    ) -> Result<(), Stop> {
+        self.waiting.retain(|it| *it != (host, kind));
+        let error = match (kind, answer) {
+            (Kind::Data, Ok(Response::Data(answer))) if self.gets_on(&answer) => {
+                let bytes: usize = answer.partitions.iter().map(|it| it.memory_bytes()).sum();
+                let grown = self.permit.grow(bytes as u64);
+                grown.map_err(|full| Stop::Error(Error::Overloaded(full.to_string())))?;
+                self.data.entry(host).or_insert(answer);
+                return Ok(());
+            }
+            (Kind::Digest, Ok(Response::Digest { digest })) => {
+                self.digests.entry(host).or_insert(digest);
+                return Ok(());
+            }
+            (_, Err(replica::Error::StaleEpoch { .. })) => return Err(Stop::Stale),
+            (_, Err(error)) => error,
+            (_, Ok(Response::Done | Response::Data(_) | Response::Digest { .. })) => {
+                replica::Error::Failed("an answer to another question".to_owned())
+            }
+        };
+        tracing::debug!(trace = self.terms.trace, %host, %error, "replica did not answer a read");
+        self.failures.push((host, error));
+        self.ask_next(kind);
+        Ok(())
+    }
+
+    /// An answer that stops where the read began would be asked for for ever.
+    fn gets_on(&self, answer: &Answer) -> bool {
+        let (Some(from), Some(to)) = (&self.command.resume, &answer.stopped_at) else {
+            return true;
+        };
+        merge::compare(from, to, self.command.reversed).is_lt()
+    }
+
+    fn ask_next(&mut self, kind: Kind) {
+        if let Some(host) = self.spare().first().copied() {
+            self.asked += 1;
+            self.ask(host, kind);
+        }
+    }
+
+    fn ask(&mut self, host: HostId, kind: Kind) {
+        let request = match kind {
+            Kind::Data => Request::Read(self.command.clone()),
+            Kind::Digest => Request::Digest(self.command.clone()),
+        };
+        let Terms { trace, deadline, .. } = self.terms;
+        let terms = ask::Terms { trace, epoch: self.plan.epoch, deadline };
+        let call = ask::ask(Arc::clone(self.shared), terms, host, request);
+        self.waiting.push((host, kind));
+        self.calls.push(Box::pin(async move {
+            let (host, answer) = call.await;
+            (kind, host, answer)
+        }));
+    }
+
+    /// What to say when too few answered.
+    fn hopeless(&self) -> Stop {
+        let consistency = self.terms.consistency;
+        let required = self.plan.required;
+        let received = self.data.len() + self.digests.len();
+        let overloaded = self.failures.iter().find_map(|(_, error)| match error {
+            replica::Error::Overloaded(text) => Some(text.clone()),
+            replica::Error::Unreachable
+            | replica::Error::NoAnswer
+            | replica::Error::StaleEpoch { .. }
+            | replica::Error::Failed(_) => None,
+        });
+        let failed = |(host, error): &(HostId, replica::Error)| match error {
+            replica::Error::Failed(text) => Some((*host, text.clone())),
+            replica::Error::Unreachable
+            | replica::Error::NoAnswer
+            | replica::Error::StaleEpoch { .. }
+            | replica::Error::Overloaded(_) => None,
+        };
+        let failures: Vec<_> = self.failures.iter().filter_map(failed).collect();
+        let unreachable =
+            self.failures.iter().filter(|(_, it)| *it == replica::Error::Unreachable).count();
+        let missing = self.missing();
+        Stop::Error(if !failures.is_empty() {
+            Error::Failed { consistency, required, received, failures }
+        } else if let Some(text) = overloaded {
+            Error::Overloaded(text)
+        } else if unreachable > 0 && unreachable == self.failures.len() && self.waiting.is_empty() {
+            let alive = self.plan.live.len() - unreachable;
+            Error::Unavailable { consistency, required, alive, missing }
+        } else {
+            Error::Timeout { consistency, required, received, missing }
+        })
+    }
+
+    fn missing(&self) -> Vec<HostId> {
+        let failed = self.failures.iter().map(|(host, _)| *host);
+        let waiting = self.waiting.iter().map(|(host, _)| *host);
+        let mut missing: Vec<HostId> =
+            self.plan.down.iter().copied().chain(failed).chain(waiting).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        missing
+    }
+}

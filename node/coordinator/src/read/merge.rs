@@ -1,0 +1,265 @@
+//! Answers of several replicas become one, and one becomes a page. Pure.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use bytes::Bytes;
+use model::{
+    HostId, Partition, PartitionKey,
+    read::{Answer, Limits, Position},
+};
+
+/// Which of two positions comes first in reading direction: a finished partition lies behind all of
+/// its rows.
+pub(super) fn compare(left: &Position, right: &Position, reversed: bool) -> Ordering {
+    let clusterings = || match (&left.clustering, &right.clustering) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(left), Some(right)) if reversed => right.cmp(left),
+        (Some(left), Some(right)) => left.cmp(right),
+    };
+    left.key.cmp(&right.key).then_with(clusterings)
+}
+
+/// What replicas know together, and what each of them lacks of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Merged {
+    pub(super) partitions: Vec<Partition>,
+    /// How far it is complete: as far as the shortest answer.
+    pub(super) stopped_at: Option<Position>,
+    /// Tombstones met, by the replica that met most.
+    pub(super) tombstones: u64,
+    /// Mutations that a replica needs to have it all; who lacks nothing is left out.
+    pub(super) missing: Vec<(HostId, Vec<Partition>)>,
+}
+
+/// Merges the answers of distinct replicas to one command.
+pub(super) fn merge(mut answers: Vec<(HostId, Answer)>, reversed: bool) -> Merged {
+    let stops = answers.iter().filter_map(|(_, it)| it.stopped_at.clone());
+    let stopped_at = stops.min_by(|left, right| compare(left, right, reversed));
+    let tombstones = answers.iter().map(|(_, it)| it.tombstones).max().unwrap_or(0);
+    let mut merged: BTreeMap<PartitionKey, Partition> = BTreeMap::new();
+    for (_, answer) in &mut answers {
+        // Behind its end an answer says nothing, neither that a row is there nor that it is not.
+        if let Some(until) = &stopped_at {
+            cut(&mut answer.partitions, until, reversed);
+        }
+        for partition in &answer.partitions {
+            match merged.get_mut(&partition.key) {
+                Some(known) => known.merge(partition.clone()),
+                None => drop(merged.insert(partition.key.clone(), partition.clone())),
+            }
+        }
+    }
+    let partitions: Vec<Partition> = merged.into_values().collect();
+    let lacks = |(host, answer): (HostId, Answer)| (host, missing(&answer.partitions, &partitions));
+    let missing = answers.into_iter().map(lacks).filter(|(_, it)| !it.is_empty()).collect();
+    Merged { partitions, stopped_at, tombstones, missing }
+}
+
+/// What `own` lacks of `all`, both in key order.
+fn missing(own: &[Partition], all: &[Partition]) -> Vec<Partition> {
+    let lacks = |newer: &Partition| match own.binary_search_by(|it| it.key.cmp(&newer.key)) {
+        Ok(at) => own[at].missing_from(newer),
+        Err(_) => Partition::empty(newer.key.clone()).missing_from(newer),
+    };
+    all.iter().filter_map(lacks).collect()
+}
+
+/// Keeps what lies up to and including `until`.
+fn cut(partitions: &mut Vec<Partition>, until: &Position, reversed: bool) {
+    partitions.truncate(partitions.partition_point(|it| it.key <= until.key));
+    let last = partitions.last_mut().filter(|it| it.key == until.key);
+    let (Some(last), Some(clustering)) = (last, &until.clustering) else { return };
+    if reversed {
+        last.clip(clustering, &[0xFF]);
+    } else {
+        // No key lies between a clustering and the same with a zero behind it.
+        let end = [clustering, &[0][..]].concat();
+        last.clip(&[], &end);
+    }
+}
+
+/// A page in the making: takes what is known piece by piece, in reading order.
+#[derive(Debug)]
+pub(super) struct Builder {
+    limits: Limits,
+    now: i64,
+    reversed: bool,
+    /// The partition that an earlier page began: its static row has been seen there.
+    begun: Option<PartitionKey>,
+    partitions: Vec<Partition>,
+    rows: u64,
+    bytes: u64,
+    tombstones: u64,
+    /// Behind the last row that was taken, or its partition when that is done.
+    taken: Option<Position>,
+}
+
+/// What is to be done after a piece.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// The page is full and the next one begins here.
+    Full(Position),
+    /// There is room; go on here.
+    More(Position),
+    /// All that was asked for is here.
+    Exhausted,
+}
+
+impl Builder {
+    pub(super) fn new(limits: Limits, now: i64, reversed: bool, resume: Option<&Position>) -> Self {
+        let begun = resume.filter(|it| it.clustering.is_some()).map(|it| it.key.clone());
+        Builder {
+            limits,
+            now,
+            reversed,
+            begun,
+            partitions: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            tombstones: 0,
+            taken: None,
+        }
+    }
+
+    /// Takes a piece that is complete up to `stopped_at`.
+    pub(super) fn add(
+        &mut self,
+        piece: Vec<Partition>,
+        stopped_at: Option<Position>,
+        tombstones: u64,
+    ) -> Next {
+        self.tombstones = self.tombstones.saturating_add(tombstones);
+        let mut stopped_at = stopped_at;
+        for partition in piece {
+            let partial = stopped_at
+                .as_ref()
+                .is_some_and(|it| it.clustering.is_some() && it.key == partition.key);
+            let key = partition.key.clone();
+            let Some(rows_in_it) = self.take(partition, partial) else {
+                // A live row was left over, so one was taken before it: a limit is at least 1.
+                return match self.taken.clone() {
+                    Some(position) => Next::Full(position),
+                    None => Next::Exhausted,
+                };
+            };
+            if partial && self.limits.rows_per_partition <= rows_in_it {
+                stopped_at = Some(Position { key, clustering: None });
+            }
+        }
+        match stopped_at {
+            None => Next::Exhausted,
+            Some(position) if !self.is_full() => Next::More(position),
+            Some(position) if !self.ends_in_doubt(&position) => Next::Full(position),
+            Some(position) => match self.taken.clone() {
+                // The next page begins with this partition, and finds out.
+                Some(taken) => {
+                    self.partitions.pop();
+                    Next::Full(taken)
+                }
+                None => Next::More(position),
+            },
+        }
+    }
+
+    /// Takes the live rows of a partition, or of its next part. Answers how many rows of it the page
+    /// has, or `None` when a row was left over for the next page.
+    fn take(&mut self, mut partition: Partition, partial: bool) -> Option<u64> {
+        let key = partition.key.clone();
+        let earlier = self.partitions.pop_if(|it| it.key == key);
+        let mut in_it = earlier.as_ref().map_or(0, |it| it.rows.len() as u64);
+        let mut fits = true;
+        let mut rows = std::mem::take(&mut partition.rows);
+        rows.retain(|(_, row)| row.is_live(self.now));
+        if self.reversed {
+            rows.reverse();
+        }
+        let wanted = self.limits.rows_per_partition.saturating_sub(in_it);
+        rows.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        let left = self.limits.rows.saturating_sub(self.rows);
+        if left < rows.len() as u64 {
+            fits = false;
+            rows.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        }
+        in_it += rows.len() as u64;
+        self.rows += rows.len() as u64;
+        if let Some((clustering, _)) = rows.last() {
+            self.taken = Some(position(&key, Some(clustering.0.clone())));
+        }
+        if self.reversed {
+            rows.reverse();
+        }
+        // What shadows has done its work.
+        partition.rows = rows;
+        partition.deletion = None;
+        partition.range_tombstones.clear();
+        if let Some(earlier) = earlier {
+            self.bytes = self.bytes.saturating_sub(earlier.memory_bytes() as u64);
+            partition.merge(earlier);
+        }
+        let static_lives = self.static_lives(&partition);
+        if fits && !partial && in_it == 0 && static_lives && self.begun.as_ref() != Some(&key) {
+            fits = left > 0;
+            self.rows += u64::from(fits);
+        }
+        let shows = in_it > 0 || (static_lives && fits);
+        if shows {
+            self.bytes = self.bytes.saturating_add(partition.memory_bytes() as u64);
+            self.partitions.push(partition);
+        }
+        if fits && !partial && shows {
+            self.taken = Some(position(&key, None));
+        }
+        fits.then_some(in_it)
+    }
+
+    /// Whether a page that ended here could not tell if a partition with a live static row has
+    /// rows, which decides whether the static row counts as one.
+    fn ends_in_doubt(&self, at: &Position) -> bool {
+        let last = self.partitions.last().filter(|it| it.key == at.key && it.rows.is_empty());
+        at.clustering.is_some() && last.is_some() && self.begun.as_ref() != Some(&at.key)
+    }
+
+    fn static_lives(&self, partition: &Partition) -> bool {
+        partition.static_row.cells.iter().any(|(_, cell)| cell.value(self.now).is_some())
+    }
+
+    /// What is left of the limits: at least 1 of each, so that every round gets on.
+    pub(super) fn limits_left(&self) -> Limits {
+        let left = |limit: u64, used: u64| limit.saturating_sub(used).max(1);
+        Limits {
+            rows: left(self.limits.rows, self.rows),
+            rows_per_partition: self.limits.rows_per_partition,
+            bytes: left(self.limits.bytes, self.bytes),
+            tombstones: left(self.limits.tombstones, self.tombstones),
+        }
+    }
+
+    /// Behind the last partition that was taken.
+    pub(super) fn taken(&self) -> Option<Position> {
+        self.taken.clone()
+    }
+
+    /// Whether the page has reached one of its limits.
+    pub(super) fn is_full(&self) -> bool {
+        self.limits.rows <= self.rows
+            || self.limits.bytes <= self.bytes
+            || self.limits.tombstones <= self.tombstones
+    }
+
+    /// The partitions, their live rows, and the tombstones met.
+    pub(super) fn finish(mut self) -> (Vec<Partition>, u64, u64) {
+        // Nothing but a static row that an earlier page has shown already.
+        let begun = self.begun.take();
+        self.partitions.retain(|it| !it.rows.is_empty() || Some(&it.key) != begun.as_ref());
+        (self.partitions, self.rows, self.tombstones)
+    }
+}
+
+fn position(key: &PartitionKey, clustering: Option<Bytes>) -> Position {
+    Position { key: key.clone(), clustering }
+}
+
+#[cfg(test)]
+mod tests;
