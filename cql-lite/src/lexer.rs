@@ -165,7 +165,9 @@ fn uuid_len(text: &str) -> Option<usize> {
 /// The length of what was meant as a UUID at the start of `text`, and is none.
 fn nearly_uuid_len(text: &str) -> Option<usize> {
     const DIGITS_MIN: usize = 26;
-    let len = text.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
+    const LEN_MAX: usize = 64;
+    let len =
+        text.bytes().take(LEN_MAX).take_while(|b| b.is_ascii_alphanumeric() || *b == b'-').count();
     if len < DIGITS_MIN {
         return None;
     }

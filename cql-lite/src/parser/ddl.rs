@@ -1,5 +1,7 @@
 //! `CREATE`, `DROP`, `USE`, `DESCRIBE`.
 
+use std::collections::BTreeSet;
+
 use super::{Expected, Parsed, Parser, is_keyword};
 use crate::ast::{
     ColumnDef, CreateKeyspace, CreateTable, Describe, DropKeyspace, DropTable, Literal, Name,
@@ -21,6 +23,8 @@ struct Draft {
     key: Option<Key>,
     clustering_order: Vec<(Name, Order)>,
     options: Vec<TableOption>,
+    /// The names of `options`.
+    option_names: BTreeSet<String>,
 }
 
 /// The primary key: partition columns, then clustering columns.
@@ -173,7 +177,7 @@ impl Parser<'_> {
         if self.eat_keyword("WITH") {
             self.table_options(&mut draft)?;
         }
-        let Draft { columns, key, clustering_order, options } = draft;
+        let Draft { columns, key, clustering_order, options, option_names: _ } = draft;
         let Some((partition_key, clustering_key)) = key else {
             let message = format!("table `{}` has no primary key", name.table.text);
             return Err(Error::new(Code::InvalidSchema, message, name.span()).with_hint(
@@ -262,7 +266,7 @@ impl Parser<'_> {
                 draft.clustering_order = self.parenthesized(Self::ordering)?;
             } else {
                 let option = self.table_option()?;
-                if draft.options.iter().any(|other| other.name == option.name) {
+                if !draft.option_names.insert(option.name.text.clone()) {
                     return Err(twice("option", &option.name.text, option.name.span));
                 }
                 draft.options.push(option);
@@ -287,13 +291,14 @@ impl Parser<'_> {
     /// `{'key': value, …}`, perhaps empty.
     fn map(&mut self) -> Parsed<Vec<(Spanned<String>, Spanned<Literal>)>> {
         self.expect("{")?;
-        let mut all: Vec<(Spanned<String>, Spanned<Literal>)> = Vec::new();
+        let mut all = Vec::new();
+        let mut keys = BTreeSet::new();
         if self.eat("}") {
             return Ok(all);
         }
         loop {
             let key = self.text("a string")?;
-            if all.iter().any(|(other, _)| *other == key) {
+            if !keys.insert(key.node.clone()) {
                 return Err(twice("key", &key, key.span));
             }
             self.expect(":")?;

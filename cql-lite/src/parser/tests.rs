@@ -110,3 +110,28 @@ fn as_many_markers_as_the_protocol_counts() {
     assert_eq!(marked(MARKERS_MAX).unwrap().markers().len(), MARKERS_MAX);
     assert_eq!(marked(MARKERS_MAX + 1).unwrap_err().code, Code::TooLarge);
 }
+
+/// Nothing costs the square of the statement's length: these would take minutes if it did.
+#[test]
+fn the_longest_statements_are_parsed_at_once() {
+    let entries = |from: &str, one: &dyn Fn(usize) -> String, between: &str, to: &str| {
+        let all: Vec<String> = (0..60_000).map(one).collect();
+        format!("{from}{}{to}", all.join(between))
+    };
+    let map = entries(
+        "CREATE TABLE t (a int PRIMARY KEY) WITH o = {",
+        &|i| format!("'k{i}': 1"),
+        ",",
+        "}",
+    );
+    let options =
+        entries("CREATE TABLE t (a int PRIMARY KEY) WITH ", &|i| format!("o{i}=1"), " AND ", "");
+    let values = entries("SELECT * FROM t WHERE a IN (", &|i| format!("-{i}"), ",", ")");
+    let quotes = format!("USE \"{}\"", "\"\"".repeat(500_000));
+    for text in [map, options, values, quotes] {
+        assert!(parse(&text).is_ok(), "{}…", &text[..40]);
+    }
+    let hyphens = format!("SELECT {}", "a-".repeat(500_000));
+    assert!(parse(&hyphens).is_err());
+    assert_eq!(split(&";".repeat(1_000_000)).count(), 0);
+}

@@ -38,7 +38,7 @@ impl Value {
 }
 
 fn from_integer(digits: &str, kind: CqlType) -> Result<Value, Error> {
-    let range = || Error::Range { kind, text: digits.to_owned() };
+    let range = || Error::Range { kind, text: shorten(digits) };
     let wide = || digits.parse::<i64>().map_err(|_| range());
     Ok(match kind {
         CqlType::Tinyint => Value::Tinyint(digits.parse().map_err(|_| range())?),
