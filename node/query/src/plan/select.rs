@@ -1,0 +1,406 @@
+//! SELECT: which partitions and rows, in which order, and what of each.
+
+use std::sync::Arc;
+
+use cql_lite::{
+    ast::{self, Name, Order, SelectExpr, Selectors},
+    code::Code,
+    span::Span,
+    types::CqlType,
+};
+use model::{
+    Table, key,
+    schema::{Column, ColumnKind},
+};
+
+use super::{
+    CellColumn, Plan, Verb, key_markers,
+    names::{Scope, column, list, not_supported, spec},
+    restrict::{Conditions, Rows, TokenEdge, bad_where},
+    term::{Operand, Terms, pseudo},
+};
+use crate::{ColumnSpec, Error, functions::Scalar, system_tables};
+
+/// A read, its markers still open.
+#[derive(Clone, Debug)]
+pub(crate) struct Select {
+    /// The table.
+    pub(crate) table: Arc<Table>,
+    /// Whether the table is one of ours, made up for each read.
+    pub(crate) is_virtual: bool,
+    /// Which partitions.
+    pub(crate) target: Target,
+    /// Which rows of each partition.
+    pub(crate) rows: Rows,
+    /// Whether rows come in descending stored order.
+    pub(crate) reversed: bool,
+    /// Whether each partition is returned once.
+    pub(crate) distinct: bool,
+    /// What is returned.
+    pub(crate) output: Output,
+    /// `LIMIT`
+    pub(crate) limit: Option<Operand>,
+    /// `PER PARTITION LIMIT`
+    pub(crate) per_partition_limit: Option<Operand>,
+}
+
+/// Which partitions.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// Those with one of these values in each column of the key.
+    Keys(Vec<Vec<Operand>>),
+    /// All with tokens between these edges.
+    Tokens(Option<TokenEdge>, Option<TokenEdge>),
+}
+
+/// What is returned.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// These of each row.
+    Rows(Vec<Expr>),
+    /// One row about all rows.
+    Aggregate(Vec<Aggregate>),
+}
+
+/// What is computed from a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Expr {
+    /// This column of the partition key.
+    Partition(usize),
+    /// This column of the clustering key.
+    Clustering(usize),
+    /// The value of a cell.
+    Cell(CellColumn),
+    /// When a cell was written, microseconds.
+    Writetime(CellColumn),
+    /// How many seconds a cell has left.
+    Ttl(CellColumn),
+    /// A function of others.
+    Call(Scalar, Vec<Expr>),
+}
+
+/// What is computed from all rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Aggregate {
+    /// How many there are.
+    CountAll,
+    /// How many have a value here.
+    Count(Expr),
+    /// The least value.
+    Min(Expr, CqlType),
+    /// The greatest value.
+    Max(Expr, CqlType),
+    /// The value in the first row.
+    First(Expr),
+}
+
+/// Plans a `SELECT`.
+pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Error> {
+    let table = scope.table(&select.from)?;
+    let mut terms = Terms::new(&table);
+    let (output, columns) = output(select, &table)?;
+    let mut conditions = Conditions::sort(&select.where_, &table, &mut terms)?;
+    if select.allow_filtering && conditions.other().is_some() {
+        let span = conditions.other().map_or(select.from.span(), |it| it.span);
+        return Err(not_supported("filtering by columns outside the primary key is", span)
+            .hint("read the partition and filter in the client"));
+    }
+    conditions.refuse_others("a table whose primary key begins with it answers this question")?;
+    let target = target(&mut conditions, &table)?;
+    let clustering_span = conditions.clustering_span();
+    let rows = conditions.rows()?;
+    if let (Target::Tokens(..), Some(span)) = (&target, clustering_span) {
+        let names = list(&table.partition_key);
+        return Err(bad_where(
+            "clustering columns are restricted without the partition key".into(),
+        )
+        .at(span)
+        .hint(format!("add a condition with = for {names}")));
+    }
+    let reversed = order(select, &table, &target)?;
+    let limits = [
+        pseudo(
+            &mut terms,
+            select.per_partition_limit.as_ref(),
+            "[per_partition_limit]",
+            CqlType::Int,
+        )?,
+        pseudo(&mut terms, select.limit.as_ref(), "[limit]", CqlType::Int)?,
+    ];
+    let [per_partition_limit, limit] = limits;
+    if let (Some(term), Output::Aggregate(_)) = (&select.per_partition_limit, &output) {
+        let message = "PER PARTITION LIMIT cannot be used with aggregates";
+        return Err(Error::new(Code::BadWhere, message).at(term.span()));
+    }
+    if select.distinct {
+        check_distinct(select, &table, clustering_span, &output)?;
+    }
+    let variables = terms.variables()?;
+    let partition_key = match &target {
+        Target::Keys(keys) => key_markers(keys),
+        Target::Tokens(..) => Vec::new(),
+    };
+    let is_virtual = system_tables::keyspace(&table.keyspace).is_some();
+    let distinct = select.distinct;
+    let verb = Verb::Select(Select {
+        table,
+        is_virtual,
+        target,
+        rows,
+        reversed,
+        distinct,
+        output,
+        limit,
+        per_partition_limit,
+    });
+    Ok(Plan { verb, variables, columns, partition_key, idempotent: true })
+}
+
+fn target<'t>(conditions: &mut Conditions<'t>, table: &'t Table) -> Result<Target, Error> {
+    if conditions.names_token() {
+        if conditions.names_partition() {
+            let names = list(&table.partition_key);
+            return Err(bad_where(format!(
+                "token({names}) and its columns cannot both be restricted"
+            )));
+        }
+        return Ok(Target::Tokens(conditions.token_lower.take(), conditions.token_upper.take()));
+    }
+    if conditions.names_partition() {
+        return Ok(Target::Keys(conditions.partition()?));
+    }
+    Ok(Target::Tokens(None, None))
+}
+
+/// Whether rows come in descending stored order.
+fn order(select: &ast::Select, table: &Table, target: &Target) -> Result<bool, Error> {
+    let Some((first, _)) = select.order_by.first() else { return Ok(false) };
+    let Target::Keys(keys) = target else {
+        let names = list(&table.partition_key);
+        return Err(bad_where("ORDER BY needs the partition key in WHERE".into())
+            .at(first.span)
+            .hint(format!("add a condition with = for {names}")));
+    };
+    if keys.iter().any(|values| values.len() > 1) {
+        return Err(not_supported("ORDER BY over several partitions is", first.span)
+            .hint("ask for one partition at a time, or leave out ORDER BY"));
+    }
+    let mut reversed = None;
+    for (at, (name, order)) in select.order_by.iter().enumerate() {
+        let column = column(table, name)?;
+        let ColumnKind::Clustering(stored) = column.kind else {
+            return Err(wrong_order(table, "ORDER BY takes clustering columns only", name));
+        };
+        if table.clustering_key.get(at) != Some(column) {
+            return Err(wrong_order(
+                table,
+                "ORDER BY takes clustering columns in their order",
+                name,
+            ));
+        }
+        let against = matches!(
+            (stored, order),
+            (key::Order::Asc, Order::Desc) | (key::Order::Desc, Order::Asc)
+        );
+        if *reversed.get_or_insert(against) != against {
+            return Err(wrong_order(
+                table,
+                "ORDER BY is either the stored order or all of it reversed",
+                name,
+            ));
+        }
+    }
+    Ok(reversed.unwrap_or(false))
+}
+
+fn wrong_order(table: &Table, message: &str, name: &Name) -> Error {
+    let stored: Vec<String> = table
+        .clustering_key
+        .iter()
+        .map(|it| match it.kind {
+            ColumnKind::Clustering(key::Order::Desc) => format!("{} DESC", list([it])),
+            ColumnKind::Clustering(key::Order::Asc)
+            | ColumnKind::Partition
+            | ColumnKind::Static
+            | ColumnKind::Regular => format!("{} ASC", list([it])),
+        })
+        .collect();
+    let error = bad_where(message.to_owned()).at(name.span);
+    if stored.is_empty() {
+        return error.hint(format!("table `{}` has no clustering columns", table.name));
+    }
+    error.hint(format!("rows are stored in the order {}", stored.join(", ")))
+}
+
+/// `DISTINCT` is about partitions: it takes their keys, all of them, and statics.
+fn check_distinct(
+    select: &ast::Select,
+    table: &Table,
+    clustering_span: Option<Span>,
+    output: &Output,
+) -> Result<(), Error> {
+    if let Some(span) = clustering_span {
+        let message = "SELECT DISTINCT cannot restrict clustering columns";
+        return Err(bad_where(message.into()).at(span));
+    }
+    let Output::Rows(exprs) = output else {
+        return Err(bad_where("SELECT DISTINCT cannot be used with aggregates".into()));
+    };
+    let fits = |expr: &Expr| match expr {
+        Expr::Partition(_) => true,
+        Expr::Cell(column) | Expr::Writetime(column) | Expr::Ttl(column) => column.is_static,
+        Expr::Clustering(_) => false,
+        Expr::Call(Scalar::Token, _) => true,
+        Expr::Call(..) => false,
+    };
+    let keys = list(&table.partition_key);
+    if !exprs.iter().all(fits) {
+        let message = "SELECT DISTINCT takes partition key and static columns only";
+        return Err(bad_where(message.into())
+            .at(select.from.span())
+            .hint(format!("the partition key is ({keys})")));
+    }
+    let all = (0..table.partition_key.len()).all(|at| exprs.contains(&Expr::Partition(at)));
+    if !all {
+        let message = "SELECT DISTINCT takes every column of the partition key";
+        return Err(bad_where(message.into())
+            .at(select.from.span())
+            .hint(format!("the partition key is ({keys})")));
+    }
+    Ok(())
+}
+
+/// What is returned, and the columns that describe it.
+fn output(select: &ast::Select, table: &Table) -> Result<(Output, Vec<ColumnSpec>), Error> {
+    let selectors = match &select.selectors {
+        Selectors::All => {
+            let columns = table.columns().map(|it| spec(table, it)).collect();
+            let exprs = table.columns().map(|it| of_column(table, it)).collect();
+            return Ok((Output::Rows(exprs), columns));
+        }
+        Selectors::Some(selectors) => selectors,
+    };
+    let mut columns = Vec::with_capacity(selectors.len());
+    let mut computed = Vec::with_capacity(selectors.len());
+    for selector in selectors {
+        let (selection, cql_type, printed) = selection(&selector.expr, table)?;
+        let name = selector.alias.as_ref().map_or(printed, |alias| alias.text.clone());
+        let (keyspace, table) = (table.keyspace.clone(), table.name.clone());
+        columns.push(ColumnSpec { keyspace, table, name, cql_type });
+        computed.push(selection);
+    }
+    if computed.iter().any(|it| matches!(it, Selection::All(_))) {
+        let aggregates = computed.into_iter().map(|it| match it {
+            Selection::All(aggregate) => aggregate,
+            Selection::Row(expr) => Aggregate::First(expr),
+        });
+        return Ok((Output::Aggregate(aggregates.collect()), columns));
+    }
+    let exprs = computed.into_iter().filter_map(|it| match it {
+        Selection::Row(expr) => Some(expr),
+        Selection::All(_) => None,
+    });
+    Ok((Output::Rows(exprs.collect()), columns))
+}
+
+/// What one selector is about.
+enum Selection {
+    Row(Expr),
+    All(Aggregate),
+}
+
+/// A selector with the type of its value and its text as Cassandra prints it.
+fn selection(expr: &SelectExpr, table: &Table) -> Result<(Selection, CqlType, String), Error> {
+    if let SelectExpr::CountAll(_) = expr {
+        let all = Selection::All(Aggregate::CountAll);
+        return Ok((all, CqlType::Bigint, "count".to_owned()));
+    }
+    if let SelectExpr::Function { name, args, .. } = expr
+        && let [arg] = args.as_slice()
+        && matches!(name.text.as_str(), "count" | "min" | "max")
+    {
+        let (inner, cql_type, printed) = row_expr(arg, table)?;
+        let printed = format!("system.{}({printed})", name.text);
+        let (aggregate, cql_type) = match name.text.as_str() {
+            "count" => (Aggregate::Count(inner), CqlType::Bigint),
+            "min" => (Aggregate::Min(inner, cql_type), cql_type),
+            _ => (Aggregate::Max(inner, cql_type), cql_type),
+        };
+        return Ok((Selection::All(aggregate), cql_type, printed));
+    }
+    let (expr, cql_type, printed) = row_expr(expr, table)?;
+    Ok((Selection::Row(expr), cql_type, printed))
+}
+
+fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String), Error> {
+    match expr {
+        SelectExpr::Column(name) => {
+            let column = column(table, name)?;
+            Ok((of_column(table, column), column.cql_type, name.text.clone()))
+        }
+        SelectExpr::CountAll(span) => {
+            Err(Error::new(Code::BadValue, "an aggregate cannot be an argument").at(*span))
+        }
+        SelectExpr::Function { name, args, span } => {
+            if matches!(name.text.as_str(), "writetime" | "ttl") {
+                return cell_property(name, args, *span, table);
+            }
+            if matches!(name.text.as_str(), "count" | "min" | "max") {
+                let message = format!("{}() takes one column and stands alone", name.text);
+                return Err(Error::new(Code::BadValue, message).at(*span));
+            }
+            let function = Scalar::named(name)?;
+            let (mut exprs, mut types, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+            for arg in args {
+                let (expr, cql_type, text) = row_expr(arg, table)?;
+                exprs.push(expr);
+                types.push(cql_type);
+                texts.push(text);
+            }
+            let keys: Vec<CqlType> = table.partition_key.iter().map(|it| it.cql_type).collect();
+            let returns = function.check(name, &types, &keys).map_err(|it| it.at(*span))?;
+            if function == Scalar::Token
+                && !exprs.iter().enumerate().all(|(at, it)| *it == Expr::Partition(at))
+            {
+                let hint = format!("write token({})", list(&table.partition_key));
+                let message = "token() takes the partition key, in its order";
+                return Err(bad_where(message.into()).at(*span).hint(hint));
+            }
+            let printed = format!("system.{}({})", name.text, texts.join(", "));
+            Ok((Expr::Call(function, exprs), returns, printed))
+        }
+    }
+}
+
+/// `writetime(c)` or `ttl(c)`
+fn cell_property(
+    name: &Name,
+    args: &[SelectExpr],
+    span: Span,
+    table: &Table,
+) -> Result<(Expr, CqlType, String), Error> {
+    let [SelectExpr::Column(of)] = args else {
+        return Err(
+            Error::new(Code::BadValue, format!("{}() takes one column", name.text)).at(span)
+        );
+    };
+    let Expr::Cell(cell) = of_column(table, column(table, of)?) else {
+        let message = format!("`{}` is part of the primary key: it has no {}", of.text, name.text);
+        return Err(Error::new(Code::BadValue, message).at(of.span));
+    };
+    let printed = format!("{}({})", name.text, of.text);
+    Ok(match name.text.as_str() {
+        "ttl" => (Expr::Ttl(cell), CqlType::Int, printed),
+        _ => (Expr::Writetime(cell), CqlType::Bigint, printed),
+    })
+}
+
+fn of_column(table: &Table, column: &Column) -> Expr {
+    let position = |columns: &[Column]| columns.iter().take_while(|it| it.id != column.id).count();
+    match column.kind {
+        ColumnKind::Partition => Expr::Partition(position(&table.partition_key)),
+        ColumnKind::Clustering(_) => Expr::Clustering(position(&table.clustering_key)),
+        ColumnKind::Static => Expr::Cell(CellColumn { id: column.id, is_static: true }),
+        ColumnKind::Regular => Expr::Cell(CellColumn { id: column.id, is_static: false }),
+    }
+}

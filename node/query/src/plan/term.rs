@@ -1,0 +1,163 @@
+//! Terms: constants checked, markers noted, calls resolved.
+
+use bytes::Bytes;
+use cql_lite::{
+    ast::{Marker, Term},
+    code::Code,
+    span::Span,
+    types::CqlType,
+    value::Value,
+};
+use model::{Table, schema::Column};
+
+use crate::{
+    ColumnSpec, Error,
+    bind::VALUE_BYTES_MAX,
+    functions::{self, Scalar},
+};
+
+/// A value, known now or once values are bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Operand {
+    /// A constant, serialized.
+    Value(Bytes),
+    /// The constant `null`.
+    Null,
+    /// What is bound to this marker.
+    Marker(usize),
+    /// What a function answers.
+    Call(Scalar, Vec<Operand>),
+}
+
+/// Turns terms into operands and collects the markers on the way.
+pub(crate) struct Terms<'t> {
+    table: &'t Table,
+    markers: Vec<Option<ColumnSpec>>,
+    /// Whether a function was called that answers something new each time.
+    pub(crate) volatile: bool,
+}
+
+impl<'t> Terms<'t> {
+    /// For a statement about `table`.
+    pub(crate) fn new(table: &'t Table) -> Terms<'t> {
+        Terms { table, markers: Vec::new(), volatile: false }
+    }
+
+    /// A term that is compared with, or assigned to, `column`.
+    pub(crate) fn of_column(&mut self, term: &Term, column: &Column) -> Result<Operand, Error> {
+        self.operand(term, &column.name, &column.cql_type)
+    }
+
+    /// A term of a condition: never null.
+    pub(crate) fn of_condition(&mut self, term: &Term, column: &Column) -> Result<Operand, Error> {
+        match self.of_column(term, column)? {
+            Operand::Null => Err(null_in(&column.name).at(term.span())),
+            operand @ (Operand::Value(_) | Operand::Marker(_) | Operand::Call(..)) => Ok(operand),
+        }
+    }
+
+    /// A term of type `cql_type` that goes by `name`.
+    pub(crate) fn operand(
+        &mut self,
+        term: &Term,
+        name: &str,
+        cql_type: &CqlType,
+    ) -> Result<Operand, Error> {
+        match term {
+            Term::Null(_) => Ok(Operand::Null),
+            Term::Marker(marker) => Ok(self.marker(marker, name, cql_type)),
+            Term::Literal(literal) => {
+                let value = Value::parse_literal(&literal.node, *cql_type)
+                    .map_err(|error| Error::bad_value(name, &error).at(literal.span))?;
+                let bytes = Bytes::from(value.encode());
+                if bytes.len() > VALUE_BYTES_MAX {
+                    return Err(too_large(name, bytes.len()).at(literal.span));
+                }
+                Ok(Operand::Value(bytes))
+            }
+            Term::FunctionCall { name: function, args, span } => {
+                let (call, returns) = self.call(function, args, *span)?;
+                if !functions::converts(returns, *cql_type) {
+                    let message = format!(
+                        "{name} is a {cql_type}, but {}() answers a {returns}",
+                        function.text
+                    );
+                    return Err(Error::new(Code::BadValue, message).at(*span));
+                }
+                Ok(call)
+            }
+        }
+    }
+
+    /// A call and the type of its answer.
+    fn call(
+        &mut self,
+        name: &cql_lite::ast::Name,
+        args: &[Term],
+        span: Span,
+    ) -> Result<(Operand, CqlType), Error> {
+        let function = Scalar::named(name)?;
+        let key_types: Vec<CqlType> =
+            self.table.partition_key.iter().map(|it| it.cql_type).collect();
+        let mut types = Vec::new();
+        let mut operands = Vec::new();
+        for (at, arg) in args.iter().enumerate() {
+            let label = format!("argument {} of {}()", at + 1, name.text);
+            if let Term::FunctionCall { name: inner, args, span } = arg {
+                let (operand, returns) = self.call(inner, args, *span)?;
+                types.push(returns);
+                operands.push(operand);
+            } else {
+                let accepted = function.accepts(at, &key_types);
+                let Some(first) = accepted.first() else {
+                    return Err(functions::wrong_arity(name, args.len()).at(span));
+                };
+                operands.push(self.operand(arg, &label, first)?);
+                types.push(*first);
+            }
+        }
+        let returns = function.check(name, &types, &key_types).map_err(|it| it.at(span))?;
+        self.volatile |= function.is_volatile();
+        Ok((Operand::Call(function, operands), returns))
+    }
+
+    fn marker(&mut self, marker: &Marker, name: &str, cql_type: &CqlType) -> Operand {
+        if self.markers.len() <= marker.index {
+            self.markers.resize(marker.index + 1, None);
+        }
+        self.markers[marker.index] = Some(ColumnSpec {
+            keyspace: self.table.keyspace.clone(),
+            table: self.table.name.clone(),
+            name: marker.name.clone().unwrap_or_else(|| name.to_owned()),
+            cql_type: *cql_type,
+        });
+        Operand::Marker(marker.index)
+    }
+
+    /// The markers in order.
+    pub(crate) fn variables(self) -> Result<Vec<ColumnSpec>, Error> {
+        let all: Option<Vec<ColumnSpec>> = self.markers.into_iter().collect();
+        all.ok_or_else(|| Error::new(Code::Internal, "a marker of the statement was not planned"))
+    }
+}
+
+/// The error for null where a condition or a key needs a value.
+pub(crate) fn null_in(name: &str) -> Error {
+    Error::new(Code::BadValue, format!("invalid null value for {name}"))
+}
+
+/// The error for a value that is too large.
+pub(crate) fn too_large(name: &str, bytes: usize) -> Error {
+    let message = format!("{name} is {bytes} bytes, more than {VALUE_BYTES_MAX}");
+    Error::new(Code::TooLarge, message)
+}
+
+/// A part of the statement that is not a column, such as `[limit]`, and its type.
+pub(crate) fn pseudo(
+    terms: &mut Terms<'_>,
+    term: Option<&Term>,
+    name: &str,
+    cql_type: CqlType,
+) -> Result<Option<Operand>, Error> {
+    term.map(|term| terms.operand(term, name, &cql_type)).transpose()
+}

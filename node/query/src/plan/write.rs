@@ -1,0 +1,320 @@
+//! INSERT, UPDATE and DELETE: which rows, and which cells of them.
+
+use std::sync::Arc;
+
+use cql_lite::{
+    ast::{self, Condition, Name},
+    code::Code,
+    span::Span,
+    types::CqlType,
+};
+use model::{
+    Table,
+    schema::{Column, ColumnKind},
+};
+
+use super::{
+    CellColumn, Plan, Verb, key_markers,
+    names::{Scope, column, list, not_supported},
+    restrict::{Conditions, Rows, bad_where},
+    term::{Operand, Terms, null_in, pseudo},
+};
+use crate::{Error, system_tables};
+
+/// A write, its markers still open.
+#[derive(Clone, Debug)]
+pub(crate) struct Write {
+    /// The table.
+    pub(crate) table: Arc<Table>,
+    /// The values allowed for each column of the partition key.
+    pub(crate) keys: Vec<Vec<Operand>>,
+    /// Which rows of each partition.
+    pub(crate) rows: Rows,
+    /// What happens to them.
+    pub(crate) change: Change,
+    /// `USING TIMESTAMP`, microseconds.
+    pub(crate) timestamp: Option<Operand>,
+    /// `USING TTL`, seconds.
+    pub(crate) ttl: Option<Operand>,
+}
+
+/// What happens to the rows.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Cells are set; an `INSERT` of a row also writes its marker.
+    Set {
+        /// Each cell, once.
+        cells: Vec<Assignment>,
+        /// Whether rows get a marker.
+        marker: bool,
+    },
+    /// These cells become tombstones.
+    DeleteCells(Vec<CellColumn>),
+    /// All rows of the partition go, and its statics.
+    DeletePartition,
+    /// Rows go, the statics stay.
+    DeleteRows,
+}
+
+/// One cell to be set.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    /// Whose cell.
+    pub(crate) column: CellColumn,
+    /// To what; null deletes it, unset leaves it.
+    pub(crate) value: Operand,
+}
+
+/// Plans an `INSERT`.
+pub(crate) fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Plan, Error> {
+    let table = writable(&insert.table, scope)?;
+    let mut terms = Terms::new(&table);
+    if insert.if_not_exists {
+        return Err(lightweight("IF NOT EXISTS", insert.table.span()));
+    }
+    if insert.columns.len() != insert.values.len() {
+        let message =
+            format!("{} columns but {} values", insert.columns.len(), insert.values.len());
+        return Err(Error::new(Code::BadValue, message).at(insert.table.span()));
+    }
+    let mut keys = vec![None; table.partition_key.len()];
+    let mut prefix = vec![None; table.clustering_key.len()];
+    let mut cells = Cells::default();
+    for (name, term) in insert.columns.iter().zip(&insert.values) {
+        let column = column(&table, name)?;
+        if insert.columns.iter().filter(|it| it.text == name.text).count() > 1 {
+            let message = format!("column `{}` is given twice", name.text);
+            return Err(Error::new(Code::BadValue, message).at(name.span));
+        }
+        let value = terms.of_column(term, column)?;
+        let slot = match column.kind {
+            ColumnKind::Partition => slot(&mut keys, &table.partition_key, column),
+            ColumnKind::Clustering(_) => slot(&mut prefix, &table.clustering_key, column),
+            ColumnKind::Static | ColumnKind::Regular => {
+                cells.push(column, value);
+                continue;
+            }
+        };
+        if value == Operand::Null {
+            return Err(null_in(&column.name).at(term.span()));
+        }
+        *slot = Some(value);
+    }
+    let keys = whole(keys, &table.partition_key, &table)?;
+    let only_statics =
+        cells.statics > 0 && cells.regulars == 0 && prefix.iter().all(Option::is_none);
+    let rows = if only_statics && !table.clustering_key.is_empty() {
+        Rows::default()
+    } else {
+        Rows { prefix: whole(prefix, &table.clustering_key, &table)?, ..Rows::default() }
+    };
+    let marker = rows.is_exact(&table);
+    let change = Change::Set { cells: cells.all, marker };
+    let using = Using::plan(&insert.using, &mut terms)?;
+    finish(Arc::clone(&table), keys, rows, change, using, terms)
+}
+
+/// Plans an `UPDATE`.
+pub(crate) fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Plan, Error> {
+    let table = writable(&update.table, scope)?;
+    let mut terms = Terms::new(&table);
+    refuse_conditions(update.if_exists, &update.conditions, update.table.span())?;
+    // In the order of the text, so that markers are met as they are numbered.
+    let using = Using::plan(&update.using, &mut terms)?;
+    let mut cells = Cells::default();
+    for (name, term) in &update.assignments {
+        let column = cell_column(&table, name, "set")?;
+        if update.assignments.iter().filter(|(it, _)| it.text == name.text).count() > 1 {
+            let message = format!("column `{}` is set twice", name.text);
+            return Err(Error::new(Code::BadValue, message).at(name.span));
+        }
+        let value = terms.of_column(term, column)?;
+        cells.push(column, value);
+    }
+    let mut conditions = Conditions::sort(&update.where_, &table, &mut terms)?;
+    let keys = partition(&mut conditions)?;
+    let rows = cell_rows(&mut conditions, &table, cells.regulars == 0, "UPDATE")?;
+    let change = Change::Set { cells: cells.all, marker: false };
+    finish(Arc::clone(&table), keys, rows, change, using, terms)
+}
+
+/// Plans a `DELETE`.
+pub(crate) fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Plan, Error> {
+    let table = writable(&delete.table, scope)?;
+    let mut terms = Terms::new(&table);
+    refuse_conditions(delete.if_exists, &delete.conditions, delete.table.span())?;
+    let using = Using::plan(&delete.using, &mut terms)?;
+    let mut cells = Vec::new();
+    for name in &delete.columns {
+        let column = cell_column(&table, name, "deleted")?;
+        cells.push(CellColumn { id: column.id, is_static: column.kind == ColumnKind::Static });
+    }
+    cells.sort_by_key(|it| it.id);
+    cells.dedup();
+    let mut conditions = Conditions::sort(&delete.where_, &table, &mut terms)?;
+    let keys = partition(&mut conditions)?;
+    let (rows, change) = if cells.is_empty() {
+        let rows = conditions.rows()?;
+        let change = if rows.is_all() { Change::DeletePartition } else { Change::DeleteRows };
+        (rows, change)
+    } else {
+        let only_statics = cells.iter().all(|it| it.is_static);
+        let rows = cell_rows(&mut conditions, &table, only_statics, "DELETE")?;
+        (rows, Change::DeleteCells(cells))
+    };
+    finish(Arc::clone(&table), keys, rows, change, using, terms)
+}
+
+/// `USING`, checked.
+struct Using {
+    timestamp: Option<Operand>,
+    ttl: Option<Operand>,
+}
+
+impl Using {
+    fn plan(using: &ast::Using, terms: &mut Terms<'_>) -> Result<Using, Error> {
+        let timestamp = using.timestamp.as_ref();
+        Ok(Using {
+            timestamp: pseudo(terms, timestamp, "[timestamp]", CqlType::Bigint)?,
+            ttl: pseudo(terms, using.ttl.as_ref(), "[ttl]", CqlType::Int)?,
+        })
+    }
+}
+
+/// Cells to be set, counted by kind.
+#[derive(Default)]
+struct Cells {
+    all: Vec<Assignment>,
+    statics: usize,
+    regulars: usize,
+}
+
+impl Cells {
+    fn push(&mut self, column: &Column, value: Operand) {
+        let is_static = column.kind == ColumnKind::Static;
+        if is_static {
+            self.statics += 1;
+        } else {
+            self.regulars += 1;
+        }
+        let column = CellColumn { id: column.id, is_static };
+        self.all.push(Assignment { column, value });
+    }
+}
+
+fn finish(
+    table: Arc<Table>,
+    keys: Vec<Vec<Operand>>,
+    rows: Rows,
+    change: Change,
+    using: Using,
+    terms: Terms<'_>,
+) -> Result<Plan, Error> {
+    let idempotent = !terms.volatile;
+    let variables = terms.variables()?;
+    let partition_key = key_markers(&keys);
+    let Using { timestamp, ttl } = using;
+    let verb = Verb::Write(Write { table, keys, rows, change, timestamp, ttl });
+    Ok(Plan { verb, variables, columns: Vec::new(), partition_key, idempotent })
+}
+
+/// The table, unless it is one of ours.
+pub(crate) fn writable(name: &ast::TableName, scope: &Scope<'_>) -> Result<Arc<Table>, Error> {
+    let table = scope.table(name)?;
+    if system_tables::keyspace(&table.keyspace).is_some() {
+        let message = format!("{}.{} can only be read", table.keyspace, table.name);
+        return Err(Error::new(Code::Unauthorized, message).at(name.span()));
+    }
+    Ok(table)
+}
+
+/// A column with cells: not one of the primary key.
+fn cell_column<'t>(table: &'t Table, name: &Name, verb: &str) -> Result<&'t Column, Error> {
+    let column = column(table, name)?;
+    match column.kind {
+        ColumnKind::Static | ColumnKind::Regular => Ok(column),
+        ColumnKind::Partition | ColumnKind::Clustering(_) => {
+            let message =
+                format!("`{}` is part of the primary key: it cannot be {verb}", name.text);
+            Err(bad_where(message).at(name.span).hint("primary key columns belong into WHERE"))
+        }
+    }
+}
+
+fn partition(conditions: &mut Conditions<'_>) -> Result<Vec<Vec<Operand>>, Error> {
+    if conditions.names_token() {
+        return Err(bad_where("a write names its partitions: token() cannot".to_owned()));
+    }
+    conditions.refuse_others("a write names its rows by the primary key alone")?;
+    conditions.partition()
+}
+
+/// The rows whose cells change: named by the whole clustering key, or none for statics alone.
+fn cell_rows(
+    conditions: &mut Conditions<'_>,
+    table: &Table,
+    only_statics: bool,
+    verb: &str,
+) -> Result<Rows, Error> {
+    let span = conditions.clustering_span();
+    let rows = conditions.rows()?;
+    if only_statics && !table.clustering_key.is_empty() {
+        return match span {
+            None => Ok(rows),
+            Some(span) => Err(bad_where(format!(
+                "this {verb} changes static columns only, which belong to the whole partition"
+            ))
+            .at(span)
+            .hint("leave out the clustering columns")),
+        };
+    }
+    if rows.lower.is_some() || rows.upper.is_some() {
+        let message = format!("{verb} of columns takes single rows, not a range of them");
+        return Err(bad_where(message).at(span.unwrap_or_default()));
+    }
+    if !rows.is_exact(table) {
+        let missing = list(&table.clustering_key[rows.prefix.len()..]);
+        return Err(bad_where(format!(
+            "the primary key is not whole: {missing} is missing in WHERE"
+        ))
+        .hint(format!("add a condition with = for {missing}")));
+    }
+    Ok(rows)
+}
+
+fn slot<'s>(
+    slots: &'s mut [Option<Operand>],
+    columns: &[Column],
+    column: &Column,
+) -> &'s mut Option<Operand> {
+    let at = columns.iter().take_while(|it| it.id != column.id).count();
+    &mut slots[at]
+}
+
+/// Every column of a key that `INSERT` gives, each as the only value allowed.
+fn whole(
+    values: Vec<Option<Operand>>,
+    columns: &[Column],
+    table: &Table,
+) -> Result<Vec<Vec<Operand>>, Error> {
+    let missing: Vec<&Column> =
+        columns.iter().zip(&values).filter(|(_, it)| it.is_none()).map(|(it, _)| it).collect();
+    if !missing.is_empty() {
+        let message = format!("INSERT lacks key column(s) {}", list(missing));
+        let all = list(table.partition_key.iter().chain(&table.clustering_key));
+        return Err(bad_where(message).hint(format!("the primary key is {all}")));
+    }
+    Ok(values.into_iter().flatten().map(|it| vec![it]).collect())
+}
+
+fn refuse_conditions(exists: bool, conditions: &[Condition], span: Span) -> Result<(), Error> {
+    match conditions.first() {
+        Some(condition) => Err(lightweight("IF", condition.span)),
+        None if exists => Err(lightweight("IF EXISTS", span)),
+        None => Ok(()),
+    }
+}
+
+fn lightweight(what: &str, span: Span) -> Error {
+    not_supported(&format!("{what} (a lightweight transaction) is"), span)
+}

@@ -1,0 +1,182 @@
+//! Conditions with their values: keys, slices and ranges of tokens.
+
+use bytes::Bytes;
+use cql_lite::{code::Code, value};
+use model::{
+    Clustering, PartitionKey, Slice, Table, Token, TokenRange, key,
+    schema::{Column, ColumnKind},
+};
+
+use crate::{
+    Error,
+    bind::Bindings,
+    plan::{
+        restrict::{Edge, IN_MAX, Rows, TokenEdge},
+        term::Operand,
+    },
+};
+
+/// The partition keys that have one of `options` in each column: each once, in the order of the
+/// columns' types.
+pub(crate) fn keys(
+    table: &Table,
+    options: &[Vec<Operand>],
+    bindings: &Bindings<'_>,
+) -> Result<Vec<PartitionKey>, Error> {
+    let products = products(&table.partition_key, options, bindings)?;
+    let mut keys = Vec::with_capacity(products.len());
+    for components in products {
+        let parts: Vec<&[u8]> = components.iter().map(|it| it.as_ref()).collect();
+        let bytes = key::compose(&parts).map_err(|error| refused("partition key", &error))?;
+        keys.push(PartitionKey::new(bytes));
+    }
+    Ok(keys)
+}
+
+/// The clustering keys of rows that are named whole, ascending, each once.
+pub(crate) fn clusterings(
+    table: &Table,
+    rows: &Rows,
+    bindings: &Bindings<'_>,
+) -> Result<Vec<Clustering>, Error> {
+    let mut found = Vec::new();
+    for components in products(&table.clustering_key, &rows.prefix, bindings)? {
+        found.push(Clustering(encode(table, &components)?));
+    }
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// The stretches of rows that are asked for: ascending, disjoint, none empty.
+pub(crate) fn slices(
+    table: &Table,
+    rows: &Rows,
+    bindings: &Bindings<'_>,
+) -> Result<Vec<Slice>, Error> {
+    let edge = |edge: &Option<Edge>| {
+        let Some(edge) = edge else { return Ok::<_, Error>(None) };
+        let columns = table.clustering_key.iter().skip(rows.prefix.len());
+        let values: Result<Vec<Bytes>, Error> = edge
+            .values
+            .iter()
+            .zip(columns)
+            .map(|(operand, column)| bindings.required(operand, &column.name))
+            .collect();
+        Ok(Some((values?, edge.inclusive)))
+    };
+    let lower: Option<(Vec<Bytes>, bool)> = edge(&rows.lower)?;
+    let upper: Option<(Vec<Bytes>, bool)> = edge(&rows.upper)?;
+    let descends = table
+        .clustering_key
+        .get(rows.prefix.len())
+        .is_some_and(|it| it.kind == ColumnKind::Clustering(key::Order::Desc));
+    // What lies first in stored order: the small values, unless they are stored the other way round.
+    let (first, last) = if descends { (upper, lower) } else { (lower, upper) };
+    let mut slices = Vec::new();
+    for components in products(&table.clustering_key, &rows.prefix, bindings)? {
+        let bound = |edge: &Option<(Vec<Bytes>, bool)>| {
+            let Some((values, inclusive)) = edge else { return Ok(None) };
+            let all: Vec<Bytes> = components.iter().chain(values).cloned().collect();
+            Ok::<_, Error>(Some((encode(table, &all)?, *inclusive)))
+        };
+        let prefix = encode(table, &components)?;
+        let start = match bound(&first)? {
+            None => key::before(&prefix),
+            Some((at, true)) => key::before(&at),
+            Some((at, false)) => key::after(&at),
+        };
+        let end = match bound(&last)? {
+            None => key::after(&prefix),
+            Some((at, true)) => key::after(&at),
+            Some((at, false)) => key::before(&at),
+        };
+        if start < end {
+            slices.push(Slice { start, end });
+        }
+    }
+    slices.sort();
+    slices.dedup();
+    Ok(slices)
+}
+
+/// The tokens between two edges; none when there is none between them.
+pub(crate) fn tokens(
+    lower: Option<&TokenEdge>,
+    upper: Option<&TokenEdge>,
+    bindings: &Bindings<'_>,
+) -> Result<Option<TokenRange>, Error> {
+    let value = |edge: &TokenEdge| -> Result<i64, Error> {
+        let bytes = bindings.required(&edge.value, "partition key token")?;
+        let bytes = <[u8; 8]>::try_from(&bytes[..]);
+        bytes.map(i64::from_be_bytes).map_err(|_| {
+            Error::new(Code::BadValue, "the partition key token is a bigint and not empty")
+        })
+    };
+    // Ranges exclude their start and include their end.
+    let start = match lower {
+        None => Some(i64::MIN),
+        Some(edge) if edge.inclusive => Some(value(edge)?.saturating_sub(1)),
+        Some(edge) => Some(value(edge)?),
+    };
+    let end = match upper {
+        None => Some(i64::MAX),
+        Some(edge) if edge.inclusive => Some(value(edge)?),
+        Some(edge) => value(edge)?.checked_sub(1),
+    };
+    Ok(match (start, end) {
+        (Some(start), Some(end)) if start < end => {
+            Some(TokenRange { start: Token(start), end: Token(end) })
+        }
+        (Some(_) | None, Some(_) | None) => None,
+    })
+}
+
+/// One of each column's values with one of every other's, in the order of the types.
+fn products(
+    columns: &[Column],
+    options: &[Vec<Operand>],
+    bindings: &Bindings<'_>,
+) -> Result<Vec<Vec<Bytes>>, Error> {
+    let mut products: Vec<Vec<Bytes>> = vec![Vec::new()];
+    for (column, operands) in columns.iter().zip(options) {
+        let mut values = Vec::with_capacity(operands.len());
+        for operand in operands {
+            values.push(bindings.required(operand, &column.name)?);
+        }
+        values.sort_by(|a, b| value::compare(column.cql_type, a, b).then_with(|| a.cmp(b)));
+        values.dedup();
+        if products.len() * values.len() > IN_MAX {
+            let message = format!("IN names more than {IN_MAX} keys together");
+            return Err(Error::new(Code::TooLarge, message)
+                .hint("send several statements, at the same time if you like"));
+        }
+        let with = |product: &Vec<Bytes>| {
+            let product = product.clone();
+            values
+                .iter()
+                .map(move |value| {
+                    let mut longer = product.clone();
+                    longer.push(value.clone());
+                    longer
+                })
+                .collect::<Vec<_>>()
+        };
+        products = products.iter().flat_map(with).collect();
+    }
+    Ok(products)
+}
+
+fn encode(table: &Table, components: &[Bytes]) -> Result<Bytes, Error> {
+    let parts: Vec<&[u8]> = components.iter().map(|it| it.as_ref()).collect();
+    key::encode_clustering(&table.clustering_types(), &parts)
+        .map_err(|error| refused("clustering key", &error))
+}
+
+fn refused(what: &str, error: &key::Error) -> Error {
+    let code = match error {
+        key::Error::TooLong { .. } => Code::TooLarge,
+        key::Error::Malformed(_) | key::Error::Empty => Code::BadValue,
+    };
+    Error::new(code, format!("{what}: {error}"))
+}
