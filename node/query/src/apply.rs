@@ -1,0 +1,221 @@
+//! Writes: a plan with its values becomes mutations.
+
+use bytes::Bytes;
+use cql_lite::code::Code;
+use model::{Cell, Content, Deletion, Liveness, Mutation, Partition, PartitionKey, Row, mutation};
+
+use crate::{
+    Bound, Error,
+    bind::Bindings,
+    plan::{
+        CellColumn,
+        term::{Operand, null_in},
+        write::{Assignment, Change, Write},
+    },
+    resolve,
+};
+
+/// Longest time to live, seconds: 20 years.
+pub(crate) const TTL_SECONDS_MAX: u32 = 630_720_000;
+
+/// Timestamps further ahead of the clock earn a warning, microseconds: 60 s.
+const AHEAD_WARNS_MICROS: i64 = 60_000_000;
+
+/// Timestamps further ahead of the clock are refused, microseconds: 3 days.
+const AHEAD_REFUSED_MICROS: i64 = 3 * 24 * 3600 * 1_000_000;
+
+/// When a write happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct When {
+    /// Write timestamp, microseconds.
+    pub(crate) timestamp: i64,
+    /// The clock, seconds: what tombstones are dated and TTLs counted from.
+    pub(crate) now: i64,
+}
+
+/// The timestamp that the statement names, if it does.
+pub(crate) fn timestamp(write: &Write, bindings: &Bindings<'_>) -> Result<Option<i64>, Error> {
+    let Some(operand) = &write.timestamp else { return Ok(None) };
+    match bindings.evaluate(operand)? {
+        Bound::Unset => Ok(None),
+        Bound::Null => Err(null_in("the timestamp")),
+        Bound::Value(bytes) => match <[u8; 8]>::try_from(&bytes[..]) {
+            Ok(bytes) => Ok(Some(i64::from_be_bytes(bytes))),
+            Err(_) => Err(null_in("the timestamp")),
+        },
+    }
+}
+
+/// Checks a timestamp that did not come from our clock; a warning where it is far ahead.
+pub(crate) fn check_timestamp(timestamp: i64, now_micros: i64) -> Result<Option<String>, Error> {
+    if timestamp == i64::MIN {
+        return Err(Error::new(Code::BadValue, format!("{timestamp} is not a timestamp")));
+    }
+    let ahead = timestamp.saturating_sub(now_micros);
+    if ahead > AHEAD_REFUSED_MICROS {
+        let message = format!("timestamp {timestamp} is more than three days ahead of the clock");
+        return Err(Error::new(Code::TimestampTooFarAhead, message)
+            .hint("timestamps are microseconds since 1970"));
+    }
+    Ok((ahead > AHEAD_WARNS_MICROS)
+        .then(|| format!("timestamp {timestamp} is {} s ahead of the clock", ahead / 1_000_000)))
+}
+
+/// What the write changes: a mutation for each partition, none where nothing changes.
+pub(crate) fn mutations(
+    write: &Write,
+    bindings: &Bindings<'_>,
+    when: When,
+) -> Result<Vec<Mutation>, Error> {
+    let ttl = ttl(write, bindings)?;
+    let mut pattern = Partition::empty(PartitionKey::new(Bytes::new()));
+    match &write.change {
+        Change::Set { cells, marker } => {
+            set(write, cells, *marker, ttl, when, bindings, &mut pattern)?;
+        }
+        Change::DeleteCells(cells) => delete_cells(write, cells, when, bindings, &mut pattern)?,
+        Change::DeletePartition => pattern.delete(deletion(when)),
+        Change::DeleteRows => delete_rows(write, when, bindings, &mut pattern)?,
+    }
+    let mut mutations = Vec::new();
+    for key in resolve::keys(&write.table, &write.keys, bindings)? {
+        let partition = Partition { key, ..pattern.clone() };
+        if !partition.is_empty() {
+            let mutation = Mutation { table: write.table.id, partition };
+            check_size(&mutation)?;
+            mutations.push(mutation);
+        }
+    }
+    Ok(mutations)
+}
+
+fn check_size(mutation: &Mutation) -> Result<(), Error> {
+    // What it takes in memory bounds what it takes encoded, but for small change.
+    if mutation.partition.memory_bytes() < mutation::BYTES_MAX / 2 {
+        return Ok(());
+    }
+    let bytes = mutation.encode().len();
+    if bytes > mutation::BYTES_MAX {
+        let message = format!("the write is {bytes} bytes, more than {}", mutation::BYTES_MAX);
+        return Err(Error::new(Code::TooLarge, message));
+    }
+    Ok(())
+}
+
+fn set(
+    write: &Write,
+    cells: &[Assignment],
+    marker: bool,
+    ttl: Option<u32>,
+    when: When,
+    bindings: &Bindings<'_>,
+    pattern: &mut Partition,
+) -> Result<(), Error> {
+    let expiry = ttl.map(|ttl| (ttl, when.now.saturating_add(i64::from(ttl))));
+    let mut row = Row::default();
+    if marker {
+        row.liveness = Some(Liveness { timestamp: when.timestamp, expiry });
+    }
+    let mut static_row = Row::default();
+    for Assignment { column, value } in cells {
+        let content = match (bindings.evaluate(value)?, expiry) {
+            (Bound::Unset, _) => continue,
+            (Bound::Null, _) => Content::Dead { deleted_at: when.now },
+            (Bound::Value(value), None) => Content::Live { value },
+            (Bound::Value(value), Some((ttl, expires_at))) => {
+                Content::Expiring { value, ttl, expires_at }
+            }
+        };
+        let into = if column.is_static { &mut static_row } else { &mut row };
+        into.put(column.id, Cell { timestamp: when.timestamp, content });
+    }
+    pattern.put_static(static_row);
+    put_rows(write, row, bindings, pattern)
+}
+
+fn delete_cells(
+    write: &Write,
+    cells: &[CellColumn],
+    when: When,
+    bindings: &Bindings<'_>,
+    pattern: &mut Partition,
+) -> Result<(), Error> {
+    let (mut row, mut static_row) = (Row::default(), Row::default());
+    for column in cells {
+        let content = Content::Dead { deleted_at: when.now };
+        let into = if column.is_static { &mut static_row } else { &mut row };
+        into.put(column.id, Cell { timestamp: when.timestamp, content });
+    }
+    pattern.put_static(static_row);
+    put_rows(write, row, bindings, pattern)
+}
+
+fn delete_rows(
+    write: &Write,
+    when: When,
+    bindings: &Bindings<'_>,
+    pattern: &mut Partition,
+) -> Result<(), Error> {
+    if write.rows.is_exact(&write.table) {
+        let row = Row { deletion: Some(deletion(when)), ..Row::default() };
+        return put_rows(write, row, bindings, pattern);
+    }
+    for slice in resolve::slices(&write.table, &write.rows, bindings)? {
+        pattern.delete_range(slice.start, slice.end, deletion(when));
+    }
+    Ok(())
+}
+
+/// Puts a copy of `row` at every row named; nowhere when only statics are written.
+fn put_rows(
+    write: &Write,
+    row: Row,
+    bindings: &Bindings<'_>,
+    pattern: &mut Partition,
+) -> Result<(), Error> {
+    if !write.rows.is_exact(&write.table) {
+        return Ok(());
+    }
+    for clustering in resolve::clusterings(&write.table, &write.rows, bindings)? {
+        if !row.is_empty() {
+            pattern.put_row(clustering, row.clone());
+        }
+    }
+    Ok(())
+}
+
+fn deletion(when: When) -> Deletion {
+    Deletion { timestamp: when.timestamp, deleted_at: when.now }
+}
+
+/// The time to live of what is written: the statement's, else the table's; none for zero.
+fn ttl(write: &Write, bindings: &Bindings<'_>) -> Result<Option<u32>, Error> {
+    let default = write.table.options.default_time_to_live;
+    let seconds = match &write.ttl {
+        None => i64::from(default),
+        Some(operand) => match named_ttl(operand, bindings)? {
+            None => i64::from(default),
+            Some(seconds) => seconds,
+        },
+    };
+    match u32::try_from(seconds) {
+        Ok(0) => Ok(None),
+        Ok(seconds) if seconds <= TTL_SECONDS_MAX => Ok(Some(seconds)),
+        Ok(_) | Err(_) => {
+            let message = format!("a TTL is 0 to {TTL_SECONDS_MAX} seconds, not {seconds}");
+            Err(Error::new(Code::BadValue, message))
+        }
+    }
+}
+
+/// The seconds that a statement names: null is none at all, unset leaves it to the table.
+fn named_ttl(operand: &Operand, bindings: &Bindings<'_>) -> Result<Option<i64>, Error> {
+    Ok(match bindings.evaluate(operand)? {
+        Bound::Unset => None,
+        Bound::Null => Some(0),
+        Bound::Value(bytes) => match <[u8; 4]>::try_from(&bytes[..]) {
+            Ok(bytes) => Some(i64::from(i32::from_be_bytes(bytes))),
+            Err(_) => Some(0),
+        },
+    })
+}
