@@ -1,0 +1,288 @@
+//! Reads: pages of rows from the store, however it cuts them, become pages of the size asked for.
+//!
+//! A read is a list of steps: single partitions, or a range of them. A page of the store ends
+//! where it likes (rows, bytes, tombstones); `Progress` says how far we have come after each, so a
+//! client's page may end there too. A partition that a range was cut in is finished as a step of
+//! its own before the range goes on: only there the rows already returned count.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{
+    Clustering, Partition, PartitionKey, Row, Slice, TokenRange,
+    read::{Command, Limits, Position, Target},
+};
+
+use crate::{
+    Error, Store,
+    functions::Moment,
+    page::{Progress, refused},
+    plan::select::{Output, Select},
+    row::{Folded, View, Views},
+    store,
+};
+
+/// Rows asked of the store at once while counting.
+const AGGREGATE_ROWS: u64 = 5_000;
+
+/// A read with its values.
+pub(crate) struct Scan<'s> {
+    /// The plan.
+    pub(crate) select: &'s Select,
+    /// Which partitions.
+    pub(crate) target: Partitions,
+    /// Which rows of each.
+    pub(crate) slices: Vec<Slice>,
+    /// `PER PARTITION LIMIT`, or no limit.
+    pub(crate) rows_per_partition: u64,
+    /// Most rows of the page.
+    pub(crate) page_rows: u64,
+    /// Most bytes of the page, and of each page of the store.
+    pub(crate) page_bytes_max: u64,
+    /// Most tombstones of each page of the store.
+    pub(crate) page_tombstones_max: u64,
+    /// The second that decides what has expired.
+    pub(crate) now: i64,
+}
+
+/// Which partitions, in the order they are returned.
+pub(crate) enum Partitions {
+    /// These.
+    Keys(Vec<PartitionKey>),
+    /// All in this range of tokens, which does not wrap.
+    Range(TokenRange),
+}
+
+/// One thing to ask the store for.
+enum Step {
+    One(PartitionKey, Option<Position>),
+    Range(TokenRange, Option<PartitionKey>),
+}
+
+/// Where rows come from.
+pub(crate) struct Source {
+    /// The store.
+    pub(crate) store: Arc<dyn Store>,
+    /// How to read, `timeout` excepted.
+    pub(crate) options: store::Options,
+}
+
+/// How much time is left, each time it is asked.
+pub(crate) type TimeLeft<'t> = &'t (dyn Fn() -> Result<std::time::Duration, Error> + Send + Sync);
+
+/// What is made of the rows.
+enum Sink<'s> {
+    Rows(&'s [crate::plan::select::Expr], Vec<Vec<Option<Bytes>>>),
+    Fold(&'s [crate::plan::select::Aggregate], Folded),
+}
+
+/// What came of a page.
+pub(crate) struct Scanned {
+    /// Its rows.
+    pub(crate) rows: Vec<Vec<Option<Bytes>>>,
+    /// How far it came; `None` at the end.
+    pub(crate) progress: Option<Progress>,
+}
+
+impl Scan<'_> {
+    /// Reads one page after `progress`; all pages for an aggregate.
+    pub(crate) async fn run(
+        &self,
+        mut progress: Progress,
+        source: &Source,
+        time_left: TimeLeft<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Scanned, Error> {
+        let mut sink = match &self.select.output {
+            Output::Rows(exprs) => Sink::Rows(exprs, Vec::new()),
+            Output::Aggregate(aggregates) => Sink::Fold(aggregates, Folded::new(aggregates)),
+        };
+        let is_aggregate = matches!(sink, Sink::Fold(..));
+        let page_rows = if is_aggregate { u64::MAX } else { self.page_rows };
+        let (mut emitted, mut bytes) = (0_u64, 0_u64);
+        let mut step = self.step(&progress)?;
+        while let Some(now) = &step {
+            let wanted = (page_rows - emitted).min(progress.remaining.unwrap_or(u64::MAX));
+            if wanted == 0 || (bytes >= self.page_bytes_max && !is_aggregate) {
+                break;
+            }
+            let asked = if is_aggregate { wanted.min(AGGREGATE_ROWS) } else { wanted };
+            let command = self.command(now, asked, &progress);
+            let options = store::Options { timeout: time_left()?, ..source.options };
+            let page = source.store.read(command, options).await.map_err(Error::of_read)?;
+            bytes += page.partitions.iter().map(|it| it.memory_bytes() as u64).sum::<u64>();
+            let cut = page.next.is_some();
+            let ends = !cut && matches!(now, Step::Range(..));
+            let (got, whole) = self.take(page, now, asked, &mut progress, &mut sink, moment)?;
+            emitted += got;
+            progress.remaining = progress.remaining.map(|left| left - got);
+            step = if ends && whole { None } else { self.step(&progress)? };
+            if cut && got < asked && !is_aggregate {
+                break;
+            }
+        }
+        let over = step.is_none() || progress.remaining == Some(0);
+        Ok(match sink {
+            Sink::Rows(_, rows) => Scanned { rows, progress: (!over).then_some(progress) },
+            Sink::Fold(aggregates, folded) => {
+                Scanned { rows: vec![folded.finish(aggregates)], progress: None }
+            }
+        })
+    }
+
+    /// What comes after `progress`.
+    fn step(&self, progress: &Progress) -> Result<Option<Step>, Error> {
+        if self.slices.is_empty() {
+            return Ok(None);
+        }
+        let resume = progress.position.as_ref();
+        let inside = resume.filter(|it| it.clustering.is_some());
+        match &self.target {
+            Partitions::Keys(keys) => {
+                let at = match resume {
+                    None => 0,
+                    Some(position) => {
+                        let found = keys.iter().position(|it| *it == position.key);
+                        let at = found.ok_or_else(|| refused("it is of another partition"))?;
+                        if inside.is_some() { at } else { at + 1 }
+                    }
+                };
+                Ok(keys.get(at).map(|key| Step::One(key.clone(), inside.cloned())))
+            }
+            Partitions::Range(tokens) => {
+                let Some(position) = resume else { return Ok(Some(Step::Range(*tokens, None))) };
+                if !tokens.contains(position.key.token) {
+                    return Err(refused("it is of other tokens"));
+                }
+                Ok(Some(match inside {
+                    Some(inside) => Step::One(position.key.clone(), Some(inside.clone())),
+                    None => Step::Range(*tokens, Some(position.key.clone())),
+                }))
+            }
+        }
+    }
+
+    fn command(&self, step: &Step, rows: u64, progress: &Progress) -> Command {
+        let (target, resume, in_partition) = match step {
+            Step::One(key, resume) => {
+                (Target::One(key.clone()), resume.clone(), progress.in_partition)
+            }
+            Step::Range(tokens, after) => {
+                (Target::Range { tokens: *tokens, after: after.clone() }, None, 0)
+            }
+        };
+        Command {
+            table: self.select.table.id,
+            target,
+            slices: self.slices.clone(),
+            reversed: self.select.reversed,
+            resume,
+            limits: Limits {
+                rows,
+                rows_per_partition: self.rows_per_partition.saturating_sub(in_partition).max(1),
+                bytes: self.page_bytes_max,
+                tombstones: self.page_tombstones_max,
+            },
+            now: self.now,
+        }
+    }
+
+    /// Takes the rows of a page, at most `wanted`, and moves `progress` behind them. Answers how
+    /// many, and whether that was the whole page.
+    fn take(
+        &self,
+        page: store::Page,
+        step: &Step,
+        wanted: u64,
+        progress: &mut Progress,
+        sink: &mut Sink<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<(u64, bool), Error> {
+        let types = self.select.table.clustering_types();
+        let mut taken = 0;
+        for partition in &page.partitions {
+            if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
+                progress.in_partition = 0;
+            }
+            let views = Views::new(&self.select.table, &types, partition, self.now)?;
+            for (clustering, row) in self.live(partition) {
+                if progress.in_partition >= self.rows_per_partition {
+                    break;
+                }
+                if taken == wanted {
+                    return Ok((taken, false));
+                }
+                sink.take(&views.row(clustering, row)?, moment)?;
+                taken += 1;
+                progress.in_partition += 1;
+                let clustering = Some(clustering.0.clone());
+                progress.position = Some(Position { key: partition.key.clone(), clustering });
+            }
+            let open = page
+                .next
+                .as_ref()
+                .is_some_and(|it| it.key == partition.key && it.clustering.is_some());
+            if open {
+                continue;
+            }
+            let statics = progress.in_partition == 0
+                && self.select.rows.is_all()
+                && partition.static_row.has_live_cell(self.now);
+            if statics {
+                if taken == wanted {
+                    return Ok((taken, false));
+                }
+                sink.take(&views.statics(), moment)?;
+                taken += 1;
+            }
+            progress.finish(partition.key.clone());
+        }
+        match page.next {
+            Some(next) => self.go_on_at(next, progress),
+            None => {
+                if let Step::One(key, _) = step {
+                    progress.finish(key.clone());
+                }
+            }
+        }
+        Ok((taken, true))
+    }
+
+    /// Moves `progress` to where the store stopped: behind the partition, if it has given all the
+    /// rows that it may.
+    fn go_on_at(&self, next: Position, progress: &mut Progress) {
+        if progress.position.as_ref().is_none_or(|it| it.key != next.key) {
+            progress.in_partition = 0;
+        }
+        if next.clustering.is_none() || progress.in_partition >= self.rows_per_partition {
+            progress.finish(next.key);
+        } else {
+            progress.position = Some(next);
+        }
+    }
+
+    /// The live rows of a partition in the order they are returned.
+    fn live<'p>(
+        &self,
+        partition: &'p Partition,
+    ) -> Box<dyn Iterator<Item = (&'p Clustering, &'p Row)> + 'p> {
+        let now = self.now;
+        let rows = partition.rows.iter().map(|(clustering, row)| (clustering, row));
+        let live = rows.filter(move |(_, row)| row.is_live(now));
+        if self.select.reversed { Box::new(live.rev()) } else { Box::new(live) }
+    }
+}
+
+impl Sink<'_> {
+    fn take(&mut self, view: &View<'_>, moment: &Moment<'_>) -> Result<(), Error> {
+        match self {
+            Sink::Rows(exprs, rows) => {
+                let row: Result<Vec<Option<Bytes>>, Error> =
+                    exprs.iter().map(|expr| view.evaluate(expr, moment)).collect();
+                rows.push(row?);
+                Ok(())
+            }
+            Sink::Fold(aggregates, folded) => folded.add(aggregates, view, moment),
+        }
+    }
+}
