@@ -14,11 +14,8 @@ pub trait Catalog: Send + Sync + 'static {
     /// Proposes a change and answers the epoch that made it, once this node has applied it: so
     /// that `schema` then shows it. Names are checked again by the agreed log, since another node
     /// may have been faster.
-    fn propose(
-        &self,
-        change: SchemaChange,
-        timeout: Duration,
-    ) -> BoxFuture<'_, Result<u64, Error>>;
+    fn propose(&self, change: SchemaChange, timeout: Duration)
+    -> BoxFuture<'_, Result<u64, Error>>;
 
     /// All nodes of the cluster, this one first.
     fn nodes(&self) -> Vec<NodeInfo>;

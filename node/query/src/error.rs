@@ -5,6 +5,8 @@ use std::fmt;
 use cql_lite::{code::Code, span::Span, value};
 use model::Consistency;
 
+use crate::{catalog, store};
+
 /// A statement that was not executed, or whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
@@ -19,7 +21,7 @@ pub struct Error {
     /// Whether the same statement may be sent again.
     pub retry: Retry,
     /// How the replicas answered, where they were asked.
-    pub acks: Option<Acks>,
+    pub acks: Option<Box<Acks>>,
 }
 
 /// What a repetition of the same statement would do.
@@ -66,6 +68,13 @@ impl Error {
         self
     }
 
+    /// The same, with this advice if there is no better one.
+    #[must_use]
+    pub(crate) fn or_hint(mut self, hint: &str) -> Error {
+        self.hint.get_or_insert_with(|| hint.to_owned());
+        self
+    }
+
     /// The same, with the words at fault.
     #[must_use]
     pub fn at(mut self, span: Span) -> Error {
@@ -89,6 +98,57 @@ impl Error {
             hint: self.hint.clone(),
         };
         plain.render(if self.span.is_some() { source } else { "" })
+    }
+
+    /// Why a read failed.
+    pub(crate) fn of_read(error: store::Error) -> Error {
+        let message = error.to_string();
+        match error {
+            store::Error::Unavailable(acks) => Error::of_acks(Code::Unavailable, message, acks),
+            store::Error::Timeout(acks) => Error::of_acks(Code::ReadTimeout, message, acks),
+            store::Error::Failed { acks, .. } => {
+                Error::of_acks(Code::ReadFailure, message, acks).retry(Retry::No)
+            }
+            store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
+            store::Error::Invalid(_) => Error::new(Code::BadValue, message),
+        }
+    }
+
+    /// Why a write failed.
+    pub(crate) fn of_write(error: store::Error) -> Error {
+        let message = error.to_string();
+        match error {
+            store::Error::Unavailable(acks) => Error::of_acks(Code::Unavailable, message, acks),
+            store::Error::Timeout(acks) | store::Error::Failed { acks, .. } => {
+                Error::of_acks(Code::WriteTimeout, message, acks).retry(Retry::UnknownOutcome)
+            }
+            store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
+            store::Error::Invalid(_) => Error::new(Code::BadValue, message),
+        }
+    }
+
+    fn of_acks(code: Code, mut message: String, acks: Acks) -> Error {
+        if !acks.missing.is_empty() {
+            message = format!("{message}; missing: {}", acks.missing.join(", "));
+        }
+        let acks = Some(Box::new(acks));
+        Error { acks, ..Error::new(code, message).retry(Retry::Safe) }
+    }
+
+    /// Why the schema did not change.
+    pub(crate) fn of_change(error: catalog::Error) -> Error {
+        let message = error.to_string();
+        match error {
+            catalog::Error::AlreadyExists(_) => Error::new(Code::AlreadyExists, message),
+            catalog::Error::NotFound(_) => Error::new(Code::DoesNotExist, message),
+            catalog::Error::Invalid(_) => Error::new(Code::InvalidSchema, message),
+            catalog::Error::Unavailable(_) => {
+                Error::new(Code::Unavailable, message).retry(Retry::Safe)
+            }
+            catalog::Error::Timeout => {
+                Error::new(Code::SchemaOutcomeUnknown, message).retry(Retry::UnknownOutcome)
+            }
+        }
     }
 
     /// A value that its type does not have.

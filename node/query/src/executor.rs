@@ -1,11 +1,34 @@
 //! Statements in, outcomes out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use cql_lite::code::Code;
+use bytes::Bytes;
+use cql_lite::{ast::Statement, code::Code};
+use model::{Consistency, Schema};
 use sys::{Clock, SharedRng};
+use xxhash_rust::xxh3::Xxh3;
 
-use crate::{Catalog, Error, Prepared, Reply, Request, Store};
+use crate::{
+    Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows, Source,
+    Store,
+    apply::{self, When},
+    bind::Bindings,
+    describe::describe,
+    functions::{Moment, Ticks},
+    page::{Progress, Seal, refused},
+    plan::{
+        self, Plan, Verb,
+        names::Scope,
+        select::{Output, Select, Target},
+        term::Operand,
+        write::Write,
+    },
+    prepared::{Cache, Entry, id},
+    resolve, scan,
+    schema_change::{self, Decision, Proposal},
+    store,
+    system_tables::Snapshot,
+};
 
 /// Limits of the executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +50,12 @@ pub struct Executor {
     rng: SharedRng,
     clock: Arc<dyn Clock>,
     options: Options,
+    prepared: Cache,
+    ticks: Ticks,
 }
+
+/// Most rows of a page, whatever a client asks for: they are in memory at once.
+const PAGE_ROWS_MAX: u32 = 100_000;
 
 impl Executor {
     /// An executor over this schema and these rows. `rng` draws table ids and UUIDs, `clock` says
@@ -39,7 +67,8 @@ impl Executor {
         clock: Arc<dyn Clock>,
         options: Options,
     ) -> Executor {
-        Executor { catalog, store, rng, clock, options }
+        let prepared = Cache::new(options.prepared_max);
+        Executor { catalog, store, rng, clock, options, prepared, ticks: Ticks::default() }
     }
 
     /// Checks a statement against the schema and keeps it, to be executed by its id.
@@ -47,8 +76,9 @@ impl Executor {
     /// # Errors
     /// What `execute` would say of the statement, whatever its values.
     pub fn prepare(&self, text: &str, keyspace: Option<&str>) -> Result<Arc<Prepared>, Error> {
-        let _ = (text, keyspace);
-        Err(Error::new(Code::NotSupported, "this node cannot execute statements yet"))
+        let entry = self.plan_anew(text, keyspace)?;
+        self.prepared.put(entry.clone());
+        Ok(entry.prepared)
     }
 
     /// Executes a statement. Dropping the future cancels it: a write may then have happened.
@@ -56,7 +86,346 @@ impl Executor {
     /// # Errors
     /// See [`Error::retry`] for whether it happened.
     pub async fn execute(&self, request: Request) -> Result<Reply, Error> {
-        let _ = (request, &self.catalog, &self.store, &self.rng, &self.clock, &self.options);
-        Err(Error::new(Code::NotSupported, "this node cannot execute statements yet"))
+        let (entry, keyspace) = match &request.source {
+            Source::Text(text) => {
+                (self.plan_anew(text, request.keyspace.as_deref())?, request.keyspace.clone())
+            }
+            Source::Prepared(id) => {
+                let entry = self.known(*id)?;
+                let keyspace = entry.keyspace.as_ref().map(ToString::to_string);
+                (entry, keyspace)
+            }
+        };
+        let run = Run {
+            executor: self,
+            request: &request,
+            keyspace: keyspace.as_deref(),
+            now_micros: self.clock.wall_micros(),
+            deadline: self.clock.monotonic().saturating_add(request.timeout),
+        };
+        let reply = match &entry.plan.verb {
+            Verb::Select(select) => run.select(select, &entry).await,
+            Verb::Write(write) => run.write(write, &entry.plan).await,
+            Verb::Schema(statement) => run.schema(statement, &entry.plan).await,
+        };
+        reply.map_err(|error| self.name_nodes(error))
+    }
+
+    fn plan_anew(&self, text: &str, keyspace: Option<&str>) -> Result<Entry, Error> {
+        let statement = cql_lite::parse(text)?;
+        let schema = self.catalog.schema();
+        let plan = plan::plan(statement, &Scope { schema: &schema, keyspace })?;
+        let prepared = Prepared {
+            id: id(text, keyspace),
+            variables: plan.variables.clone(),
+            partition_key: plan.partition_key.clone(),
+            columns: plan.columns.clone(),
+            table: plan.table().map(|it| it.id),
+            idempotent: plan.idempotent,
+        };
+        Ok(Entry {
+            text: text.into(),
+            keyspace: keyspace.map(Into::into),
+            prepared: Arc::new(prepared),
+            plan: Arc::new(plan),
+        })
+    }
+
+    /// The prepared statement of this id, planned anew if its table changed since.
+    fn known(&self, id: PreparedId) -> Result<Entry, Error> {
+        let unprepared = || {
+            Error::new(Code::Unprepared, format!("prepared statement {id} is not known here"))
+                .retry(Retry::Safe)
+                .hint("prepare it again")
+        };
+        let entry = self.prepared.get(id).ok_or_else(unprepared)?;
+        if is_current(&entry.plan, &self.catalog.schema()) {
+            return Ok(entry);
+        }
+        let same = |anew: &Entry| {
+            let (old, new) = (&entry.prepared, &anew.prepared);
+            old.variables == new.variables && old.columns == new.columns
+        };
+        match self.plan_anew(&entry.text, entry.keyspace.as_deref()) {
+            Ok(anew) if same(&anew) => {
+                self.prepared.put(anew.clone());
+                Ok(anew)
+            }
+            // Its values or rows would mean something else to the client: it has to look again.
+            Ok(_) | Err(_) => {
+                self.prepared.forget(id);
+                Err(unprepared())
+            }
+        }
+    }
+
+    /// Writes addresses beside the ids of nodes that did not answer.
+    fn name_nodes(&self, mut error: Error) -> Error {
+        let Some(acks) = &mut error.acks else { return error };
+        for node in self.catalog.nodes() {
+            let id = node.host.to_string();
+            for missing in acks.missing.iter_mut().filter(|it| **it == id) {
+                *missing = format!("{} ({id})", node.cql);
+                error.message = error.message.replace(&id, missing);
+            }
+        }
+        error
+    }
+}
+
+/// Whether the plan's table is still the one of the schema.
+fn is_current(plan: &Plan, schema: &Schema) -> bool {
+    match (&plan.verb, plan.table()) {
+        (Verb::Select(select), _) if select.is_virtual => true,
+        (_, Some(table)) => schema
+            .table(&table.keyspace, &table.name)
+            .is_some_and(|now| now.id == table.id && now.epoch == table.epoch),
+        (_, None) => true,
+    }
+}
+
+/// One execution.
+struct Run<'r> {
+    executor: &'r Executor,
+    request: &'r Request,
+    keyspace: Option<&'r str>,
+    now_micros: i64,
+    deadline: Duration,
+}
+
+impl<'r> Run<'r> {
+    fn bindings(&self, plan: &Plan) -> Result<Bindings<'r>, Error> {
+        let Request { values, names, .. } = self.request;
+        let moment = Moment {
+            ticks: &self.executor.ticks,
+            rng: &self.executor.rng,
+            now_micros: self.now_micros,
+        };
+        Bindings::new(&plan.variables, values, names.as_deref(), moment)
+    }
+
+    fn seconds(&self) -> i64 {
+        self.now_micros.div_euclid(1_000_000)
+    }
+
+    /// How much time is left; an error of `code` when none is.
+    fn time_left(&self, code: Code) -> Result<Duration, Error> {
+        let left = self.deadline.saturating_sub(self.executor.clock.monotonic());
+        if left.is_zero() {
+            let message = format!("{:?} were not enough", self.request.timeout);
+            return Err(Error::new(code, message).retry(Retry::Safe));
+        }
+        Ok(left)
+    }
+
+    fn options(&self, timeout: Duration) -> store::Options {
+        let Request { consistency, trace, .. } = *self.request;
+        store::Options { consistency, timeout, trace }
+    }
+
+    async fn write(&self, write: &Write, plan: &Plan) -> Result<Reply, Error> {
+        check_level(self.request.consistency, true)?;
+        let bindings = self.bindings(plan)?;
+        let mut warnings = Vec::new();
+        let given = match apply::timestamp(write, &bindings)? {
+            Some(timestamp) => Some(timestamp),
+            None => self.request.timestamp,
+        };
+        let timestamp = match given {
+            Some(given) => {
+                warnings.extend(apply::check_timestamp(given, self.now_micros)?);
+                given
+            }
+            None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
+        };
+        let when = When { timestamp, now: self.seconds() };
+        let mutations = apply::mutations(write, &bindings, when)?;
+        if !mutations.is_empty() {
+            let options = self.options(self.time_left(Code::Overloaded)?);
+            self.executor.store.write(mutations, options).await.map_err(Error::of_write)?;
+        }
+        Ok(Reply { outcome: Outcome::Void, warnings })
+    }
+
+    async fn select(&self, select: &Select, entry: &Entry) -> Result<Reply, Error> {
+        let plan = &entry.plan;
+        let bindings = self.bindings(plan)?;
+        if !select.is_virtual {
+            check_level(self.request.consistency, false)?;
+        }
+        let target = match &select.target {
+            Target::Keys(keys) => {
+                scan::Partitions::Keys(resolve::keys(&select.table, keys, &bindings)?)
+            }
+            Target::Tokens(lower, upper) => {
+                match resolve::tokens(lower.as_ref(), upper.as_ref(), &bindings)? {
+                    Some(range) => scan::Partitions::Range(range),
+                    None => scan::Partitions::Keys(Vec::new()),
+                }
+            }
+        };
+        let per_partition = limit(select.per_partition_limit.as_ref(), &bindings)?;
+        let limit = limit(select.limit.as_ref(), &bindings)?;
+        let page_rows = self.request.page_rows.unwrap_or(self.executor.options.page_rows);
+        let scan = scan::Scan {
+            select,
+            target,
+            slices: resolve::slices(&select.table, &select.rows, &bindings)?,
+            rows_per_partition: match per_partition {
+                _ if select.distinct => 1,
+                Some(rows) => rows,
+                None => u64::MAX,
+            },
+            page_rows: u64::from(page_rows.clamp(1, PAGE_ROWS_MAX)),
+            page_bytes_max: self.executor.options.page_bytes_max.max(1),
+            page_tombstones_max: self.executor.options.page_tombstones_max.max(1),
+            now: self.seconds(),
+        };
+        let seal = Seal::new(self.executor.catalog.secret(), self.hash(&entry.prepared, select));
+        let is_aggregate = matches!(select.output, Output::Aggregate(_));
+        let progress = match &self.request.paging_state {
+            Some(_) if is_aggregate => return Err(refused("aggregates have one page")),
+            Some(state) => seal.open(state)?,
+            // `LIMIT` is about rows of the result: of an aggregate there is one.
+            None => Progress::start(limit.filter(|_| !is_aggregate)),
+        };
+        let store: Arc<dyn Store> = if select.is_virtual {
+            Arc::new(Snapshot::of(&select.table, &*self.executor.catalog))
+        } else {
+            Arc::clone(&self.executor.store)
+        };
+        let source = scan::Source { store, options: self.options(self.request.timeout) };
+        let time_left = || self.time_left(Code::ReadTimeout);
+        let page = scan.run(progress, &source, &time_left, bindings.moment()).await?;
+        let paging_state = page.progress.and_then(|progress| seal.close(&progress));
+        let rows = Rows { columns: plan.columns.clone(), rows: page.rows, paging_state };
+        Ok(Reply { outcome: Outcome::Rows(rows), warnings: Vec::new() })
+    }
+
+    /// Names the statement with its table and its values: what a paging state belongs to.
+    fn hash(&self, prepared: &Prepared, select: &Select) -> u64 {
+        let mut hasher = Xxh3::new();
+        hasher.update(&prepared.id.0);
+        hasher.update(select.table.id.0.as_bytes());
+        for value in &self.request.values {
+            let (kind, bytes) = match value {
+                Bound::Null => (0_u64, &Bytes::new()),
+                Bound::Unset => (1, &Bytes::new()),
+                Bound::Value(bytes) => (2 + bytes.len() as u64, bytes),
+            };
+            hasher.update(&kind.to_be_bytes());
+            hasher.update(bytes);
+        }
+        for name in self.request.names.iter().flatten() {
+            hasher.update(&(name.len() as u64).to_be_bytes());
+            hasher.update(name.as_bytes());
+        }
+        hasher.digest()
+    }
+
+    async fn schema(&self, statement: &Statement, plan: &Plan) -> Result<Reply, Error> {
+        self.bindings(plan)?;
+        let schema = self.executor.catalog.schema();
+        let scope = Scope { schema: &schema, keyspace: self.keyspace };
+        let catalog = &*self.executor.catalog;
+        let void = |outcome| Ok(Reply { outcome, warnings: Vec::new() });
+        let decision = match statement {
+            Statement::CreateKeyspace(create) => {
+                schema_change::create_keyspace(create, &scope, &catalog.nodes())?
+            }
+            Statement::DropKeyspace(drop) => schema_change::drop_keyspace(drop, &scope)?,
+            Statement::CreateTable(create) => {
+                schema_change::create_table(create, &scope, &self.executor.rng)?
+            }
+            Statement::DropTable(drop) => schema_change::drop_table(drop, &scope)?,
+            Statement::Truncate(truncate) => {
+                let table = plan::write::writable(&truncate.table, &scope)?;
+                let timeout = self.time_left(Code::Overloaded)?;
+                let done = self.executor.store.truncate(table.id, timeout, self.request.trace);
+                done.await.map_err(Error::of_write)?;
+                return void(Outcome::Void);
+            }
+            Statement::Use(keyspace) => {
+                let name = &keyspace.keyspace;
+                if !scope.has_keyspace(&name.text) {
+                    return Err(scope.unknown_keyspace(&name.text).at(name.span));
+                }
+                return void(Outcome::SetKeyspace(name.text.clone()));
+            }
+            Statement::Describe(what) => {
+                return void(Outcome::Text(describe(what, &scope, catalog)?));
+            }
+            Statement::Insert(_)
+            | Statement::Update(_)
+            | Statement::Delete(_)
+            | Statement::Select(_) => {
+                return Err(Error::new(Code::Internal, "rows are not part of the schema"));
+            }
+        };
+        match decision {
+            Decision::Rest => void(Outcome::Void),
+            Decision::Change(proposal) => self.propose(*proposal).await,
+        }
+    }
+
+    async fn propose(&self, proposal: Proposal) -> Result<Reply, Error> {
+        use crate::catalog::Error as Refused;
+        let Proposal { change, tolerant, effect, target, keyspace, table, warnings } = proposal;
+        let timeout = self.time_left(Code::Overloaded)?;
+        match self.executor.catalog.propose(change, timeout).await {
+            Ok(epoch) => {
+                let outcome = Outcome::SchemaChange { effect, target, keyspace, table, epoch };
+                Ok(Reply { outcome, warnings })
+            }
+            // Another node was faster: it is as IF [NOT] EXISTS allows.
+            Err(Refused::AlreadyExists(_)) if tolerant => {
+                Ok(Reply { outcome: Outcome::Void, warnings })
+            }
+            Err(Refused::NotFound(_)) if tolerant && effect == crate::SchemaEffect::Dropped => {
+                Ok(Reply { outcome: Outcome::Void, warnings })
+            }
+            Err(error) => Err(Error::of_change(error)),
+        }
+    }
+}
+
+/// Rows that `LIMIT` allows; none where it is not given or unset.
+fn limit(operand: Option<&Operand>, bindings: &Bindings<'_>) -> Result<Option<u64>, Error> {
+    let Some(operand) = operand else { return Ok(None) };
+    let bytes = match bindings.evaluate(operand)? {
+        Bound::Unset => return Ok(None),
+        Bound::Null => return Err(plan::term::null_in("LIMIT")),
+        Bound::Value(bytes) => bytes,
+    };
+    let rows = <[u8; 4]>::try_from(&bytes[..]).map(i32::from_be_bytes).unwrap_or(0);
+    match u64::try_from(rows) {
+        Ok(rows) if rows > 0 => Ok(Some(rows)),
+        Ok(_) | Err(_) => Err(Error::new(Code::BadValue, "LIMIT is at least 1")),
+    }
+}
+
+/// Refuses levels that make no sense for a read or a write.
+fn check_level(level: Consistency, writes: bool) -> Result<(), Error> {
+    let refuse = |message: String| Err(Error::new(Code::BadValue, message));
+    match level {
+        Consistency::Any | Consistency::EachQuorum if !writes => {
+            refuse(format!("consistency {level} is for writes only"))
+        }
+        Consistency::Serial | Consistency::LocalSerial if writes => {
+            refuse(format!("consistency {level} is for lightweight transactions only"))
+        }
+        Consistency::Serial | Consistency::LocalSerial => Err(Error::new(
+            Code::NotSupported,
+            format!("reads at consistency {level} are not supported yet"),
+        )),
+        Consistency::Any
+        | Consistency::One
+        | Consistency::Two
+        | Consistency::Three
+        | Consistency::Quorum
+        | Consistency::All
+        | Consistency::LocalQuorum
+        | Consistency::EachQuorum
+        | Consistency::LocalOne => Ok(()),
     }
 }

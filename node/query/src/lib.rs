@@ -13,6 +13,25 @@ pub mod catalog;
 pub mod store;
 
 mod executor;
+mod prepared;
+
+mod plan;
+
+mod bind;
+mod functions;
+mod resolve;
+
+mod apply;
+
+mod page;
+mod row;
+mod scan;
+
+mod describe;
+mod schema_change;
+
+mod memory;
+mod system_tables;
 
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
 pub use error::{Acks, Error, Retry};

@@ -10,15 +10,11 @@ use crate::error::Acks;
 /// Reads and writes at a consistency level.
 pub trait Store: Send + Sync + 'static {
     /// Applies `mutations`, each atomic by itself, to as many replicas as `options` ask for.
-    fn write(
-        &self,
-        mutations: Vec<Mutation>,
-        options: Options,
-    ) -> BoxFuture<'_, Result<(), Error>>;
+    fn write(&self, mutations: Vec<Mutation>, options: Options)
+    -> BoxFuture<'_, Result<(), Error>>;
 
     /// Reads what `command` asks for, merged over as many replicas as `options` ask for.
-    fn read(&self, command: read::Command, options: Options)
-    -> BoxFuture<'_, Result<Page, Error>>;
+    fn read(&self, command: read::Command, options: Options) -> BoxFuture<'_, Result<Page, Error>>;
 
     /// Empties a table on every node.
     fn truncate(
@@ -90,11 +86,7 @@ impl Store for coordinator::Coordinator {
         Box::pin(async move { Ok(coordinator::Coordinator::write(self, request).await?) })
     }
 
-    fn read(
-        &self,
-        command: read::Command,
-        options: Options,
-    ) -> BoxFuture<'_, Result<Page, Error>> {
+    fn read(&self, command: read::Command, options: Options) -> BoxFuture<'_, Result<Page, Error>> {
         let Options { consistency, timeout, trace } = options;
         let request = coordinator::read::Request { command, consistency, timeout, trace };
         Box::pin(async move {
