@@ -31,6 +31,9 @@ pub mod schema;
 pub mod codec;
 mod encoding;
 
+#[cfg(test)]
+mod tests;
+
 // Shared by tests.
 #[cfg(test)]
 mod documented;
