@@ -19,6 +19,11 @@ pub struct Writer {
 }
 
 impl Writer {
+    /// With room for about so many bytes, so that writing them does not move them.
+    pub fn with_capacity(bytes: usize) -> Writer {
+        Writer { buffer: BytesMut::with_capacity(bytes) }
+    }
+
     /// A byte.
     pub fn u8(&mut self, value: u8) {
         self.buffer.put_u8(value);

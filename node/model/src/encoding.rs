@@ -78,6 +78,16 @@ pub(crate) fn read_key(reader: &mut Reader) -> Result<PartitionKey, Malformed> {
     Ok(PartitionKey::new(key))
 }
 
+/// About how many bytes `write_partition` writes: rather too many than too few.
+pub(crate) fn partition_len(partition: &Partition) -> usize {
+    let cell_len = |(_, cell): &(ColumnId, Cell)| 12 + cell.heap_bytes();
+    let row_len = |row: &Row| 24 + row.cells.iter().map(cell_len).sum::<usize>();
+    let rows = partition.rows.iter().map(|(at, row)| at.0.len() + row_len(row));
+    let ranges = partition.range_tombstones.iter().map(|it| 16 + it.start.len() + it.end.len());
+    let whole = 32 + partition.key.bytes.len() + row_len(&partition.static_row);
+    whole + rows.sum::<usize>() + ranges.sum::<usize>()
+}
+
 pub(crate) fn write_partition(out: &mut Writer, partition: &Partition) {
     out.bytes(&partition.key.bytes);
     let flag = |flag, is_there| if is_there { flag } else { 0 };

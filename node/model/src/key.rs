@@ -1,4 +1,4 @@
-//! Keys as bytes in order.
+//! Keys as bytes in order: `docs/formats/keys.md`.
 //!
 //! A partition key is its serialized CQL form. A clustering key is encoded so that comparing bytes
 //! compares keys: each component is prefix-free, its first byte lies in 0x01..=0xFE, DESC

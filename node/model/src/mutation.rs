@@ -30,7 +30,7 @@ impl Mutation {
     /// The encoding, versioned from its first byte.
     pub fn encode(&self) -> Bytes {
         debug_assert!(self.partition.is_normal(), "only partitions in normal form are written");
-        let mut out = Writer::default();
+        let mut out = Writer::with_capacity(17 + encoding::partition_len(&self.partition));
         out.u8(VERSION);
         out.raw(self.table.0.as_bytes());
         encoding::write_partition(&mut out, &self.partition);

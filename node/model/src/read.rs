@@ -1,4 +1,4 @@
-//! What a replica is asked to read, and what it answers.
+//! What a replica is asked to read, and what it answers: `docs/formats/read.md`.
 
 use bytes::Bytes;
 
@@ -95,7 +95,7 @@ impl Answer {
     /// partitions of which nothing is known. No clock is asked: an expiring cell and the tombstone
     /// that a purge made of it differ, until one replica has repaired the other.
     pub fn digest(&self) -> u128 {
-        let mut out = Writer::default();
+        let mut out = self.writer();
         out.u8(VERSION);
         for partition in self.partitions.iter().filter(|it| !it.is_empty()) {
             encoding::write_partition(&mut out, partition);
@@ -107,7 +107,7 @@ impl Answer {
     /// The encoding, for peers.
     pub fn encode(&self) -> Bytes {
         debug_assert!(self.partitions.iter().all(Partition::is_normal), "answers are normal");
-        let mut out = Writer::default();
+        let mut out = self.writer();
         out.u8(VERSION);
         out.uint(self.partitions.len() as u64);
         for partition in &self.partitions {
@@ -118,6 +118,13 @@ impl Answer {
         out.uint(self.live_rows);
         out.uint(u64::from(self.sstables));
         out.finish()
+    }
+
+    /// With room for all of it and a position.
+    fn writer(&self) -> Writer {
+        Writer::with_capacity(
+            64 + self.partitions.iter().map(encoding::partition_len).sum::<usize>(),
+        )
     }
 
     /// Reads an encoding.
