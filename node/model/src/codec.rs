@@ -168,3 +168,6 @@ impl Reader {
         Malformed { what, offset: self.offset }
     }
 }
+
+#[cfg(test)]
+mod tests;

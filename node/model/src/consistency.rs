@@ -68,3 +68,6 @@ impl fmt::Display for Consistency {
         out.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;
