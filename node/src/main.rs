@@ -1,2 +1,8 @@
-//! Placeholder.
-fn main() {}
+//! The `helenus` program.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() {
+    std::process::exit(node::cli::run());
+}

@@ -1,0 +1,192 @@
+//! Schema, ring and peers, as `query` and `coordinator` want them.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use cluster::{Change, Metadata, Outcome, Refused};
+use coordinator::view::{Place, Ranges, Snapshot, View};
+use futures_util::{FutureExt, future::BoxFuture};
+use model::{HostId, Schema};
+use query::{Catalog, NodeInfo, SchemaChange, catalog};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cluster_driver::{Input, Published};
+
+/// How much longer than its deadline a proposal's outcome is waited for.
+const OUTCOME_GRACE: Duration = Duration::from_secs(1);
+
+/// What this node knows of the cluster, for statements.
+pub(crate) struct ClusterCatalog {
+    host: HostId,
+    published: Published,
+    inputs: mpsc::Sender<Input>,
+    snapshot: Mutex<Arc<Snapshot>>,
+}
+
+impl ClusterCatalog {
+    /// Over what the driver publishes.
+    pub(crate) fn new(
+        host: HostId,
+        published: Published,
+        inputs: mpsc::Sender<Input>,
+    ) -> ClusterCatalog {
+        let snapshot = Mutex::new(snapshot_of(&published.metadata.borrow()));
+        ClusterCatalog { host, published, inputs, snapshot }
+    }
+
+    /// The metadata now.
+    pub(crate) fn metadata(&self) -> Arc<Metadata> {
+        Arc::clone(&self.published.metadata.borrow())
+    }
+}
+
+impl View for ClusterCatalog {
+    fn local(&self) -> HostId {
+        self.host
+    }
+
+    fn is_alive(&self, host: HostId) -> bool {
+        host == self.host || self.published.alive.borrow().contains(&host)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        let metadata = self.published.metadata.borrow();
+        let mut cached = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.epoch() != metadata.epoch {
+            *cached = snapshot_of(&metadata);
+        }
+        Arc::clone(&cached)
+    }
+
+    fn catch_up(&self, epoch: u64) -> BoxFuture<'_, ()> {
+        async move {
+            drop(self.inputs.try_send(Input::Behind(epoch)));
+            let mut metadata = self.published.metadata.clone();
+            // An error means that the node stops, and this future with it.
+            drop(metadata.wait_for(|it| epoch <= it.epoch).await);
+        }
+        .boxed()
+    }
+}
+
+fn snapshot_of(metadata: &Metadata) -> Arc<Snapshot> {
+    let place = |node: &cluster::Node| Place {
+        dc: node.dc.as_str().into(),
+        rack: node.rack.as_str().into(),
+    };
+    let places = metadata.nodes.iter().map(|(host, node)| (*host, place(node))).collect();
+    let ranges: BTreeMap<String, Arc<Ranges>> = metadata
+        .placements
+        .iter()
+        .map(|(name, placement)| (name.clone(), Arc::new(placement.scan_ranges())))
+        .collect();
+    Arc::new(Snapshot::new(metadata.epoch, Arc::clone(&metadata.schema), places, ranges))
+}
+
+impl Catalog for ClusterCatalog {
+    fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.published.metadata.borrow().schema)
+    }
+
+    fn propose(
+        &self,
+        change: SchemaChange,
+        timeout: Duration,
+    ) -> BoxFuture<'_, Result<u64, catalog::Error>> {
+        async move {
+            let (reply, outcome) = oneshot::channel();
+            let input = Input::Propose(change_of(change), timeout, reply);
+            if self.inputs.send(input).await.is_err() {
+                return Err(catalog::Error::Unavailable("the node stops".into()));
+            }
+            match tokio::time::timeout(timeout + OUTCOME_GRACE, outcome).await {
+                Ok(Ok(Outcome::Applied { epoch })) => {
+                    let mut metadata = self.published.metadata.clone();
+                    drop(metadata.wait_for(|it| epoch <= it.epoch).await);
+                    Ok(epoch)
+                }
+                Ok(Ok(Outcome::Refused(refused))) => Err(refusal(refused)),
+                Ok(Ok(Outcome::TimedOut)) => {
+                    Err(catalog::Error::Unavailable("no quorum of voters answered".into()))
+                }
+                Ok(Ok(Outcome::Overloaded)) => {
+                    Err(catalog::Error::Unavailable("too many schema changes wait".into()))
+                }
+                Ok(Ok(Outcome::Unknown) | Err(_)) | Err(_) => Err(catalog::Error::Timeout),
+            }
+        }
+        .boxed()
+    }
+
+    fn nodes(&self) -> Vec<NodeInfo> {
+        let metadata = self.metadata();
+        let info = |node: &cluster::Node| NodeInfo {
+            host: node.host_id,
+            peer: socket(&node.peer_addr),
+            cql: socket(&node.cql_addr),
+            dc: node.dc.clone(),
+            rack: node.rack.clone(),
+            tokens: node.tokens.clone(),
+            alive: self.is_alive(node.host_id),
+        };
+        let own = metadata.nodes.get(&self.host).map(info);
+        let others = metadata.nodes.values().filter(|it| it.host_id != self.host).map(info);
+        own.into_iter().chain(others).collect()
+    }
+
+    fn cluster_name(&self) -> String {
+        self.metadata().cluster_name.clone()
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        let secret = self.metadata().secret.0;
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(secret.as_bytes());
+        bytes[16..].copy_from_slice(secret.as_bytes());
+        bytes
+    }
+}
+
+/// An address as system tables show it. A host name has no number there: 0.0.0.0 stands for it.
+fn socket(address: &str) -> SocketAddr {
+    address.parse().unwrap_or_else(|_| {
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(0);
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
+    })
+}
+
+fn change_of(change: SchemaChange) -> Change {
+    match change {
+        SchemaChange::CreateKeyspace(keyspace) => Change::CreateKeyspace { keyspace },
+        SchemaChange::DropKeyspace(name) => Change::DropKeyspace { name },
+        SchemaChange::CreateTable(table) => Change::CreateTable { table: Arc::new(table) },
+        SchemaChange::DropTable { keyspace, name, id } => {
+            Change::DropTable { keyspace, name, id }
+        }
+    }
+}
+
+fn refusal(refused: Refused) -> catalog::Error {
+    match refused {
+        Refused::KeyspaceExists(name) => catalog::Error::AlreadyExists(format!("keyspace {name}")),
+        Refused::TableExists { keyspace, name } => {
+            catalog::Error::AlreadyExists(format!("table {keyspace}.{name}"))
+        }
+        Refused::KeyspaceNotFound(name) => catalog::Error::NotFound(format!("keyspace {name}")),
+        Refused::TableNotFound { keyspace, name } => {
+            catalog::Error::NotFound(format!("table {keyspace}.{name}"))
+        }
+        Refused::NotFounded
+        | Refused::AlreadyFounded
+        | Refused::TableChanged { .. }
+        | Refused::DataCenterNotFound(_)
+        | Refused::NoReplicas
+        | Refused::NodeNotFound(_)
+        | Refused::TooMany { .. }
+        | Refused::Invalid(_) => catalog::Error::Invalid(refused.to_string()),
+    }
+}

@@ -1,0 +1,198 @@
+//! What the node counts, and its Prometheus text.
+//!
+//! Requests are observed as they finish; everything that a part of the node already counts is read
+//! off it at the scrape.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use model::Consistency;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, NoLabelSet},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        histogram::Histogram,
+    },
+    registry::Registry,
+};
+
+/// Bounds of request latencies, seconds: 50 µs to 10 s.
+const LATENCY_BOUNDS: [f64; 16] = [
+    50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3, 250e-3, 500e-3,
+    1.0, 2.5, 10.0,
+];
+
+/// Bounds of counts for one read.
+const COUNT_BOUNDS: [f64; 10] = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 256.0, 1024.0, 10_000.0];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    kind: &'static str,
+    consistency: &'static str,
+    outcome: &'static str,
+}
+
+/// The counters of one node.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    sstables_per_read: Histogram,
+    tombstones_per_read: Histogram,
+    slow_requests: Counter,
+}
+
+/// What is read off the parts of the node at a scrape.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Gauges {
+    /// The engine's counters.
+    pub(crate) engine: engine::Stats,
+    /// Hints waiting, of all peers.
+    pub(crate) hints_pending: u64,
+    /// Their bytes.
+    pub(crate) hints_bytes: u64,
+    /// Hints given up since the start, for lack of room or for age.
+    pub(crate) hints_dropped: u64,
+    /// Peers with a stream up.
+    pub(crate) peers_connected: u64,
+    /// Nodes believed alive, this one included.
+    pub(crate) nodes_alive: u64,
+    /// Nodes of the cluster.
+    pub(crate) nodes: u64,
+    /// Metadata epoch.
+    pub(crate) epoch: u64,
+}
+
+/// Where gauges come from.
+pub(crate) type Source = Arc<dyn Fn() -> Gauges + Send + Sync>;
+
+impl Metrics {
+    /// All at zero.
+    pub(crate) fn new(source: Source) -> Metrics {
+        let mut registry = Registry::with_prefix("helenus");
+        let requests: Family<RequestLabels, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(LATENCY_BOUNDS));
+        let sstables_per_read = Histogram::new(COUNT_BOUNDS);
+        let tombstones_per_read = Histogram::new(COUNT_BOUNDS);
+        let slow_requests = Counter::default();
+        registry.register(
+            "request_duration_seconds",
+            "Client requests by kind, consistency level and outcome",
+            requests.clone(),
+        );
+        registry.register(
+            "sstables_per_read",
+            "Sstables consulted by one read of this replica",
+            sstables_per_read.clone(),
+        );
+        registry.register(
+            "tombstones_per_read",
+            "Tombstones met by one read of this replica",
+            tombstones_per_read.clone(),
+        );
+        registry.register("slow_requests", "Requests over log.slow_query", slow_requests.clone());
+        registry.register_collector(Box::new(Scrape(source)));
+        Metrics { registry, requests, sstables_per_read, tombstones_per_read, slow_requests }
+    }
+
+    /// A client request has finished.
+    pub(crate) fn request(
+        &self,
+        kind: &'static str,
+        consistency: Option<Consistency>,
+        outcome: &'static str,
+        took: Duration,
+    ) {
+        let consistency = consistency.map_or("", Consistency::name);
+        let labels = RequestLabels { kind, consistency, outcome };
+        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// A request took longer than `log.slow_query`.
+    pub(crate) fn slow_request(&self) {
+        self.slow_requests.inc();
+    }
+
+    /// A read of the local replica has finished.
+    pub(crate) fn replica_read(&self, answer: &model::read::Answer) {
+        self.sstables_per_read.observe(f64::from(answer.sstables));
+        self.tombstones_per_read.observe(answer.tombstones as f64);
+    }
+
+    /// The Prometheus text.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string fails only when a collector does, and ours does not.
+        drop(prometheus_client::encoding::text::encode(&mut text, &self.registry));
+        text
+    }
+}
+
+struct Scrape(Source);
+
+impl fmt::Debug for Scrape {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Scrape")
+    }
+}
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let it = (self.0)();
+        let engine = &it.engine;
+        let sstables: u64 = engine.tables.values().map(|table| table.sstables).sum();
+        let sstable_bytes: u64 = engine.tables.values().map(|table| table.sstable_bytes).sum();
+        let gauges = [
+            ("memtable_bytes", "Bytes in memtables", engine.memtable_bytes),
+            ("memtable_frozen_bytes", "Bytes that flushes still write", engine.frozen_bytes),
+            ("commitlog_segments", "Commit log segments on disk", engine.segments),
+            ("commitlog_bytes", "Bytes of commit log on disk", engine.commitlog_bytes),
+            ("sstables", "Live sstables", sstables),
+            ("sstable_bytes", "Bytes of live sstables", sstable_bytes),
+            ("cache_bytes", "Bytes in the block cache", engine.cache_bytes),
+            ("compactions_pending", "Compactions that wait", engine.compactions_pending),
+            ("hints_pending", "Hints waiting for their node", it.hints_pending),
+            ("hints_bytes", "Bytes of waiting hints", it.hints_bytes),
+            ("peers_connected", "Peers with a stream up", it.peers_connected),
+            ("nodes_alive", "Nodes believed alive, this one included", it.nodes_alive),
+            ("nodes", "Nodes of the cluster", it.nodes),
+            ("epoch", "Position in the metadata log", it.epoch),
+        ];
+        for (name, help, value) in gauges {
+            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
+            gauge.encode(metric)?;
+        }
+        let counters = [
+            ("engine_writes", "Mutations taken in", engine.writes),
+            ("engine_reads", "Reads begun", engine.reads),
+            ("engine_reads_cold", "Reads that went to the disk", engine.reads_cold),
+            ("cache_hits", "Blocks found in the cache", engine.cache_hits),
+            ("cache_misses", "Blocks not found in the cache", engine.cache_misses),
+            ("flushes", "Memtables flushed", engine.flushes),
+            ("compactions", "Compactions finished", engine.compactions),
+            ("jobs_failed", "Flushes and compactions that failed", engine.jobs_failed),
+            ("hints_dropped", "Hints given up", it.hints_dropped),
+        ];
+        for (name, help, value) in counters {
+            let counter = ConstCounter::new(value);
+            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+            counter.encode(metric)?;
+        }
+        let help = "Time of an fdatasync of the commit log";
+        let name = "fsync_duration_seconds";
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let fsync = &engine.fsync;
+        let bound = |index| engine::Histogram::bound(index).map_or(f64::MAX, |it| it.as_secs_f64());
+        let buckets: Vec<(f64, u64)> =
+            fsync.buckets.iter().enumerate().map(|(i, count)| (bound(i), *count)).collect();
+        metric.encode_histogram::<NoLabelSet>(
+            fsync.sum.as_secs_f64(),
+            fsync.count(),
+            &buckets,
+            None,
+        )
+    }
+}

@@ -1,0 +1,125 @@
+//! The replica that is this node: fences, applies, reads.
+
+use std::{sync::Arc, time::Duration};
+
+use cluster::Metadata;
+use coordinator::replica::{Call, Error, Replica, Request, Response};
+use engine::Engine;
+use futures_util::{FutureExt, future::BoxFuture};
+use model::{HostId, Mutation, TableId, read};
+use sys::Blocking;
+use tokio::sync::{mpsc, watch};
+
+use crate::{cluster_driver::Input, metrics::Metrics};
+
+/// How long a request from the future waits for this node to learn the epoch it was planned at.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// This node's own replica.
+pub(crate) struct Local {
+    /// Who we are.
+    pub(crate) host: HostId,
+    /// Where the data is.
+    pub(crate) engine: Engine,
+    /// Where cold reads run.
+    pub(crate) blocking: Arc<dyn Blocking>,
+    /// What we know of schema and ring.
+    pub(crate) metadata: watch::Receiver<Arc<Metadata>>,
+    /// Asks the cluster layer to catch up to an epoch.
+    pub(crate) inputs: mpsc::Sender<Input>,
+    /// Where reads are counted.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Local {
+    /// Lets a request through whose table did not change since it was planned, and makes one from
+    /// the future wait until this node has caught up.
+    async fn fence(&self, table: TableId, epoch: u64) -> Result<(), Error> {
+        let mut metadata = self.metadata.clone();
+        if metadata.borrow().epoch < epoch {
+            // A full queue means that somebody asked already.
+            drop(self.inputs.try_send(Input::Behind(epoch)));
+            let caught_up = metadata.wait_for(|it| epoch <= it.epoch);
+            match tokio::time::timeout(CATCH_UP_TIMEOUT, caught_up).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(_)) | Err(_) => {
+                    return Err(Error::Failed(format!("this node has not seen epoch {epoch} yet")));
+                }
+            }
+        }
+        let now = metadata.borrow();
+        match now.schema.table_by_id(table) {
+            Some(table) if table.epoch <= epoch => Ok(()),
+            Some(_) => Err(Error::StaleEpoch { have: now.epoch }),
+            // Dropped since it was planned, or never there.
+            None if epoch < now.epoch => Err(Error::StaleEpoch { have: now.epoch }),
+            None => Err(Error::Failed("the table does not exist".into())),
+        }
+    }
+
+    async fn read(&self, command: &read::Command) -> Result<read::Answer, Error> {
+        let answer = self.engine.read_with(command, &*self.blocking).await.map_err(error)?;
+        self.metrics.replica_read(&answer);
+        Ok(answer)
+    }
+
+    async fn carry_out(&self, call: Call) -> Result<Response, Error> {
+        match call.request {
+            Request::Mutate { mutation, origin: _ } => {
+                let (table, _) = Mutation::peek(&mutation)
+                    .map_err(|malformed| Error::Failed(malformed.to_string()))?;
+                self.fence(table, call.epoch).await?;
+                let ticket = self.engine.apply(mutation).map_err(error)?;
+                ticket.wait().await.map_err(error)?;
+                Ok(Response::Done)
+            }
+            Request::Read(command) => {
+                self.fence(command.table, call.epoch).await?;
+                Ok(Response::Data(self.read(&command).await?))
+            }
+            Request::Digest(command) => {
+                self.fence(command.table, call.epoch).await?;
+                Ok(Response::Digest { digest: self.read(&command).await?.digest() })
+            }
+            Request::Truncate(table) => {
+                self.fence(table, call.epoch).await?;
+                let engine = self.engine.clone();
+                let truncated = sys::run_fn(&*self.blocking, move || engine.truncate(table)).await;
+                truncated.map_err(|stopped| Error::Failed(stopped.to_string()))?.map_err(error)?;
+                Ok(Response::Done)
+            }
+        }
+    }
+}
+
+impl Replica for Local {
+    fn host(&self) -> HostId {
+        self.host
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>> {
+        let timeout = call.timeout;
+        async move {
+            let outcome = tokio::time::timeout(timeout, self.carry_out(call)).await;
+            outcome.unwrap_or(Err(Error::NoAnswer))
+        }
+        .boxed()
+    }
+}
+
+fn error(error: engine::Error) -> Error {
+    match error {
+        engine::Error::Overloaded { .. } => Error::Overloaded(error.to_string()),
+        engine::Error::UnknownTable(_)
+        | engine::Error::Malformed(_)
+        | engine::Error::TooLarge { .. }
+        | engine::Error::LogFailed
+        | engine::Error::DiskFull { .. }
+        | engine::Error::Closed
+        | engine::Error::Locked { .. }
+        | engine::Error::NewerFormat { .. }
+        | engine::Error::Corrupt { .. }
+        | engine::Error::Io { .. }
+        | engine::Error::Stopped(_) => Error::Failed(error.to_string()),
+    }
+}

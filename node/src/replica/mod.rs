@@ -1,0 +1,3 @@
+//! Replicas: this node itself, and what a metadata change means for its engine.
+
+pub(crate) mod local;

@@ -1,0 +1,415 @@
+//! The door for the client crate: a stream of requests with ids, answered out of order.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use model::Consistency;
+use proto::client::{self, client_frame, server_answer::Body};
+use query::{
+    Bound, ColumnSpec, Error, Executor, Outcome, PreparedId, Reply, Request as Statement, Retry,
+    SchemaEffect, SchemaTarget, Source,
+};
+use sys::SharedRng;
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Answers waiting to be written on one stream.
+const ANSWERS_MAX: usize = 256;
+
+/// Requests of one stream in hand at once. Past it, further ones are refused as overloaded.
+const REQUESTS_MAX: usize = 4096;
+
+/// How long a new stream may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A request that names no timeout gets this one; none gets more than the other.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+const TIMEOUT_MAX: Duration = Duration::from_secs(600);
+
+/// What the door needs of the node behind it.
+pub(crate) trait Behind: Send + Sync + 'static {
+    /// Our side of the hello.
+    fn hello(&self) -> client::ServerHello;
+
+    /// The executor, once this node serves: `Err` says why not yet, or not any more.
+    fn executor(&self) -> Result<Arc<Executor>, Error>;
+
+    /// Ring, nodes and tables, now and at every change.
+    fn topology(&self) -> watch::Receiver<client::Topology>;
+
+    /// Counts a finished request.
+    fn observe(&self, kind: Kind, consistency: Option<Consistency>, took: Duration, error: Option<&Error>);
+
+    /// Time since an arbitrary origin.
+    fn monotonic(&self) -> Duration;
+}
+
+/// What a request does, for the metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// A SELECT.
+    Read,
+    /// An INSERT, UPDATE or DELETE.
+    Write,
+    /// A change of the schema.
+    Schema,
+    /// PREPARE, USE, DESCRIBE.
+    Other,
+}
+
+/// The service.
+pub(crate) struct ClientDoor {
+    /// The node behind.
+    pub(crate) behind: Arc<dyn Behind>,
+    /// Draws trace ids.
+    pub(crate) rng: SharedRng,
+}
+
+#[tonic::async_trait]
+impl client::client_server::Client for ClientDoor {
+    type StreamStream = ReceiverStream<Result<client::ServerFrame, Status>>;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<client::ClientFrame>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let (answers, outgoing) = mpsc::channel(ANSWERS_MAX);
+        let session = Session {
+            behind: Arc::clone(&self.behind),
+            rng: self.rng.clone(),
+            answers,
+            running: Arc::default(),
+        };
+        tokio::spawn(session.serve(request.into_inner()));
+        Ok(Response::new(ReceiverStream::new(outgoing)))
+    }
+}
+
+/// Requests in hand, to be cancelled.
+type Running = Arc<Mutex<BTreeMap<u64, AbortHandle>>>;
+
+struct Session {
+    behind: Arc<dyn Behind>,
+    rng: SharedRng,
+    answers: mpsc::Sender<Result<client::ServerFrame, Status>>,
+    running: Running,
+}
+
+impl Session {
+    async fn serve(self, mut incoming: Streaming<client::ClientFrame>) {
+        if !self.greet(&mut incoming).await {
+            return;
+        }
+        loop {
+            let frame = tokio::select! {
+                biased;
+                () = self.answers.closed() => break,
+                frame = incoming.message() => frame,
+            };
+            let Ok(Some(client::ClientFrame { body: Some(body) })) = frame else { break };
+            match body {
+                client_frame::Body::Request(request) => self.start(request).await,
+                client_frame::Body::Cancel(client::ClientCancel { id }) => {
+                    if let Some(task) = lock(&self.running).remove(&id) {
+                        task.abort();
+                    }
+                }
+                client_frame::Body::Hello(_) => break,
+            }
+        }
+        // A client that went away waits for nothing: its work stops here and at the replicas.
+        for task in std::mem::take(&mut *lock(&self.running)).into_values() {
+            task.abort();
+        }
+    }
+
+    async fn greet(&self, incoming: &mut Streaming<client::ClientFrame>) -> bool {
+        let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message()).await;
+        let Ok(Ok(Some(client::ClientFrame { body: Some(client_frame::Body::Hello(hello)) }))) =
+            first
+        else {
+            drop(self.answers.send(Err(Status::invalid_argument("say hello first"))).await);
+            return false;
+        };
+        if hello.protocol_version != proto::CLIENT_PROTOCOL {
+            let message = format!(
+                "error[HX7003]: the client speaks version {}, this node version {}",
+                hello.protocol_version,
+                proto::CLIENT_PROTOCOL
+            );
+            drop(self.answers.send(Err(Status::failed_precondition(message))).await);
+            return false;
+        }
+        self.say(client::server_frame::Body::Hello(self.behind.hello())).await;
+        if hello.topology {
+            let (mut topology, answers) = (self.behind.topology(), self.answers.clone());
+            tokio::spawn(async move {
+                loop {
+                    let now = topology.borrow_and_update().clone();
+                    let body = Some(client::server_frame::Body::Topology(now));
+                    if answers.send(Ok(client::ServerFrame { body })).await.is_err() {
+                        return;
+                    }
+                    tokio::select! {
+                        biased;
+                        () = answers.closed() => return,
+                        changed = topology.changed() => if changed.is_err() { return },
+                    }
+                }
+            });
+        }
+        true
+    }
+
+    async fn say(&self, body: client::server_frame::Body) {
+        // A closed stream is noticed by the reader.
+        drop(self.answers.send(Ok(client::ServerFrame { body: Some(body) })).await);
+    }
+
+    async fn start(&self, request: client::ClientRequest) {
+        let id = request.id;
+        let trace = self.rng.next_u64();
+        if lock(&self.running).len() >= REQUESTS_MAX {
+            let code = cql_lite::code::Code::Overloaded;
+            let full = Error::new(code, format!("{REQUESTS_MAX} requests in hand on this stream"));
+            let answer = answer(id, trace, Err(full.retry(Retry::Safe)));
+            return self.say(client::server_frame::Body::Answer(answer)).await;
+        }
+        let (behind, answers) = (Arc::clone(&self.behind), self.answers.clone());
+        let running = Arc::clone(&self.running);
+        // Holding the lock while spawning: the task cannot remove itself before it is entered.
+        let mut entered = lock(&self.running);
+        let task = tokio::spawn(async move {
+            let answer = carry_out(&*behind, request, trace).await;
+            lock(&running).remove(&id);
+            let body = Some(client::server_frame::Body::Answer(answer));
+            drop(answers.send(Ok(client::ServerFrame { body })).await);
+        });
+        entered.insert(id, task.abort_handle());
+    }
+}
+
+async fn carry_out(
+    behind: &dyn Behind,
+    request: client::ClientRequest,
+    trace: u64,
+) -> client::ServerAnswer {
+    let (id, begun) = (request.id, behind.monotonic());
+    let consistency = match &request.body {
+        Some(client::client_request::Body::Query(it)) => level(it.options.as_ref()),
+        Some(client::client_request::Body::Execute(it)) => level(it.options.as_ref()),
+        Some(
+            client::client_request::Body::Prepare(_) | client::client_request::Body::Describe(_),
+        )
+        | None => None,
+    };
+    let outcome = execute(behind, request, trace).await;
+    let kind = match &outcome {
+        Ok(Done::Reply(Reply { outcome: Outcome::Rows(_), .. })) => Kind::Read,
+        Ok(Done::Reply(Reply { outcome: Outcome::Void, .. })) => Kind::Write,
+        Ok(Done::Reply(Reply { outcome: Outcome::SchemaChange { .. }, .. })) => Kind::Schema,
+        Ok(Done::Reply(_) | Done::Prepared(_)) => Kind::Other,
+        Err(error) => match error.code {
+            cql_lite::code::Code::WriteTimeout => Kind::Write,
+            cql_lite::code::Code::ReadTimeout | cql_lite::code::Code::ReadFailure => Kind::Read,
+            _ => Kind::Other,
+        },
+    };
+    let took = behind.monotonic().saturating_sub(begun);
+    behind.observe(kind, consistency, took, outcome.as_ref().err());
+    answer(id, trace, outcome)
+}
+
+fn level(options: Option<&client::Options>) -> Option<Consistency> {
+    Consistency::from_code(u16::try_from(options?.consistency).ok()?)
+}
+
+enum Done {
+    Reply(Reply),
+    Prepared(Arc<query::Prepared>),
+}
+
+async fn execute(
+    behind: &dyn Behind,
+    request: client::ClientRequest,
+    trace: u64,
+) -> Result<Done, Error> {
+    use client::client_request::Body;
+    let executor = behind.executor()?;
+    let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
+    let timeout = match request.timeout_ms {
+        0 => TIMEOUT_DEFAULT,
+        millis => Duration::from_millis(millis.into()).min(TIMEOUT_MAX),
+    };
+    let (source, values, names, options) = match request.body {
+        Some(Body::Prepare(it)) => {
+            return executor.prepare(&it.text, keyspace.as_deref()).map(Done::Prepared);
+        }
+        Some(Body::Query(it)) => (Source::Text(it.text), it.values, it.names, it.options),
+        Some(Body::Describe(it)) => (Source::Text(it.what), Vec::new(), Vec::new(), None),
+        Some(Body::Execute(it)) => {
+            let id = <[u8; 16]>::try_from(it.id.as_ref()).map_err(|_| {
+                Error::new(cql_lite::code::Code::Unprepared, "an id of another length")
+            })?;
+            (Source::Prepared(PreparedId(id)), it.values, Vec::new(), it.options)
+        }
+        None => {
+            let code = cql_lite::code::Code::Syntax;
+            return Err(Error::new(code, "a request without a body"));
+        }
+    };
+    let options = options.unwrap_or_else(|| client::Options {
+        consistency: Consistency::Quorum as u32,
+        ..client::Options::default()
+    });
+    let consistency = level(Some(&options)).ok_or_else(|| {
+        let code = cql_lite::code::Code::BadBind;
+        Error::new(code, format!("no consistency level has number {}", options.consistency))
+    })?;
+    let statement = Statement {
+        source,
+        keyspace,
+        values: values.into_iter().map(bound).collect(),
+        names: (!names.is_empty()).then_some(names),
+        consistency,
+        page_rows: (options.page_rows > 0).then_some(options.page_rows),
+        paging_state: (!options.paging_state.is_empty()).then_some(options.paging_state),
+        timestamp: options.timestamp,
+        timeout,
+        trace,
+    };
+    // The coordinator keeps the deadline too; this one catches what it does not see.
+    match tokio::time::timeout(timeout + Duration::from_secs(1), executor.execute(statement)).await
+    {
+        Ok(outcome) => outcome.map(Done::Reply),
+        Err(_) => {
+            let code = cql_lite::code::Code::WriteTimeout;
+            let late = Error::new(code, "the request did not finish in time");
+            Err(late.retry(Retry::UnknownOutcome))
+        }
+    }
+}
+
+fn bound(value: client::BoundValue) -> Bound {
+    match value.kind {
+        Some(client::bound_value::Kind::Value(bytes)) => Bound::Value(bytes),
+        Some(client::bound_value::Kind::Unset(_)) => Bound::Unset,
+        None => Bound::Null,
+    }
+}
+
+fn answer(id: u64, trace: u64, outcome: Result<Done, Error>) -> client::ServerAnswer {
+    let (warnings, body) = match outcome {
+        Ok(Done::Reply(Reply { outcome, warnings })) => (warnings, outcome_to_wire(outcome)),
+        Ok(Done::Prepared(prepared)) => (Vec::new(), Body::Prepared(prepared_to_wire(&prepared))),
+        Err(error) => (Vec::new(), Body::Error(error_to_wire(error, trace))),
+    };
+    client::ServerAnswer { id, warnings, body: Some(body) }
+}
+
+fn outcome_to_wire(outcome: Outcome) -> Body {
+    match outcome {
+        Outcome::Void => Body::Void(client::Void {}),
+        Outcome::Text(text) => Body::Text(client::Text { text }),
+        Outcome::SetKeyspace(keyspace) => Body::SetKeyspace(client::SetKeyspace { keyspace }),
+        Outcome::Rows(rows) => Body::Rows(client::Rows {
+            columns: rows.columns.into_iter().map(|it| column(&it)).collect(),
+            row_count: u32::try_from(rows.rows.len()).unwrap_or(u32::MAX),
+            cells: cells(&rows.rows),
+            paging_state: rows.paging_state.unwrap_or_default(),
+        }),
+        Outcome::SchemaChange { effect, target, keyspace, table } => {
+            let change = match effect {
+                SchemaEffect::Created => "CREATED",
+                SchemaEffect::Dropped => "DROPPED",
+            };
+            let target = match target {
+                SchemaTarget::Keyspace => "KEYSPACE",
+                SchemaTarget::Table => "TABLE",
+            };
+            Body::SchemaChange(client::SchemaChange {
+                change: change.into(),
+                target: target.into(),
+                keyspace,
+                name: table.unwrap_or_default(),
+                epoch: 0,
+            })
+        }
+    }
+}
+
+fn cells(rows: &[Vec<Option<Bytes>>]) -> Bytes {
+    let size = |value: &Option<Bytes>| 4 + value.as_ref().map_or(0, Bytes::len);
+    let mut buffer = BytesMut::with_capacity(rows.iter().flatten().map(size).sum());
+    for value in rows.iter().flatten() {
+        match value {
+            None => buffer.put_i32(-1),
+            Some(bytes) => {
+                buffer.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
+                buffer.put_slice(bytes);
+            }
+        }
+    }
+    buffer.freeze()
+}
+
+fn column(spec: &ColumnSpec) -> client::ColumnSpec {
+    client::ColumnSpec {
+        keyspace: spec.keyspace.clone(),
+        table: spec.table.clone(),
+        name: spec.name.clone(),
+        cql_type: spec.cql_type.to_string(),
+    }
+}
+
+fn prepared_to_wire(prepared: &query::Prepared) -> client::Prepared {
+    client::Prepared {
+        id: Bytes::copy_from_slice(&prepared.id.0),
+        parameters: prepared.variables.iter().map(column).collect(),
+        columns: prepared.columns.iter().map(column).collect(),
+        partition_key: prepared.partition_key.iter().map(|it| u32::from(*it)).collect(),
+        idempotent: prepared.idempotent,
+    }
+}
+
+fn error_to_wire(error: Error, trace: u64) -> client::Error {
+    let retry = match error.retry {
+        Retry::No => client::Retry::No,
+        Retry::Safe => client::Retry::Safe,
+        Retry::UnknownOutcome => client::Retry::UnknownOutcome,
+    };
+    let span = error.span.unwrap_or_default();
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+    let (consistency, required, received, missing) = match error.acks {
+        Some(acks) => {
+            (acks.consistency.name(), count(acks.required), count(acks.received), acks.missing)
+        }
+        None => ("", 0, 0, Vec::new()),
+    };
+    client::Error {
+        code: error.code.to_string(),
+        message: error.message,
+        hint: error.hint.unwrap_or_default(),
+        retry: retry.into(),
+        span_start: offset(span.start),
+        span_end: offset(span.end),
+        consistency: consistency.into(),
+        required,
+        received,
+        missing,
+        trace,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,169 @@
+//! The door for peers: says hello, checks who comes, carries out requests on the local replica.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use coordinator::replica::{Error, Replica};
+use proto::peer::{self, Lane, peer_frame::Body};
+use tokio::{sync::mpsc, task::AbortHandle};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::wire;
+
+/// Answers waiting to be written on one stream.
+const ANSWERS_MAX: usize = 1024;
+
+/// Requests of one stream in hand at once. Past it, further ones are refused as overloaded.
+const REQUESTS_MAX: usize = 4096;
+
+/// How long a new stream may take to say hello.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the door needs of the node behind it.
+pub(crate) trait Behind: Send + Sync + 'static {
+    /// Whether this peer may talk to us: `Err` is a code and a message for it.
+    fn admit(&self, hello: &peer::Hello) -> Result<(), (&'static str, String)>;
+
+    /// Our own hello.
+    fn hello(&self, lane: Lane) -> peer::Hello;
+
+    /// A message for the cluster layer.
+    fn on_cluster(&self, message: Bytes);
+
+    /// Somebody opened an urgent lane: messages for this address may go back on it.
+    fn on_caller(&self, address: &str, answers: mpsc::Sender<Result<peer::PeerFrame, Status>>);
+}
+
+/// The service.
+pub(crate) struct PeerDoor {
+    /// The node behind.
+    pub(crate) behind: Arc<dyn Behind>,
+    /// Who carries out requests.
+    pub(crate) local: Arc<dyn Replica>,
+}
+
+#[tonic::async_trait]
+impl peer::peer_server::Peer for PeerDoor {
+    type StreamStream = ReceiverStream<Result<peer::PeerFrame, Status>>;
+
+    async fn stream(
+        &self,
+        request: Request<Streaming<peer::PeerFrame>>,
+    ) -> Result<Response<Self::StreamStream>, Status> {
+        let (answers, outgoing) = mpsc::channel(ANSWERS_MAX);
+        let session = Session {
+            behind: Arc::clone(&self.behind),
+            local: Arc::clone(&self.local),
+            answers,
+            running: Arc::default(),
+        };
+        tokio::spawn(session.serve(request.into_inner()));
+        Ok(Response::new(ReceiverStream::new(outgoing)))
+    }
+}
+
+/// Requests in hand, to be cancelled.
+type Running = Arc<Mutex<BTreeMap<u64, AbortHandle>>>;
+
+struct Session {
+    behind: Arc<dyn Behind>,
+    local: Arc<dyn Replica>,
+    answers: mpsc::Sender<Result<peer::PeerFrame, Status>>,
+    running: Running,
+}
+
+impl Session {
+    async fn serve(self, mut incoming: Streaming<peer::PeerFrame>) {
+        let Some(address) = self.greet(&mut incoming).await else { return };
+        loop {
+            let frame = tokio::select! {
+                biased;
+                () = self.answers.closed() => break,
+                frame = incoming.message() => frame,
+            };
+            let Ok(Some(peer::PeerFrame { body: Some(body) })) = frame else { break };
+            match body {
+                Body::Request(request) => self.start(request).await,
+                Body::Cancel(peer::Cancel { id }) => {
+                    if let Some(task) = lock(&self.running).remove(&id) {
+                        task.abort();
+                    }
+                }
+                Body::Cluster(message) => self.behind.on_cluster(message),
+                Body::Hello(_) | Body::Refusal(_) | Body::Answer(_) => {
+                    tracing::warn!(peer = %address, "a peer sent what has no place here");
+                    break;
+                }
+            }
+        }
+        // A coordinator that went away waits for nothing.
+        for task in std::mem::take(&mut *lock(&self.running)).into_values() {
+            task.abort();
+        }
+    }
+
+    async fn greet(&self, incoming: &mut Streaming<peer::PeerFrame>) -> Option<String> {
+        let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message()).await;
+        let Ok(Ok(Some(peer::PeerFrame { body: Some(Body::Hello(hello)) }))) = first else {
+            return None;
+        };
+        match self.behind.admit(&hello) {
+            Ok(()) => {
+                let ours = Body::Hello(self.behind.hello(hello.lane()));
+                self.say(ours).await;
+                if hello.lane() == Lane::Urgent {
+                    self.behind.on_caller(&hello.peer_addr, self.answers.clone());
+                }
+                Some(hello.peer_addr)
+            }
+            Err((code, message)) => {
+                tracing::warn!(peer = %hello.peer_addr, code, %message, "a peer was refused");
+                self.say(Body::Refusal(peer::Refusal { code: code.into(), message })).await;
+                None
+            }
+        }
+    }
+
+    async fn say(&self, body: Body) {
+        // A closed stream is noticed by the reader.
+        drop(self.answers.send(Ok(peer::PeerFrame { body: Some(body) })).await);
+    }
+
+    async fn start(&self, request: peer::Request) {
+        let id = request.id;
+        if lock(&self.running).len() >= REQUESTS_MAX {
+            let refusal = Error::Overloaded(format!("{REQUESTS_MAX} requests in hand"));
+            drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+            return;
+        }
+        let call = match wire::call_from_wire(request) {
+            Ok(call) => call,
+            Err(why) => {
+                let refusal = Error::Failed(format!("malformed request: {why}"));
+                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+                return;
+            }
+        };
+        let (local, answers) = (Arc::clone(&self.local), self.answers.clone());
+        let running = Arc::clone(&self.running);
+        // Holding the lock while spawning: the task cannot remove itself before it is entered.
+        let mut entered = lock(&self.running);
+        let task = tokio::spawn(async move {
+            let timeout = call.timeout;
+            let outcome = tokio::time::timeout(timeout, local.call(call)).await;
+            let outcome = outcome.unwrap_or(Err(Error::NoAnswer));
+            lock(&running).remove(&id);
+            drop(answers.send(Ok(wire::answer_frame(id, outcome))).await);
+        });
+        entered.insert(id, task.abort_handle());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

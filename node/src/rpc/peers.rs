@@ -1,0 +1,162 @@
+//! All peers: their links, by address and by host.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use coordinator::replica::{Call, Error, Replica, Replicas, Request, Response};
+use futures_util::{FutureExt, future::BoxFuture};
+use model::HostId;
+use proto::peer::{Lane, PeerFrame, peer_frame::Body};
+use sys::Net;
+use tokio::sync::mpsc;
+use tonic::Status;
+
+use super::link::{Link, Watcher};
+
+/// Strangers remembered at once: more do not come while a cluster is founded.
+const CALLERS_MAX: usize = 256;
+
+/// The three lanes to one peer, so that a large answer never delays a heartbeat.
+pub(crate) struct Peer {
+    host: HostId,
+    urgent: Link,
+    small: Link,
+    large: Link,
+}
+
+/// Every peer this node talks to. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Peers {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    net: Arc<dyn Net>,
+    local: Arc<dyn Replica>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    // Ordered, because they are iterated.
+    seeds: BTreeMap<String, Link>,
+    peers: BTreeMap<HostId, (String, Arc<Peer>)>,
+    // Streams that strangers opened to us, by the address they gave: the way to answer them.
+    callers: BTreeMap<String, mpsc::Sender<Result<PeerFrame, Status>>>,
+}
+
+impl Peers {
+    /// No peers yet. `local` answers for this node itself.
+    pub(crate) fn new(net: Arc<dyn Net>, local: Arc<dyn Replica>) -> Peers {
+        Peers { shared: Arc::new(Shared { net, local, state: Mutex::default() }) }
+    }
+
+    /// Keeps an urgent lane to each of these addresses, whoever answers there: founding.
+    pub(crate) fn seek(&self, addresses: &[String], watcher: &Arc<dyn Watcher>) {
+        let mut state = self.state();
+        state.seeds.retain(|address, _| addresses.contains(address));
+        for address in addresses {
+            state.seeds.entry(address.clone()).or_insert_with(|| {
+                let net = Arc::clone(&self.shared.net);
+                Link::start(net, address.clone(), Lane::Urgent, Arc::clone(watcher))
+            });
+        }
+    }
+
+    /// Keeps all lanes to exactly these peers; links to others are closed.
+    pub(crate) fn set(&self, nodes: &BTreeMap<HostId, String>, watcher: &Arc<dyn Watcher>) {
+        let mut state = self.state();
+        state.peers.retain(|host, (address, _)| nodes.get(host) == Some(address));
+        for (host, address) in nodes {
+            if state.peers.contains_key(host) {
+                continue;
+            }
+            let start = |lane| {
+                let net = Arc::clone(&self.shared.net);
+                Link::start(net, address.clone(), lane, Arc::clone(watcher))
+            };
+            let peer = Peer {
+                host: *host,
+                urgent: start(Lane::Urgent),
+                small: start(Lane::Small),
+                large: start(Lane::Large),
+            };
+            state.peers.insert(*host, (address.clone(), Arc::new(peer)));
+        }
+    }
+
+    /// Sends a cluster message to a host. Lost when it is not connected.
+    pub(crate) fn send_to_host(&self, host: HostId, message: Bytes) {
+        let peer = self.state().peers.get(&host).map(|(_, peer)| Arc::clone(peer));
+        if let Some(peer) = peer {
+            peer.urgent.send_cluster(message);
+        }
+    }
+
+    /// Sends a cluster message to whoever listens at `address`.
+    pub(crate) fn send_to_address(&self, address: &str, message: Bytes) {
+        let state = self.state();
+        if let Some(link) = state.seeds.get(address).filter(|it| it.is_up()) {
+            link.send_cluster(message);
+            return;
+        }
+        let known = state.peers.values().find(|(at, _)| at == address);
+        if let Some((_, peer)) = known {
+            peer.urgent.send_cluster(message);
+        } else if let Some(caller) = state.callers.get(address) {
+            let frame = PeerFrame { body: Some(Body::Cluster(message)) };
+            // The cluster layer tolerates loss.
+            drop(caller.try_send(Ok(frame)));
+        }
+    }
+
+    /// Remembers the stream that a stranger opened, so that it can be answered.
+    pub(crate) fn caller(
+        &self,
+        address: &str,
+        answers: mpsc::Sender<Result<PeerFrame, Status>>,
+    ) {
+        let mut state = self.state();
+        state.callers.retain(|_, caller| !caller.is_closed());
+        if state.callers.len() < CALLERS_MAX {
+            state.callers.insert(address.to_owned(), answers);
+        }
+    }
+
+    /// How many peers have their small lane up.
+    pub(crate) fn connected(&self) -> usize {
+        self.state().peers.values().filter(|(_, peer)| peer.small.is_up()).count()
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replicas for Peers {
+    fn get(&self, host: HostId) -> Option<Arc<dyn Replica>> {
+        if host == self.shared.local.host() {
+            return Some(Arc::clone(&self.shared.local));
+        }
+        let (_, peer) = self.state().peers.get(&host)?.clone();
+        Some(peer)
+    }
+}
+
+impl Replica for Peer {
+    fn host(&self) -> HostId {
+        self.host
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>> {
+        let link = match &call.request {
+            Request::Mutate { origin: coordinator::replica::Origin::Hint, .. }
+            | Request::Read(_) => &self.large,
+            Request::Mutate { .. } | Request::Digest(_) | Request::Truncate(_) => &self.small,
+        };
+        link.call(call).boxed()
+    }
+}

@@ -1,0 +1,144 @@
+//! tonic over the `Net` seam: real TCP in production, simulated TCP in a simulation.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, Stream, stream};
+use hyper_util::rt::TokioIo;
+use sys::{Listener, Net};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tonic::transport::{Channel, Endpoint, Server, Uri, server::Connected};
+
+/// How often an idle or silent connection is probed. A partition that swallows packets leaves TCP
+/// connections that never recover: only a failed probe closes them.
+pub(crate) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(1000);
+
+/// How long a probe may take before the connection counts as dead.
+pub(crate) const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// How long connecting to a peer may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// Streams that one connection may hold open: a peer needs three, a client one.
+const STREAMS_PER_CONNECTION_MAX: u32 = 64;
+
+/// HTTP/2 flow-control windows, bytes: a page of a read fits without a round trip.
+const WINDOW_BYTES: u32 = 4 << 20;
+
+/// An accepted connection, as tonic wants it.
+pub(crate) struct Accepted(sys::Stream);
+
+impl Connected for Accepted {
+    type ConnectInfo = SocketAddr;
+
+    fn connect_info(&self) -> SocketAddr {
+        self.0.peer_addr()
+    }
+}
+
+impl AsyncRead for Accepted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Accepted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(context, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+}
+
+/// The connections that `listener` accepts, for ever. An error of one connection is skipped.
+pub(crate) fn incoming(
+    listener: Box<dyn Listener>,
+) -> impl Stream<Item = io::Result<Accepted>> + Send {
+    stream::unfold(listener, |mut listener| async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((Ok(Accepted(stream)), listener)),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
+    })
+}
+
+/// A gRPC server with the limits of this house: bounded streams, keep-alive both ways.
+pub(crate) fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .max_concurrent_streams(Some(STREAMS_PER_CONNECTION_MAX))
+        .initial_stream_window_size(Some(WINDOW_BYTES))
+        .initial_connection_window_size(Some(WINDOW_BYTES))
+        .http2_max_header_list_size(Some(16 << 10))
+}
+
+/// Connects to a peer's gRPC door.
+pub(crate) async fn connect(net: &Arc<dyn Net>, address: &str) -> Result<Channel, tonic::Status> {
+    let net = Arc::clone(net);
+    let address: Arc<str> = address.into();
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|error| tonic::Status::invalid_argument(error.to_string()))?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES);
+    let connector = tower::service_fn(move |_: Uri| {
+        let (net, address) = (Arc::clone(&net), Arc::clone(&address));
+        async move { net.connect(&address).await.map(TokioIo::new) }.boxed()
+    });
+    let connecting = endpoint.connect_with_connector(connector);
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(connected) => {
+            connected.map_err(|error| tonic::Status::unavailable(format!("{error:?}")))
+        }
+        Err(_) => Err(tonic::Status::unavailable("connecting took too long")),
+    }
+}
+
+/// hyper stamps every answer with the wall clock unless a date is there: a fixed one keeps the
+/// bytes of a simulated run equal, and nobody reads it.
+pub(crate) fn fix_date<B>(mut response: http::Response<B>) -> http::Response<B> {
+    let date = http::HeaderValue::from_static("Thu, 01 Jan 1970 00:00:00 GMT");
+    response.headers_mut().insert(http::header::DATE, date);
+    response
+}

@@ -1,0 +1,436 @@
+//! What the doors see of the node behind them.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cluster::{Liveness, Metadata, Status};
+use coordinator::hints::Hints;
+use cql_lite::code::Code;
+use engine::Engine;
+use model::{Consistency, HostId, PartitionKey, TableId};
+use proto::{admin, client, peer};
+use query::{Error, Executor, Retry};
+use sys::{Blocking, Clock};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    cluster_driver::{Input, Published},
+    config::Settings,
+    http,
+    metrics::Metrics,
+    rpc::{
+        admin_door,
+        client_door::{self, Kind},
+        link::{Notice, Watcher},
+        peer_door,
+        peers::Peers,
+    },
+    version::VERSION,
+};
+
+/// Addresses by which a node is reached, as bound and as advertised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// For peers, as advertised.
+    pub peer: String,
+    /// For CQL drivers, as advertised.
+    pub cql: String,
+    /// For the client crate, as advertised.
+    pub client: String,
+    /// Health and metrics.
+    pub http: String,
+}
+
+/// What all doors share.
+pub(crate) struct Shared {
+    pub(crate) host: HostId,
+    pub(crate) settings: Settings,
+    pub(crate) addresses: Addresses,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) blocking: Arc<dyn Blocking>,
+    pub(crate) engine: Engine,
+    pub(crate) hints: Hints,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) published: Published,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    /// Set once: the streams to peers are told of their watcher, which is this.
+    pub(crate) peers: OnceLock<Peers>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) topology: watch::Receiver<client::Topology>,
+    pub(crate) draining: AtomicBool,
+    /// Monotonic time of the start.
+    pub(crate) begun: Duration,
+}
+
+impl Shared {
+    pub(crate) fn metadata(&self) -> Arc<Metadata> {
+        Arc::clone(&self.published.metadata.borrow())
+    }
+
+    /// Why this node does not serve; `Ok` when it does.
+    pub(crate) fn serves(&self) -> Result<(), Error> {
+        if self.draining.load(Ordering::Acquire) {
+            let draining = Error::new(Code::Draining, "this node is draining");
+            return Err(draining.retry(Retry::Safe).hint("use another node"));
+        }
+        if !self.metadata().nodes.contains_key(&self.host) {
+            let text = "this node is not a member of a founded cluster yet";
+            let hint = "it waits for the other founders that --seeds names";
+            return Err(Error::new(Code::NotReady, text).retry(Retry::Safe).hint(hint));
+        }
+        Ok(())
+    }
+
+    /// Refuses new requests, then puts everything on disk.
+    pub(crate) async fn drain(&self) -> Result<String, String> {
+        self.draining.store(true, Ordering::Release);
+        drop(self.inputs.send(Input::Status(Status::Draining)).await);
+        self.engine.close(&*self.blocking).await.map_err(|it| it.to_string())?;
+        tracing::info!("drained");
+        Ok("drained: everything is on disk, the node may be stopped".into())
+    }
+
+    fn peers_hello(&self, lane: peer::Lane) -> peer::Hello {
+        let metadata = self.metadata();
+        peer::Hello {
+            protocol_version: proto::PEER_PROTOCOL,
+            cluster_name: self.settings.cluster_name.clone(),
+            cluster_id: if metadata.is_founded() {
+                Bytes::copy_from_slice(metadata.cluster_id.as_bytes())
+            } else {
+                Bytes::new()
+            },
+            host_id: Bytes::copy_from_slice(self.host.0.as_bytes()),
+            peer_addr: self.addresses.peer.clone(),
+            epoch: metadata.epoch,
+            lane: lane.into(),
+            software_version: VERSION.into(),
+        }
+    }
+
+    fn node_status(&self, node: &cluster::Node, owns: f64) -> admin::NodeStatus {
+        let peers = self.published.peers.borrow();
+        let view = peers.iter().find(|it| it.host_id == node.host_id);
+        let state = view.and_then(|it| it.state.as_ref());
+        let up = node.host_id == self.host
+            || self.published.alive.borrow().contains(&node.host_id);
+        let own = node.host_id == self.host;
+        let wall = u64::try_from(self.clock.wall_micros() / 1_000_000).unwrap_or(0);
+        let uptime = state.map_or(0, |it| wall.saturating_sub(it.beat.generation));
+        let load = if own { self.load() } else { state.map_or(0, |it| it.load_bytes) };
+        let pending = self.hints.pending();
+        admin::NodeStatus {
+            state: if up { "UN" } else { "DN" }.into(),
+            address: node.peer_addr.clone(),
+            load_bytes: load,
+            tokens: u32::try_from(node.tokens.len()).unwrap_or(u32::MAX),
+            owns,
+            host_id: node.host_id.to_string(),
+            dc: node.dc.clone(),
+            rack: node.rack.clone(),
+            version: if own { VERSION.into() } else { String::new() },
+            uptime_seconds: if own { self.uptime().as_secs() } else { uptime },
+            pending_hints: pending.iter().filter(|it| it.host == node.host_id).map(|it| it.count).sum(),
+            client_addr: node.client_addr.clone(),
+        }
+    }
+
+    fn load(&self) -> u64 {
+        self.engine.stats().tables.values().map(|it| it.sstable_bytes + it.memtable_bytes).sum()
+    }
+
+    fn uptime(&self) -> Duration {
+        self.clock.monotonic().saturating_sub(self.begun)
+    }
+
+    fn table(&self, keyspace: &str, table: &str) -> Result<Option<Vec<TableId>>, String> {
+        if keyspace.is_empty() {
+            return Ok(None);
+        }
+        let schema = Arc::clone(&self.metadata().schema);
+        let found = schema.keyspaces.get(keyspace);
+        let found = found.ok_or_else(|| format!("keyspace {keyspace} does not exist"))?;
+        if table.is_empty() {
+            return Ok(Some(found.tables.values().map(|it| it.id).collect()));
+        }
+        let found = found.tables.get(table);
+        let found = found.ok_or_else(|| format!("table {keyspace}.{table} does not exist"))?;
+        Ok(Some(vec![found.id]))
+    }
+}
+
+impl Watcher for Shared {
+    fn on_notice(&self, address: &str, lane: peer::Lane, notice: Notice) {
+        match notice {
+            Notice::Up(hello) => {
+                tracing::info!(peer = address, ?lane, version = hello.software_version, "connected");
+                if let Ok(host) = uuid::Uuid::from_slice(&hello.host_id) {
+                    drop(self.inputs.try_send(Input::Connected(HostId(host))));
+                }
+            }
+            Notice::Down => {
+                tracing::warn!(peer = address, ?lane, "the stream closed");
+                let metadata = self.metadata();
+                let node = metadata.nodes.values().find(|it| it.peer_addr == address);
+                if let Some(node) = node {
+                    drop(self.inputs.try_send(Input::Disconnected(node.host_id)));
+                }
+            }
+            Notice::Refused { code, message } => {
+                tracing::error!(peer = address, code, message, "a peer does not let this node in");
+            }
+        }
+    }
+
+    fn on_cluster(&self, message: Bytes) {
+        drop(self.inputs.try_send(Input::Message(message)));
+    }
+
+    fn hello(&self, lane: peer::Lane) -> peer::Hello {
+        self.peers_hello(lane)
+    }
+}
+
+impl peer_door::Behind for Shared {
+    fn admit(&self, hello: &peer::Hello) -> Result<(), (&'static str, String)> {
+        if hello.protocol_version != proto::PEER_PROTOCOL {
+            let text = format!(
+                "peer protocol {} is spoken here, and {} there: run one version on all nodes",
+                proto::PEER_PROTOCOL,
+                hello.protocol_version
+            );
+            return Err(("HX7003", text));
+        }
+        if hello.cluster_name != self.settings.cluster_name {
+            let text = format!(
+                "this is cluster `{}`, not `{}`",
+                self.settings.cluster_name, hello.cluster_name
+            );
+            return Err(("HX7002", text));
+        }
+        let metadata = self.metadata();
+        let founded = metadata.is_founded() && !hello.cluster_id.is_empty();
+        if founded && hello.cluster_id.as_ref() != metadata.cluster_id.as_bytes() {
+            let text = "another cluster of the same name: one of the two has old data".to_owned();
+            return Err(("HX7002", text));
+        }
+        let host = uuid::Uuid::from_slice(&hello.host_id).map(HostId);
+        let host = host.map_err(|_| ("HX9001", "a host id of another length".to_owned()))?;
+        // Strangers may speak to the cluster layer, which answers them, and to nobody else.
+        if hello.lane() != peer::Lane::Urgent && !metadata.nodes.contains_key(&host) {
+            return Err(("HX7001", format!("{host} is not a member of this cluster")));
+        }
+        Ok(())
+    }
+
+    fn hello(&self, lane: peer::Lane) -> peer::Hello {
+        self.peers_hello(lane)
+    }
+
+    fn on_cluster(&self, message: Bytes) {
+        drop(self.inputs.try_send(Input::Message(message)));
+    }
+
+    fn on_caller(
+        &self,
+        address: &str,
+        answers: mpsc::Sender<Result<peer::PeerFrame, tonic::Status>>,
+    ) {
+        if let Some(peers) = self.peers.get() {
+            peers.caller(address, answers);
+        }
+    }
+}
+
+impl client_door::Behind for Shared {
+    fn hello(&self) -> client::ServerHello {
+        let metadata = self.metadata();
+        client::ServerHello {
+            protocol_version: proto::CLIENT_PROTOCOL,
+            server_version: VERSION.into(),
+            cluster_name: self.settings.cluster_name.clone(),
+            cluster_id: Bytes::copy_from_slice(metadata.cluster_id.as_bytes()),
+            host_id: Bytes::copy_from_slice(self.host.0.as_bytes()),
+        }
+    }
+
+    fn executor(&self) -> Result<Arc<Executor>, Error> {
+        self.serves()?;
+        Ok(Arc::clone(&self.executor))
+    }
+
+    fn topology(&self) -> watch::Receiver<client::Topology> {
+        self.topology.clone()
+    }
+
+    fn observe(
+        &self,
+        kind: Kind,
+        consistency: Option<Consistency>,
+        took: Duration,
+        error: Option<&Error>,
+    ) {
+        let kind = match kind {
+            Kind::Read => "read",
+            Kind::Write => "write",
+            Kind::Schema => "schema",
+            Kind::Other => "other",
+        };
+        let outcome = match error {
+            None => "ok",
+            Some(error) => match error.retry {
+                Retry::No => "invalid",
+                Retry::Safe => "refused",
+                Retry::UnknownOutcome => "unknown",
+            },
+        };
+        self.metrics.request(kind, consistency, outcome, took);
+        if self.settings.slow_query <= took {
+            self.metrics.slow_request();
+            tracing::warn!(kind, outcome, took_ms = took.as_millis() as u64, "slow request");
+        }
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+}
+
+impl http::Behind for Shared {
+    fn ready(&self) -> Result<(), String> {
+        self.serves().map_err(|error| error.message)
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+#[tonic::async_trait]
+impl admin_door::Behind for Shared {
+    fn status(&self) -> admin::StatusAnswer {
+        let metadata = self.metadata();
+        let owns = metadata.ring.ownership();
+        let share = |host: &HostId| owns.get(host).copied().unwrap_or(0.0);
+        let nodes: Vec<admin::NodeStatus> =
+            metadata.nodes.iter().map(|(host, node)| self.node_status(node, share(host))).collect();
+        let down: Vec<&str> =
+            nodes.iter().filter(|it| it.state != "UN").map(|it| it.address.as_str()).collect();
+        let verdict = match (nodes.len(), down.as_slice()) {
+            (0, _) => "The cluster is not founded yet: waiting for the other founders.".to_owned(),
+            (all, []) => format!("All {all} nodes are up."),
+            (all, down) => format!("{} of {all} nodes are down: {}.", down.len(), down.join(", ")),
+        };
+        admin::StatusAnswer {
+            cluster_name: self.settings.cluster_name.clone(),
+            epoch: metadata.epoch,
+            verdict,
+            nodes,
+            host_id: self.host.to_string(),
+        }
+    }
+
+    fn unhealthy(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let Err(error) = self.serves() {
+            reasons.push(error.message);
+        }
+        let metadata = self.metadata();
+        for node in metadata.nodes.values() {
+            let alive = self.published.peers.borrow().iter().any(|it| {
+                it.host_id == node.host_id && it.liveness == Liveness::Alive
+            });
+            if node.host_id != self.host && !alive {
+                reasons.push(format!("{} is down", node.peer_addr));
+            }
+        }
+        reasons
+    }
+
+    async fn flush(&self, keyspace: &str, table: &str) -> Result<String, String> {
+        match self.table(keyspace, table)? {
+            None => self.engine.flush(None, &*self.blocking).await.map_err(|it| it.to_string())?,
+            Some(tables) => {
+                for table in tables {
+                    let flushed = self.engine.flush(Some(table), &*self.blocking).await;
+                    flushed.map_err(|it| it.to_string())?;
+                }
+            }
+        }
+        Ok("flushed".into())
+    }
+
+    async fn compact(&self, keyspace: &str, table: &str) -> Result<String, String> {
+        match self.table(keyspace, table)? {
+            None => self.engine.compact(None, &*self.blocking).await.map_err(|it| it.to_string())?,
+            Some(tables) => {
+                for table in tables {
+                    let compacted = self.engine.compact(Some(table), &*self.blocking).await;
+                    compacted.map_err(|it| it.to_string())?;
+                }
+            }
+        }
+        Ok("compacted".into())
+    }
+
+    async fn drain(&self) -> Result<String, String> {
+        Shared::drain(self).await
+    }
+
+    fn settings(&self) -> Vec<admin::Setting> {
+        let setting = |(key, value): (&str, &crate::config::Value)| admin::Setting {
+            key: key.into(),
+            value: value.text.clone(),
+            origin: value.origin.to_string(),
+        };
+        self.settings.layers.iter().map(setting).collect()
+    }
+
+    fn locate(
+        &self,
+        keyspace: &str,
+        table: &str,
+        key: &str,
+    ) -> Result<admin::WhereAnswer, String> {
+        let metadata = self.metadata();
+        let table = metadata.schema.table(keyspace, table);
+        let table = table.ok_or_else(|| format!("no such table in {keyspace}"))?;
+        let bytes = partition_key(table, key)?;
+        let token = PartitionKey::new(bytes).token;
+        let placement = metadata.placement(keyspace);
+        let hosts = placement.map_or(&[][..], |it| it.replicas(token));
+        let replicas = hosts
+            .iter()
+            .filter_map(|host| metadata.nodes.get(host))
+            .map(|node| self.node_status(node, 0.0))
+            .collect();
+        Ok(admin::WhereAnswer { token: token.0, replicas })
+    }
+}
+
+/// The serialized partition key whose components `text` writes as CQL literals, with commas.
+fn partition_key(table: &model::Table, text: &str) -> Result<Bytes, String> {
+    let names: Vec<&str> = table.partition_key.iter().map(|it| it.name.as_str()).collect();
+    let wanted = || format!("the partition key is ({}): write its values as CQL does", names.join(", "));
+    let quoted: Vec<String> = names.iter().map(|it| format!("\"{it}\"")).collect();
+    let statement = format!("INSERT INTO t ({}) VALUES ({text})", quoted.join(", "));
+    let parsed = cql_lite::parse(&statement).map_err(|_| wanted())?;
+    let cql_lite::ast::Statement::Insert(insert) = parsed else { return Err(wanted()) };
+    let mut components = Vec::new();
+    for (column, term) in table.partition_key.iter().zip(&insert.values) {
+        let cql_lite::ast::Term::Literal(literal) = term else { return Err(wanted()) };
+        let value = cql_lite::value::Value::parse_literal(literal, &column.cql_type);
+        components.push(value.map_err(|error| error.to_string())?.encode());
+    }
+    if components.len() != names.len() {
+        return Err(wanted());
+    }
+    let slices: Vec<&[u8]> = components.iter().map(Vec::as_slice).collect();
+    model::key::compose(&slices).map_err(|error| error.to_string())
+}
