@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use cql_lite::error::suggest;
+use cql_lite::suggest::suggest;
 
 /// One setting: its key in the file, what it may be, its default, what it is for.
 pub struct Spec {

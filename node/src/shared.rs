@@ -425,7 +425,7 @@ fn partition_key(table: &model::Table, text: &str) -> Result<Bytes, String> {
     let mut components = Vec::new();
     for (column, term) in table.partition_key.iter().zip(&insert.values) {
         let cql_lite::ast::Term::Literal(literal) = term else { return Err(wanted()) };
-        let value = cql_lite::value::Value::parse_literal(literal, &column.cql_type);
+        let value = cql_lite::value::Value::parse_literal(literal, column.cql_type);
         components.push(value.map_err(|error| error.to_string())?.encode());
     }
     if components.len() != names.len() {

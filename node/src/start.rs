@@ -26,7 +26,6 @@ use tokio::{
     sync::{Mutex, mpsc, watch},
     task::JoinSet,
 };
-use tonic::service::LayerExt;
 
 use crate::{
     catalog::ClusterCatalog,
@@ -317,9 +316,13 @@ impl Node {
         }
     }
 
-    /// How many other members this node believes alive.
-    pub fn peers_alive(&self) -> usize {
-        self.shared.published.alive.borrow().len()
+    /// Resolves once this node believes at least `count` other members alive.
+    pub async fn peers_alive_at_least(&self, count: usize) {
+        let mut alive = self.shared.published.alive.clone();
+        // An error means that the driver stopped: `failed` says why.
+        if alive.wait_for(|it| count <= it.len()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Resolves when the node cannot go on.

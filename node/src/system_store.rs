@@ -46,7 +46,7 @@ impl SystemStore {
         blocking: Arc<dyn Blocking>,
     ) -> Result<(SystemStore, Recovered), system_log::Error> {
         let limits = system_log::Limits { log_bytes_max: LOG_BYTES_MAX };
-        let (log, records) = SystemLog::open(disk, dir, "system.log", limits)?;
+        let (log, records) = SystemLog::open(disk, dir, "system", limits)?;
         if let Some(cut) = log.cut() {
             let (offset, bytes) = (cut.offset, cut.bytes);
             tracing::warn!(offset, bytes, "a torn tail of the system log was cut: never confirmed");

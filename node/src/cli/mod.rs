@@ -5,6 +5,7 @@
 
 mod admin;
 mod demo;
+mod fleet;
 mod load;
 mod sample;
 mod start;

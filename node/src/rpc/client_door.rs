@@ -326,7 +326,7 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
             cells: cells(&rows.rows),
             paging_state: rows.paging_state.unwrap_or_default(),
         }),
-        Outcome::SchemaChange { effect, target, keyspace, table } => {
+        Outcome::SchemaChange { effect, target, keyspace, table, epoch } => {
             let change = match effect {
                 SchemaEffect::Created => "CREATED",
                 SchemaEffect::Dropped => "DROPPED",
@@ -340,7 +340,7 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
                 target: target.into(),
                 keyspace,
                 name: table.unwrap_or_default(),
-                epoch: 0,
+                epoch,
             })
         }
     }

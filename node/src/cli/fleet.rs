@@ -1,0 +1,254 @@
+//! The nodes of a demo: each with a runtime of its own, so that killing one ends all its tasks.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use sys::{Net, TcpNet};
+use tokio::runtime::Runtime;
+
+use super::start::real_seams;
+use crate::{
+    config::{Layers, Origin, Settings},
+    start::{Addresses, Node, StartError},
+};
+
+/// Memory of one demo node.
+const NODE_MEMORY: &str = "256MiB";
+
+/// How long a killed node's threads may take to let go of its data directory.
+const LET_GO: Duration = Duration::from_secs(5);
+
+/// How long the founders may take to find each other.
+const FOUNDING_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A node that can be killed and restarted.
+struct Member {
+    settings: Settings,
+    running: Option<(Runtime, Arc<Node>)>,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        if let Some((runtime, node)) = self.running.take() {
+            drop(node);
+            // A plain drop would wait for its threads, which async code must not.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// All nodes of a demo.
+pub(super) struct Fleet {
+    members: Vec<Member>,
+}
+
+/// Why a demo failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// There is no node of this number.
+    #[error("there is no node {0}: there are 1 to {1}")]
+    NoSuchNode(usize, usize),
+    /// It is dead already.
+    #[error("node {0} is not running")]
+    NotRunning(usize),
+    /// It runs already.
+    #[error("node {0} is running")]
+    Running(usize),
+    /// It did not start.
+    #[error("node {0}: {1}")]
+    Start(usize, StartError),
+    /// The settings do not fit.
+    #[error("{0}")]
+    Settings(#[from] crate::config::Error),
+    /// A port, a thread or a file was refused.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    /// The nodes did not find each other.
+    #[error("the nodes did not found a cluster within 30 s")]
+    NotFounded,
+}
+
+impl Fleet {
+    /// Starts `count` nodes on free loopback ports, with their data below `dir`. A folder that
+    /// held a demo before keeps its ports, and so its cluster.
+    pub(super) async fn start(count: usize, dir: &Path, level: &str) -> Result<Fleet, Error> {
+        let ports = ports(count, dir).await?;
+        let seeds: Vec<String> = ports.iter().map(|it| format!("127.0.0.1:{}", it[0])).collect();
+        let mut members = Vec::new();
+        for (index, [peer, client, http]) in ports.into_iter().enumerate() {
+            let mut layers = Layers::default();
+            let node_dir = dir.join(format!("node{}", index + 1));
+            let values = [
+                ("cluster_name", "demo".to_owned()),
+                ("data_dir", node_dir.display().to_string()),
+                ("peer_port", peer.to_string()),
+                ("client_port", client.to_string()),
+                ("http_port", http.to_string()),
+                ("seeds", seeds.join(",")),
+                ("memory", NODE_MEMORY.to_owned()),
+                ("log.level", level.to_owned()),
+            ];
+            for (key, value) in values {
+                layers.set(key, value, Origin::Flag("demo".into()))?;
+            }
+            members.push(Member { settings: Settings::new(layers, 1 << 28)?, running: None });
+        }
+        let mut fleet = Fleet { members };
+        let starts = fleet.members.iter().map(|it| launch(it.settings.clone()));
+        let started = futures_util::future::join_all(starts).await;
+        for (index, outcome) in started.into_iter().enumerate() {
+            let running = outcome.map_err(|why| why.into_error(index + 1))?;
+            fleet.members[index].running = Some(running);
+        }
+        match tokio::time::timeout(FOUNDING_TIMEOUT, fleet.settled()).await {
+            Ok(()) => Ok(fleet),
+            Err(_) => Err(Error::NotFounded),
+        }
+    }
+
+    /// Resolves once every node serves and sees all others.
+    async fn settled(&self) {
+        let others = self.members.len() - 1;
+        for (_, node) in self.members.iter().filter_map(|it| it.running.as_ref()) {
+            node.serving().await;
+            node.peers_alive_at_least(others).await;
+        }
+    }
+
+    /// Client addresses of the nodes that run.
+    pub(super) fn contacts(&self) -> Vec<String> {
+        let running = self.members.iter().filter_map(|it| it.running.as_ref());
+        running.map(|(_, node)| node.addresses().client.clone()).collect()
+    }
+
+    /// A line for each node.
+    pub(super) fn list(&self) -> String {
+        let line = |(index, member): (usize, &Member)| match &member.running {
+            Some((_, node)) => {
+                let Addresses { peer, client, http, .. } = node.addresses();
+                format!("node {}  up    client {client}  peers {peer}  http {http}", index + 1)
+            }
+            None => {
+                let it = &member.settings;
+                let (client, peer, http) = (it.client_port, it.peer_port, it.http_port);
+                format!(
+                    "node {}  down  client 127.0.0.1:{client}  peers 127.0.0.1:{peer}  http 127.0.0.1:{http}",
+                    index + 1
+                )
+            }
+        };
+        let lines: Vec<String> = self.members.iter().enumerate().map(line).collect();
+        lines.join("\n")
+    }
+
+    /// Kills a node: no drain, no flush, as a crash would.
+    pub(super) fn kill(&mut self, number: usize) -> Result<(), Error> {
+        let count = self.members.len();
+        let member = number.checked_sub(1).and_then(|it| self.members.get_mut(it));
+        let member = member.ok_or(Error::NoSuchNode(number, count))?;
+        let (runtime, node) = member.running.take().ok_or(Error::NotRunning(number))?;
+        drop(node);
+        runtime.shutdown_background();
+        Ok(())
+    }
+
+    /// Starts a killed node again on its data.
+    pub(super) async fn restart(&mut self, number: usize) -> Result<(), Error> {
+        let count = self.members.len();
+        let member = number.checked_sub(1).and_then(|it| self.members.get_mut(it));
+        let member = member.ok_or(Error::NoSuchNode(number, count))?;
+        if member.running.is_some() {
+            return Err(Error::Running(number));
+        }
+        let begun = tokio::time::Instant::now();
+        let running = loop {
+            match launch(member.settings.clone()).await {
+                Ok(running) => break running,
+                // The killed one's threads still hold the port or the directory for a moment.
+                Err(Failed::Start(StartError::Locked(_) | StartError::Listen { .. }))
+                    if begun.elapsed() < LET_GO =>
+                {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(why) => return Err(why.into_error(number)),
+            }
+        };
+        running.1.serving().await;
+        member.running = Some(running);
+        Ok(())
+    }
+
+    /// Drains all nodes and ends their runtimes.
+    pub(super) async fn stop(self, drain: bool) {
+        for (_, node) in self.members.iter().filter_map(|it| it.running.as_ref()) {
+            if drain && let Err(why) = node.drain().await {
+                eprintln!("not drained: {why}; the log is replayed at the next start");
+            }
+        }
+    }
+}
+
+enum Failed {
+    Start(StartError),
+    System(std::io::Error),
+}
+
+impl Failed {
+    fn into_error(self, number: usize) -> Error {
+        match self {
+            Failed::Start(why) => Error::Start(number, why),
+            Failed::System(why) => Error::System(why),
+        }
+    }
+}
+
+async fn launch(settings: Settings) -> Result<(Runtime, Arc<Node>), Failed> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(Failed::System)?;
+    let started = runtime.spawn(async move { Node::start(settings, real_seams()).await });
+    match started.await {
+        Ok(Ok(node)) => Ok((runtime, Arc::new(node))),
+        Ok(Err(why)) => {
+            runtime.shutdown_background();
+            Err(Failed::Start(why))
+        }
+        Err(why) => {
+            runtime.shutdown_background();
+            Err(Failed::System(std::io::Error::other(why)))
+        }
+    }
+}
+
+/// Three free ports for each node, remembered in the folder.
+async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; 3]>, Error> {
+    let path: PathBuf = dir.join("ports");
+    let disk = sys::RealDisk;
+    sys::Disk::create_dir_all(&disk, dir)?;
+    if let Ok(bytes) = sys::disk::read_all(&disk, &path, 4096) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let numbers: Vec<u16> = text.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+        if numbers.len() == count * 3 {
+            return Ok(numbers.chunks(3).map(|it| [it[0], it[1], it[2]]).collect());
+        }
+        let why = format!("{} was made with another number of nodes", dir.display());
+        return Err(Error::System(std::io::Error::other(why)));
+    }
+    // All are held open together, so that none is given out twice.
+    let mut held = Vec::new();
+    for _ in 0..count * 3 {
+        held.push(TcpNet.listen("127.0.0.1:0").await?);
+    }
+    let mut numbers = Vec::new();
+    for listener in &held {
+        numbers.push(listener.local_addr()?.port());
+    }
+    let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    sys::disk::write_atomically(&disk, &path, text.join(" ").as_bytes())?;
+    Ok(numbers.chunks(3).map(|it| [it[0], it[1], it[2]]).collect())
+}
