@@ -24,7 +24,7 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     terms: Terms,
     command: &Command,
-    gather: &Gather<'_>,
+    gather: &mut Gather<'_>,
     sources: &[HostId],
     merged: &Merged,
 ) -> Result<(), Stop> {
@@ -34,7 +34,8 @@ pub(super) async fn run(
     let required = gather.plan().required;
     let terms_of_call =
         ask::Terms { trace: terms.trace, epoch: gather.plan().epoch, deadline: terms.deadline };
-    let mut spare = gather.spare().iter().copied();
+    // Owned, so that nothing of the gathering is borrowed while repairs are waited for.
+    let mut spare = gather.spare().to_vec().into_iter();
     let lacks = |host: &HostId| merged.missing.iter().any(|(it, _)| it == host);
     let mut complete: Vec<HostId> = sources.iter().copied().filter(|it| !lacks(it)).collect();
     tracing::debug!(trace = terms.trace, replicas = merged.missing.len(), "read repair");
