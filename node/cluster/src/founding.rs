@@ -183,7 +183,11 @@ impl Founding {
         let complete_at = *self.complete_at.get_or_insert(now);
         let rank = electorate.voters.iter().take_while(|host| **host < self.own.host_id).count();
         let turn = TURN * u32::try_from(rank).unwrap_or(u32::MAX);
-        (complete_at + turn <= now).then(|| found(&self.hellos, rng.uuid_v4(), rng.uuid_v4()))
+        (complete_at + turn <= now).then(|| {
+            let mut secret = [0; 32];
+            rng.fill(&mut secret);
+            found(&self.hellos, rng.uuid_v4(), Secret(secret))
+        })
     }
 
     /// The peer address of a founder that has said hello.
@@ -194,7 +198,7 @@ impl Founding {
 }
 
 /// The first entry: a pure function of the hellos and two random numbers.
-fn found(hellos: &BTreeMap<String, Hello>, cluster_id: Uuid, secret: Uuid) -> Found {
+fn found(hellos: &BTreeMap<String, Hello>, cluster_id: Uuid, secret: Secret) -> Found {
     let mut sorted: Vec<&Hello> = hellos.values().collect();
     sorted.sort_unstable_by_key(|it| it.host_id);
     let founders: Vec<Founder> = sorted
@@ -217,7 +221,7 @@ fn found(hellos: &BTreeMap<String, Hello>, cluster_id: Uuid, secret: Uuid) -> Fo
     });
     Found {
         cluster_id,
-        secret: Secret(secret),
+        secret,
         cluster_name: sorted.first().map(|it| it.cluster_name.clone()).unwrap_or_default(),
         nodes: nodes.collect(),
         voters: sorted.iter().take(VOTERS_MAX).map(|it| it.host_id).collect(),

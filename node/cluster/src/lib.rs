@@ -18,6 +18,8 @@ pub mod paxos;
 pub mod placement;
 pub mod record;
 pub mod ring;
+#[cfg(test)]
+mod tests;
 
 pub use api::{Destination, Effects, Event, Local, Now, OpenError, Options, PeerView, TICK_MAX};
 pub use facade::Cluster;

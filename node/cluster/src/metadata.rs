@@ -31,9 +31,9 @@ pub const NODES_MAX: usize = 256;
 /// Members that vote on epochs after the first: three of seven may be down.
 pub const VOTERS_MAX: usize = 7;
 
-/// What only members know. Never printed.
+/// What only members know: a key for what they seal. Never printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Secret(pub Uuid);
+pub struct Secret(pub [u8; 32]);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -157,6 +157,8 @@ pub enum Refused {
     NodeNotFound(HostId),
     #[error("more than {max} {what}")]
     TooMany { what: &'static str, max: usize },
+    #[error(transparent)]
+    Schema(#[from] model::schema::Error),
     #[error("not a valid change: {0}")]
     Invalid(&'static str),
 }
@@ -197,7 +199,7 @@ impl Metadata {
         Metadata {
             epoch: 0,
             cluster_id: Uuid::nil(),
-            secret: Secret(Uuid::nil()),
+            secret: Secret([0; 32]),
             cluster_name: String::new(),
             nodes: Arc::default(),
             voters: Arc::default(),

@@ -32,36 +32,18 @@ use crate::{
 pub const PROPOSALS_MAX: usize = 128;
 /// The largest change, encoded, bytes: a table of thousands of columns.
 pub const CHANGE_BYTES_MAX: usize = 1 << 20;
-/// Entries kept to serve peers that are behind; beyond them a peer gets a snapshot.
-const TAIL_MAX: usize = 256;
-/// Entries in one message, and about how many bytes of them.
-const ENTRIES_MAX: usize = 64;
-const ENTRIES_BYTES_MAX: usize = 1 << 20;
 /// How long a fetch may stay without answer before the next.
 const FETCH_PATIENCE: Duration = Duration::from_millis(300);
 /// How long an accepted value may stay undecided before a voter finishes it: its proposer may have
 /// died. Each voter adds up to as much again by chance, so that they do not all start at once.
 const UNFINISHED_MIN: Duration = Duration::from_millis(1_500);
 
-/// What became of a proposed change.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is entry `epoch` of the log, and applied here.
-    Applied {
-        /// Its epoch.
-        epoch: u64,
-    },
-    /// It does not fit, and a quorum confirmed what it was checked against. Nothing has changed.
-    Refused(Refused),
-    /// No quorum answered in time, and nobody was asked to accept it: it never happens. Safe to
-    /// propose again.
-    TimedOut,
-    /// Voters were asked to accept it, and no quorum answered in time: it may yet be chosen. Look at
-    /// the schema before proposing it again.
-    Unknown,
-    /// Too many proposals wait already. Nothing has changed; try later.
-    Overloaded,
-}
+mod pending;
+mod tail;
+
+pub use pending::Outcome;
+use pending::{Pending, tell};
+use tail::Tail;
 
 /// The log of one node.
 #[derive(Debug)]
@@ -70,7 +52,7 @@ pub struct MetadataLog {
     patience: Patience,
     rounds: Rounds,
     metadata: Arc<Metadata>,
-    tail: VecDeque<Entry>,
+    tail: Tail,
     /// Who decides epoch 1; afterwards the metadata says who votes.
     founders: Electorate,
     acceptor: Acceptor<Proposal>,
@@ -78,16 +60,6 @@ pub struct MetadataLog {
     queue: VecDeque<Pending>,
     driving: Option<Driving>,
     fetch_at: Duration,
-}
-
-#[derive(Debug)]
-struct Pending {
-    /// `None` for the node's own proposals.
-    request: Option<u64>,
-    proposal: Proposal,
-    deadline: Option<Duration>,
-    /// The last epoch for which voters were asked to accept it.
-    asked_epoch: u64,
 }
 
 /// The round of Paxos that is going on for the next epoch.
@@ -119,7 +91,7 @@ impl MetadataLog {
             patience,
             rounds,
             metadata: Arc::new(Metadata::unfounded()),
-            tail: VecDeque::new(),
+            tail: Tail::default(),
             founders: Electorate::default(),
             acceptor: Acceptor::default(),
             unfinished_at: None,
@@ -142,7 +114,7 @@ impl MetadataLog {
                     if log.metadata.epoch < entry.epoch {
                         log.metadata = Arc::new(log.metadata.apply(&entry));
                     }
-                    log.remember(entry);
+                    log.tail.push(entry);
                 }
             }
         }
@@ -161,7 +133,7 @@ impl MetadataLog {
         if self.metadata.is_founded() {
             records.push(Record::Snapshot(Box::new(Metadata::clone(&self.metadata))));
         }
-        records.extend(self.tail.iter().cloned().map(Record::Entry));
+        records.extend(self.tail.entries().cloned().map(Record::Entry));
         if self.acceptor.promised.is_some() {
             records.push(self.vote());
         }
@@ -456,7 +428,7 @@ impl MetadataLog {
             };
             tell(&pending, outcome, context);
         }
-        self.remember(entry);
+        self.tail.push(entry);
         self.advance_to(metadata, context);
     }
 
@@ -474,38 +446,11 @@ impl MetadataLog {
         self.queue.remove(index)
     }
 
-    /// Keeps an entry for peers that are behind.
-    fn remember(&mut self, entry: Entry) {
-        if self.tail.back().is_some_and(|last| last.epoch + 1 != entry.epoch) {
-            self.tail.clear();
-        }
-        if self.tail.len() == TAIL_MAX {
-            self.tail.pop_front();
-        }
-        self.tail.push_back(entry);
-    }
-
-    /// Sends what comes after an epoch: entries, or a snapshot where they are gone.
+    /// Sends what comes after an epoch.
     fn serve(&self, to: HostId, after: u64, context: &mut Context<'_>) {
-        let latest = self.metadata.epoch;
-        if latest <= after || to == self.me {
-            return;
+        if after < self.metadata.epoch && to != self.me {
+            context.out.send.push((to, self.tail.after(after, &self.metadata)));
         }
-        let complete = self.tail.back().is_some_and(|last| last.epoch == latest)
-            && self.tail.front().is_some_and(|first| first.epoch <= after + 1);
-        let message = if complete {
-            let mut bytes = 0;
-            let entries = self.tail.iter().filter(|it| after < it.epoch).take(ENTRIES_MAX);
-            let fits = |entry: &&Entry| {
-                let room = bytes <= ENTRIES_BYTES_MAX;
-                bytes += encode(0, *entry).len();
-                room
-            };
-            Message::Entries { entries: entries.take_while(fits).cloned().collect(), latest }
-        } else {
-            Message::Snapshot(Box::new(Metadata::clone(&self.metadata)))
-        };
-        context.out.send.push((to, message));
     }
 
     /// Brings to an end what another proposer began and left.
@@ -526,11 +471,5 @@ impl MetadataLog {
 
     fn vote(&self) -> Record {
         Record::Acceptor { epoch: self.metadata.epoch + 1, acceptor: self.acceptor.clone() }
-    }
-}
-
-fn tell(pending: &Pending, outcome: Outcome, context: &mut Context<'_>) {
-    if let Some(request_id) = pending.request {
-        context.out.events.push(Event::Proposed { request_id, outcome });
     }
 }

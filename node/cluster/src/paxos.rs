@@ -359,3 +359,6 @@ impl<V: Clone> Proposer<V> {
         self.wake_at = now + Duration::from_micros(rng.below(micros));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,6 @@ use crate::{
     message::{Envelope, Message},
     metadata::Change,
     metadata_log::Context,
-    paxos::Electorate,
 };
 
 /// Different refusals that are told; more are the work of a fuzzer.
@@ -179,7 +178,7 @@ impl Cluster {
     pub(super) fn found(&mut self, now: Now, rng: &mut Rng, out: &mut Outbox) {
         let hellos = self.founding.tick(now.mono).into_iter();
         out.send_addr.extend(hellos.map(|(addr, it)| (addr, Message::Hello(Box::new(it)))));
-        self.log.set_founders(self.founding.electorate().unwrap_or_else(Electorate::default));
+        self.log.set_founders(self.founding.electorate().unwrap_or_default());
         if !self.log.has_own_proposal()
             && let Some(found) = self.founding.proposal(now.mono, rng)
         {

@@ -186,10 +186,21 @@ impl Wire for Keyspace {
     }
 }
 
+impl Wire for Secret {
+    fn put(&self, out: &mut Writer) {
+        out.raw(&self.0);
+    }
+
+    fn get(input: &mut Reader) -> Result<Self, Malformed> {
+        let bytes = input.raw(32, "secret")?;
+        <[u8; 32]>::try_from(&bytes[..]).map(Secret).map_err(|_| input.malformed("secret"))
+    }
+}
+
 impl Wire for Found {
     fn put(&self, out: &mut Writer) {
         self.cluster_id.put(out);
-        self.secret.0.put(out);
+        self.secret.put(out);
         self.cluster_name.put(out);
         put_all(out, self.nodes.iter());
         put_all(out, self.voters.iter());
@@ -198,7 +209,7 @@ impl Wire for Found {
     fn get(input: &mut Reader) -> Result<Self, Malformed> {
         Ok(Found {
             cluster_id: Uuid::get(input)?,
-            secret: Secret(Uuid::get(input)?),
+            secret: Secret::get(input)?,
             cluster_name: String::get(input)?,
             nodes: get_all(input, "nodes")?,
             voters: get_all(input, "voters")?,
@@ -305,7 +316,7 @@ impl Wire for Metadata {
     fn put(&self, out: &mut Writer) {
         out.uint(self.epoch);
         self.cluster_id.put(out);
-        self.secret.0.put(out);
+        self.secret.put(out);
         self.cluster_name.put(out);
         put_all(out, self.nodes.values());
         put_all(out, self.voters.iter());
@@ -318,7 +329,7 @@ impl Wire for Metadata {
         let mut metadata = Metadata {
             epoch: input.uint("epoch")?,
             cluster_id: Uuid::get(input)?,
-            secret: Secret(Uuid::get(input)?),
+            secret: Secret::get(input)?,
             cluster_name: String::get(input)?,
             ..Metadata::unfounded()
         };

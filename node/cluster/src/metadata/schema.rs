@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use model::{Keyspace, Schema, Table, schema::Replication};
+use model::{
+    Keyspace, Schema, Table,
+    schema::{Replication, check_keyspace, check_table},
+};
 
 use super::{COLUMNS_MAX, Change, KEYSPACES_MAX, Metadata, Refused, TABLES_MAX};
 
@@ -18,9 +21,10 @@ pub(super) fn check(metadata: &Metadata, change: &Change) -> Result<(), Refused>
             if schema.keyspaces.contains_key(&keyspace.name) {
                 return Err(Refused::KeyspaceExists(keyspace.name.clone()));
             }
-            if !keyspace.tables.is_empty() || keyspace.name.is_empty() {
-                return Err(Refused::Invalid("a new keyspace with tables or without a name"));
+            if !keyspace.tables.is_empty() {
+                return Err(Refused::Invalid("a new keyspace with tables"));
             }
+            check_keyspace(keyspace)?;
             if schema.keyspaces.len() >= KEYSPACES_MAX {
                 return Err(Refused::TooMany { what: "keyspaces", max: KEYSPACES_MAX });
             }
@@ -116,19 +120,10 @@ fn check_new_table(schema: &Schema, table: &Table) -> Result<(), Refused> {
 }
 
 fn check_columns(table: &Table) -> Result<(), Refused> {
-    if table.partition_key.is_empty() || table.name.is_empty() {
-        return Err(Refused::Invalid("a table without partition key or name"));
-    }
-    let count = table.columns().count();
-    if count > COLUMNS_MAX {
+    if COLUMNS_MAX < table.columns().count() {
         return Err(Refused::TooMany { what: "columns of a table", max: COLUMNS_MAX });
     }
-    let names: BTreeSet<_> = table.columns().map(|it| it.name.as_str()).collect();
-    let ids: BTreeSet<_> = table.columns().map(|it| it.id).collect();
-    if names.len() < count || ids.len() < count {
-        return Err(Refused::Invalid("two columns with one name or id"));
-    }
-    Ok(())
+    Ok(check_table(table)?)
 }
 
 fn check_replication(metadata: &Metadata, replication: &Replication) -> Result<(), Refused> {
