@@ -1,21 +1,70 @@
 //! The ready-made driver of the background jobs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sys::Blocking;
 use tokio::sync::watch;
 
-use crate::Engine;
+use crate::{Engine, Lane};
 
-/// Runs the engine's jobs until `shutdown` is true: log syncs, flushes and compactions each in a
-/// lane of their own, so that a sync never queues behind a compaction. `blocking` needs room for
-/// three jobs at once, beside whatever else it runs: a pool of its own is best.
+/// Before a job that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Runs the engine's jobs until `shutdown` is true or its sender is gone: log syncs, flushes and
+/// compactions each in a lane of their own, so that a sync never queues behind a compaction.
+/// `blocking` needs room for three jobs at once, beside whatever else it runs: a pool of its own is
+/// best.
 ///
 /// After it returns nothing resolves tickets: close the engine first ([`Engine::close`]).
 pub async fn background(
-    _engine: Engine,
-    _blocking: Arc<dyn Blocking>,
-    _shutdown: watch::Receiver<bool>,
+    engine: Engine,
+    blocking: Arc<dyn Blocking>,
+    shutdown: watch::Receiver<bool>,
 ) {
-    unimplemented!()
+    let lane = |lane| drive(engine.clone(), lane, Arc::clone(&blocking), shutdown.clone());
+    tokio::join!(biased; lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction));
+}
+
+async fn drive(
+    engine: Engine,
+    lane: Lane,
+    blocking: Arc<dyn Blocking>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            biased;
+            // An error: the sender is gone, which says the same.
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = due(&engine, lane) => {}
+        }
+        while let Some(job) = engine.next_job(lane) {
+            if let Err(error) = blocking.run(job).await {
+                tracing::debug!(?lane, %error, "background work ends");
+                return;
+            }
+            if engine.take_failed(lane) {
+                tokio::select! {
+                    biased;
+                    _ = shutdown.wait_for(|stop| *stop) => return,
+                    () = tokio::time::sleep(RETRY) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Resolves when there may be work in `lane`.
+async fn due(engine: &Engine, lane: Lane) {
+    match (lane, engine.sync_period()) {
+        (Lane::Log, Some(period)) => {
+            tokio::select! {
+                biased;
+                () = engine.work(lane) => {}
+                () = tokio::time::sleep(period) => {}
+            }
+        }
+        (Lane::Log | Lane::Flush | Lane::Compaction, _) => engine.work(lane).await,
+    }
 }

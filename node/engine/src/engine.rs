@@ -1,23 +1,33 @@
 //! The engine: the public verbs.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use model::{
-    TableId,
-    read::{Answer, Command},
+use model::read::{Answer, Command};
+use model::{Mutation, TableId};
+use sys::{Blocking, Clock, Disk, Job, Step};
+use tokio::sync::oneshot;
+
+use crate::cache::Halt;
+use crate::compaction::run::Merging;
+use crate::flush::{Flush, LaneJob, Work};
+use crate::inner::Inner;
+use crate::manifest::Op;
+use crate::memtable::Memtable;
+use crate::read::Scan;
+use crate::stats::count;
+use crate::table::Table;
+use crate::{
+    Cold, CommitlogSync, Error, Options, Read, Recovery, Stats, TableShape, TableStats, Ticket,
+    recovery,
 };
-use sys::{Blocking, Clock, Disk, Job};
 
-use crate::{Error, Options, Read, Recovery, Stats, TableShape, Ticket};
-
-/// One node's storage. Clones share it; it is closed when told so, or when the last clone goes.
+/// One node's storage. Clones share it; its files are unlocked when the last clone is gone.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
 }
-
-struct Inner;
 
 /// The kinds of background jobs. At most one job of each runs at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,61 +44,96 @@ impl Engine {
     /// Opens the data directory, creating it if absent, and replays the log. Blocks: run it before
     /// serving, or through [`sys::run_fn`].
     ///
-    /// `tables` are those of the schema. Tables that the directory holds beyond them stay and are named in
-    /// [`Recovery::unlisted`].
+    /// `tables` are those of the schema. Tables that the directory holds beyond them stay and are
+    /// named in [`Recovery::unlisted`].
     ///
     /// # Errors
-    /// `Locked`, `NewerFormat`, `Corrupt` (nothing is changed then), `DiskFull`, `Io`.
+    /// `Locked`, `NewerFormat`, `Corrupt` (nothing is removed then), `DiskFull`, `Io`.
     pub fn open(
-        _options: Options,
-        _disk: Arc<dyn Disk>,
-        _clock: Arc<dyn Clock>,
-        _tables: Vec<TableShape>,
+        options: Options,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        tables: Vec<TableShape>,
     ) -> Result<(Engine, Recovery), Error> {
-        unimplemented!()
+        let (inner, recovery) = recovery::open(options, disk, clock, tables)?;
+        Ok((Engine { inner }, recovery))
     }
 
     /// Creates a table, durably; changes its shape if it is there already. Blocks for an fsync.
     ///
     /// # Errors
     /// `Closed`, `DiskFull`, `Io`.
-    pub fn create_table(&self, _shape: TableShape) -> Result<(), Error> {
-        unimplemented!()
+    pub fn create_table(&self, shape: TableShape) -> Result<(), Error> {
+        self.inner.create_table(shape)
     }
 
     /// Changes the shape of a table, durably. Blocks for an fsync.
     ///
     /// # Errors
     /// `UnknownTable`, `Closed`, `DiskFull`, `Io`.
-    pub fn alter_table(&self, _shape: TableShape) -> Result<(), Error> {
-        unimplemented!()
+    pub fn alter_table(&self, shape: TableShape) -> Result<(), Error> {
+        self.inner.table(shape.id)?;
+        self.inner.create_table(shape)
     }
 
-    /// Removes a table: what it holds on disk moves to `snapshots/dropped-<id>-<micros>/`, what is only in
-    /// memory is gone. No log replay brings it back. Blocks. Of an unknown table: nothing to do.
+    /// Removes a table: what it holds on disk moves to `snapshots/dropped-<id>-<micros>/`, what is
+    /// only in memory is gone. No log replay brings it back. Blocks. Of an unknown table: nothing to
+    /// do.
     ///
     /// # Errors
     /// `Closed`, `DiskFull`, `Io`.
-    pub fn drop_table(&self, _table: TableId) -> Result<(), Error> {
-        unimplemented!()
+    pub fn drop_table(&self, table: TableId) -> Result<(), Error> {
+        self.inner.drop_table(table)
     }
 
-    /// Empties a table, after a snapshot of its sstables in `snapshots/truncated-<id>-<micros>/`. No log replay
-    /// brings the rows back; writes that begin after this call stay. Blocks.
+    /// Empties a table, after a snapshot of its sstables in `snapshots/truncated-<id>-<micros>/`. No
+    /// log replay brings the rows back; writes that begin after this call stay. Blocks.
     ///
     /// # Errors
     /// `UnknownTable`, `Closed`, `DiskFull`, `Io`.
-    pub fn truncate(&self, _table: TableId) -> Result<(), Error> {
-        unimplemented!()
+    pub fn truncate(&self, table: TableId) -> Result<(), Error> {
+        self.inner.truncate(table)
     }
 
     /// Takes in one encoded [`model::Mutation`]: atomic, and isolated from every read. It is visible
-    /// at once and durable when the ticket resolves. Never blocks on the disk.
+    /// at once and durable when the ticket resolves. Never waits for the disk.
     ///
     /// # Errors
-    /// Nothing was written: `Malformed`, `TooLarge`, `UnknownTable`, `Overloaded`, `DiskFull`, `LogFailed`, `Closed`.
-    pub fn apply(&self, _mutation: Bytes) -> Result<Ticket, Error> {
-        unimplemented!()
+    /// Nothing was written: `Malformed`, `TooLarge`, `UnknownTable`, `Overloaded`, `DiskFull`,
+    /// `LogFailed`, `Closed`.
+    pub fn apply(&self, mutation: Bytes) -> Result<Ticket, Error> {
+        let inner = &self.inner;
+        inner.refuse_closed()?;
+        // Copied, so that a memtable keeps a mutation and not the network buffer that it came in.
+        let own = Bytes::copy_from_slice(&mutation);
+        let Mutation { table, partition } = Mutation::decode(own)?;
+        let table = inner.table(table)?;
+        let (bytes, max) = (inner.memtable_bytes(), inner.options.memtable_bytes);
+        if max < bytes {
+            inner.wake(Lane::Flush);
+            return Err(Error::Overloaded { what: "memtables", bytes, max });
+        }
+        let durable = table.shape().durable;
+        let version = table.write_into();
+        if version.dropped {
+            return Err(Error::UnknownTable(table.id));
+        }
+        let (ticket, due) = if durable {
+            version.active.set_logged();
+            inner.log.append(&mutation)?
+        } else {
+            (Ticket::done(), false)
+        };
+        inner.grow_memtables(version.active.apply(partition));
+        drop(version);
+        count(&inner.counters.writes);
+        if due {
+            inner.wake(Lane::Log);
+        }
+        if inner.wants_flush() {
+            inner.wake(Lane::Flush);
+        }
+        Ok(ticket)
     }
 
     /// Reads, from memory as far as that goes.
@@ -96,12 +141,24 @@ impl Engine {
     /// `limits.rows_per_partition` cuts a partition without setting `stopped_at`: an answer's
     /// partition with that many live rows may have more behind its last one. A limit of zero counts
     /// as one. Static rows and partition deletions are in every answer that touches the partition,
-    /// also after `resume`.
+    /// also after `resume`. A read that met too many range tombstones may stop at the start of one:
+    /// `stopped_at` is then no row's clustering, and as good a place to resume.
     ///
     /// # Errors
-    /// `UnknownTable`, `Closed`, `Corrupt` for a block whose checksum is wrong, `Io`.
-    pub fn read(&self, _command: &Command) -> Result<Read, Error> {
-        unimplemented!()
+    /// `UnknownTable`, `Corrupt` for a block whose checksum is wrong, `Io`.
+    pub fn read(&self, command: &Command) -> Result<Read, Error> {
+        let inner = &self.inner;
+        let table = inner.table(command.table)?;
+        count(&inner.counters.reads);
+        let mut scan = Scan::new(&table.version(), command);
+        match scan.in_memory(&inner.cache) {
+            Ok(answer) => Ok(Read::Ready(answer)),
+            Err(Halt::Miss) => {
+                count(&inner.counters.reads_cold);
+                Ok(Read::Cold(Cold::new(scan, Arc::clone(&inner.cache))))
+            }
+            Err(Halt::Failed(error)) => Err(error),
+        }
     }
 
     /// Reads, and goes to the disk on `blocking` where it must.
@@ -110,21 +167,57 @@ impl Engine {
     /// As `read`; `Stopped` when `blocking` shuts down.
     pub async fn read_with(
         &self,
-        _command: &Command,
-        _blocking: &dyn Blocking,
+        command: &Command,
+        blocking: &dyn Blocking,
     ) -> Result<Answer, Error> {
-        unimplemented!()
+        match self.read(command)? {
+            Read::Ready(answer) => Ok(answer),
+            Read::Cold(cold) => {
+                let (job, answer) = cold.split();
+                run(blocking, job, answer).await
+            }
+        }
     }
 
     /// The next thing to do in `lane`, if there is any and none is running. The lane is free again
     /// when the job is dropped.
-    pub fn next_job(&self, _lane: Lane) -> Option<Box<dyn Job>> {
-        unimplemented!()
+    pub fn next_job(&self, lane: Lane) -> Option<Box<dyn Job>> {
+        let inner = &self.inner;
+        let guard = inner.try_lane(lane)?;
+        match lane {
+            Lane::Log => {
+                let work = inner.log.is_dirty().then(|| SyncLog { inner: Arc::clone(inner) });
+                quiet(guard, work)
+            }
+            Lane::Flush => {
+                let work = inner.choose_flush();
+                quiet(guard, work.map(|(table, memtable)| self.flushing(&table, memtable)))
+            }
+            Lane::Compaction => {
+                let work = inner.choose_compaction();
+                quiet(guard, work.map(|(table, it)| Merging::new(Arc::clone(inner), table, it)))
+            }
+        }
     }
 
     /// Resolves when `lane` may have something to do.
-    pub async fn work(&self, _lane: Lane) {
-        unimplemented!()
+    pub async fn work(&self, lane: Lane) {
+        self.inner.work(lane).await;
+    }
+
+    /// Runs all background work that is due, on this thread: for tests and tools without a driver.
+    ///
+    /// # Errors
+    /// None of its own: jobs that fail are counted, and this stops there.
+    pub fn run_jobs(&self) {
+        for lane in [Lane::Log, Lane::Flush, Lane::Compaction] {
+            while let Some(mut job) = self.next_job(lane) {
+                while job.step() == Step::More {}
+                if self.inner.take_failed(lane) {
+                    break;
+                }
+            }
+        }
     }
 
     /// Writes what is in memory of `table` (all tables for `None`) to sstables, on `blocking`.
@@ -133,10 +226,25 @@ impl Engine {
     /// `UnknownTable`, `DiskFull`, `Io`: what was not written stays in memory and in the log.
     pub async fn flush(
         &self,
-        _table: Option<TableId>,
-        _blocking: &dyn Blocking,
+        table: Option<TableId>,
+        blocking: &dyn Blocking,
     ) -> Result<(), Error> {
-        unimplemented!()
+        for table in self.some_tables(table)? {
+            let mut wanted = self.inner.freeze(&table);
+            loop {
+                let guard = self.inner.lane(Lane::Flush).await;
+                // The oldest first: the log's mark moves with each.
+                let frozen = table.version().frozen.clone();
+                wanted.retain(|it| frozen.iter().any(|frozen| Arc::ptr_eq(it, frozen)));
+                let (false, Some(oldest)) = (wanted.is_empty(), frozen.into_iter().next()) else {
+                    break;
+                };
+                let (sender, receiver) = oneshot::channel();
+                let job = LaneJob::new(self.flushing(&table, oldest), guard, Some(sender));
+                run(blocking, Box::new(job), receiver).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Merges all sstables of `table` (of each table for `None`) into one, on `blocking`.
@@ -145,10 +253,21 @@ impl Engine {
     /// `UnknownTable`, `DiskFull`, `Corrupt`, `Io`: the old sstables stay.
     pub async fn compact(
         &self,
-        _table: Option<TableId>,
-        _blocking: &dyn Blocking,
+        table: Option<TableId>,
+        blocking: &dyn Blocking,
     ) -> Result<(), Error> {
-        unimplemented!()
+        for table in self.some_tables(table)? {
+            let guard = self.inner.lane(Lane::Compaction).await;
+            let inputs = table.version().sstables.clone();
+            if inputs.is_empty() {
+                continue;
+            }
+            let (sender, receiver) = oneshot::channel();
+            let work = Merging::new(Arc::clone(&self.inner), table, inputs);
+            let job = LaneJob::new(work, guard, Some(sender));
+            run(blocking, Box::new(job), receiver).await?;
+        }
+        Ok(())
     }
 
     /// Refuses writes from now on, flushes everything, syncs the log and marks the directory clean.
@@ -156,12 +275,125 @@ impl Engine {
     ///
     /// # Errors
     /// As `flush`; what was acknowledged is safe in any case.
-    pub async fn close(&self, _blocking: &dyn Blocking) -> Result<(), Error> {
-        unimplemented!()
+    pub async fn close(&self, blocking: &dyn Blocking) -> Result<(), Error> {
+        if self.inner.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let guard = self.inner.lane(Lane::Log).await;
+        let (sender, receiver) = oneshot::channel();
+        let work = SyncLog { inner: Arc::clone(&self.inner) };
+        run(blocking, Box::new(LaneJob::new(work, guard, Some(sender))), receiver).await?;
+        self.flush(None, blocking).await?;
+        let inner = Arc::clone(&self.inner);
+        let mark = move || {
+            let mut manifest = inner.manifest();
+            inner.release_log(&mut manifest)?;
+            manifest.edit(vec![Op::Clean(true)])
+        };
+        sys::run_fn(blocking, mark).await?
     }
 
     /// The counters.
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        let inner = &self.inner;
+        let counters = &inner.counters;
+        let load = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
+        let (segments, commitlog_bytes) = inner.log.size();
+        let tables = inner.all_tables();
+        Stats {
+            memtable_bytes: inner.memtable_bytes(),
+            frozen_bytes: tables.iter().map(|it| it.version().frozen_bytes()).sum(),
+            segments,
+            commitlog_bytes,
+            fsync: counters.fsync.snapshot(),
+            writes: load(&counters.writes),
+            reads: load(&counters.reads),
+            reads_cold: load(&counters.reads_cold),
+            cache_hits: load(&counters.cache_hits),
+            cache_misses: load(&counters.cache_misses),
+            cache_bytes: inner.cache.bytes(),
+            flushes: load(&counters.flushes),
+            compactions: load(&counters.compactions),
+            compactions_pending: inner.pending_compactions(),
+            jobs_failed: load(&counters.jobs_failed),
+            tables: tables.iter().map(|it| (it.id, table_stats(it))).collect(),
+        }
+    }
+
+    /// How long an acknowledged write may stay unsynced, if it may at all.
+    pub(crate) fn sync_period(&self) -> Option<std::time::Duration> {
+        match self.inner.options.commitlog_sync {
+            CommitlogSync::Group | CommitlogSync::Batch => None,
+            CommitlogSync::Periodic(period) => Some(period),
+        }
+    }
+
+    pub(crate) fn take_failed(&self, lane: Lane) -> bool {
+        self.inner.take_failed(lane)
+    }
+
+    fn flushing(&self, table: &Arc<Table>, memtable: Arc<Memtable>) -> Flush {
+        Flush::new(Arc::clone(&self.inner), Arc::clone(table), memtable)
+    }
+
+    fn some_tables(&self, table: Option<TableId>) -> Result<Vec<Arc<Table>>, Error> {
+        match table {
+            Some(id) => Ok(vec![self.inner.table(id)?]),
+            None => Ok(self.inner.all_tables()),
+        }
+    }
+}
+
+fn table_stats(table: &Table) -> TableStats {
+    let version = table.version();
+    let sum =
+        |of: fn(&crate::sstable::Sstable) -> u64| version.sstables.iter().map(|it| of(it)).sum();
+    TableStats {
+        memtable_bytes: version.memtable_bytes(),
+        sstables: version.sstables.len() as u64,
+        sstable_bytes: sum(|it| it.bytes),
+        partitions: sum(|it| it.stats.partitions),
+        rows: sum(|it| it.stats.rows),
+        tombstones: sum(|it| it.stats.tombstones),
+    }
+}
+
+/// A job that nobody waits for.
+fn quiet<W: Work + 'static>(
+    guard: crate::inner::LaneGuard,
+    work: Option<W>,
+) -> Option<Box<dyn Job>> {
+    match work {
+        Some(work) => Some(Box::new(LaneJob::new(work, guard, None))),
+        None => {
+            guard.release_quietly();
+            None
+        }
+    }
+}
+
+async fn run<T>(
+    blocking: &dyn Blocking,
+    job: Box<dyn Job>,
+    answer: oneshot::Receiver<Result<T, Error>>,
+) -> Result<T, Error> {
+    blocking.run(job).await?;
+    answer.await.unwrap_or(Err(Error::Stopped(sys::Stopped::Panicked)))
+}
+
+/// Writes and syncs what waits in the log.
+struct SyncLog {
+    inner: Arc<Inner>,
+}
+
+impl Work for SyncLog {
+    fn advance(&mut self) -> Result<bool, Error> {
+        self.inner.log.sync().map(|()| true)
+    }
+
+    fn give_up(&mut self) {}
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.inner
     }
 }

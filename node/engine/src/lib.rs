@@ -15,15 +15,27 @@
 //! bytes, already in order; what is stored of a partition is always a [`model::Partition`].
 //!
 //! In reading order:
+mod admin;
+mod background;
+mod cache;
+mod commitlog;
+mod compaction;
 mod engine;
 mod error;
+mod flush;
+mod inner;
+mod manifest;
+mod memtable;
+mod merge;
 mod options;
+mod piece;
 mod read;
 mod recovery;
+mod sstable;
 mod stats;
+mod table;
 mod ticket;
-
-mod background;
+mod version;
 
 pub use background::background;
 pub use engine::{Engine, Lane};
@@ -33,3 +45,6 @@ pub use read::{Cold, Read};
 pub use recovery::Recovery;
 pub use stats::{Histogram, Stats, TableStats};
 pub use ticket::Ticket;
+
+#[cfg(test)]
+mod tests;

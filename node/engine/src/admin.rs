@@ -1,0 +1,96 @@
+//! Creating, changing, dropping and emptying tables.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+
+use model::TableId;
+
+use crate::inner::Inner;
+use crate::manifest::Op;
+use crate::table::Table;
+use crate::{Error, TableShape};
+
+impl Inner {
+    pub(crate) fn create_table(&self, shape: TableShape) -> Result<(), Error> {
+        self.refuse_closed()?;
+        let mut manifest = self.manifest();
+        let id = shape.id;
+        if let Ok(table) = self.table(id) {
+            manifest.edit(vec![Op::Table(shape.clone())])?;
+            table.set_shape(shape);
+            return Ok(());
+        }
+        // Whatever the log holds of a table of this id is of one that was dropped.
+        let begins = self.log.position();
+        manifest.edit(vec![Op::Table(shape.clone()), Op::Mark(id, begins)])?;
+        let table = Arc::new(Table::new(&self.options.data_dir, shape, begins, Vec::new()));
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).insert(id, table);
+        Ok(())
+    }
+
+    pub(crate) fn drop_table(&self, id: TableId) -> Result<(), Error> {
+        self.refuse_closed()?;
+        let mut manifest = self.manifest();
+        let Ok(table) = self.table(id) else { return Ok(()) };
+        self.snapshot(&table, "dropped")?;
+        manifest.edit(vec![Op::Drop(id)])?;
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let bytes = table.change(|version| {
+            version.dropped = true;
+            version.sstables.clear();
+            let bytes = version.frozen_bytes();
+            version.frozen.clear();
+            bytes + version.active.bytes()
+        });
+        self.shrink_memtables(bytes);
+        if self.disk.exists(&table.dir)
+            && let Err(error) = self.disk.remove_dir_all(&table.dir)
+        {
+            tracing::warn!(dir = %table.dir.display(), %error, "a dropped table stays behind");
+        }
+        self.release_log(&mut manifest)
+    }
+
+    pub(crate) fn truncate(&self, id: TableId) -> Result<(), Error> {
+        self.refuse_closed()?;
+        // Held to the end: no flush or compaction puts old rows back meanwhile.
+        let mut manifest = self.manifest();
+        let table = self.table(id)?;
+        // All that was written before this line is in what goes, all that is written after stays.
+        table.freeze(|| self.log.position());
+        let version = table.version();
+        self.snapshot(&table, "truncated")?;
+        let mut ops = vec![Op::Mark(id, version.active.begins)];
+        ops.extend(version.sstables.iter().map(|it| Op::Remove(id, it.id)));
+        manifest.edit(ops)?;
+        table.change(|version| {
+            version.frozen.clear();
+            version.sstables.clear();
+        });
+        self.shrink_memtables(version.frozen_bytes());
+        version.sstables.iter().for_each(|it| self.remove_unused(&it.path));
+        self.release_log(&mut manifest)
+    }
+
+    /// Gives the sstables of `table` second names, durably, in a folder of their own.
+    fn snapshot(&self, table: &Table, why: &str) -> Result<Option<PathBuf>, Error> {
+        let version = table.version();
+        if version.sstables.is_empty() {
+            return Ok(None);
+        }
+        let micros = self.clock.wall_micros();
+        let name = format!("{why}-{}-{micros}", table.id.0);
+        let dir = self.options.data_dir.join("snapshots").join(name);
+        let disk = &*self.disk;
+        sys::disk::create_dir_all_durably(disk, &dir).map_err(|it| Error::io(&dir, it))?;
+        for sstable in &version.sstables {
+            let Some(name) = sstable.path.file_name() else { continue };
+            let link = dir.join(name);
+            if !disk.exists(&link) {
+                disk.hard_link(&sstable.path, &link).map_err(|it| Error::io(&link, it))?;
+            }
+        }
+        disk.sync_dir(&dir).map_err(|it| Error::io(&dir, it))?;
+        Ok(Some(dir))
+    }
+}

@@ -1,0 +1,155 @@
+//! Decoded blocks in memory, and how a read gets at those that are not.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+use sys::hash::SeededState;
+
+use crate::Error;
+use crate::sstable::format::Fragment;
+use crate::stats::{Counters, count};
+
+/// An sstable and the number of a block in it.
+pub(crate) type BlockId = (u64, u32);
+
+/// What a block holds, decoded.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// In order of (key, start).
+    pub(crate) fragments: Vec<Fragment>,
+    bytes: u64,
+}
+
+impl Block {
+    pub(crate) fn new(fragments: Vec<Fragment>) -> Block {
+        let bytes = fragments.iter().map(|it| it.part.memory_bytes() as u64).sum();
+        Block { fragments, bytes }
+    }
+}
+
+/// Why a look at a source went no further.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The block is not in memory, and this look may not wait for the disk. Nothing changed.
+    Miss,
+    /// The disk failed, or what it holds is wrong.
+    Failed(Error),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        Halt::Failed(error)
+    }
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<BlockId, Arc<Block>> for ByBytes {
+    fn weight(&self, _id: &BlockId, block: &Arc<Block>) -> u64 {
+        block.bytes.max(1)
+    }
+}
+
+/// The block cache, within its budget.
+pub(crate) struct Cache {
+    blocks: QuickCache<BlockId, Arc<Block>, ByBytes, SeededState>,
+    counters: Arc<Counters>,
+}
+
+impl Cache {
+    pub(crate) fn new(bytes: u64, counters: Arc<Counters>) -> Cache {
+        // A decoded block is a few times its 16 KiB.
+        const BLOCK_BYTES: u64 = 64 << 10;
+        let mut options = OptionsBuilder::new();
+        options
+            .estimated_items_capacity((bytes / BLOCK_BYTES).max(16) as usize)
+            .weight_capacity(bytes)
+            // Sharding must not depend on the machine's cores: a simulation evicts alike everywhere.
+            .shards(if bytes < 64 << 20 { 1 } else { 16 });
+        let blocks = match options.build() {
+            Ok(options) => QuickCache::with_options(
+                options,
+                ByBytes,
+                SeededState::default(),
+                DefaultLifecycle::default(),
+            ),
+            Err(_) => QuickCache::with(
+                16,
+                bytes,
+                ByBytes,
+                SeededState::default(),
+                DefaultLifecycle::default(),
+            ),
+        };
+        Cache { blocks, counters }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.blocks.weight()
+    }
+}
+
+/// The last block that a reader used of each sstable: it is decoded once however small the cache, and however
+/// many tiny partitions share it.
+#[derive(Debug, Default)]
+pub(crate) struct Recent(RefCell<BTreeMap<u64, (u32, Arc<Block>)>>);
+
+/// How a look at sstables may use cache and disk.
+#[derive(Clone, Copy)]
+pub(crate) struct Io<'a> {
+    cache: &'a Cache,
+    recent: &'a Recent,
+    may_wait: bool,
+    fills: bool,
+}
+
+impl<'a> Io<'a> {
+    /// From memory only.
+    pub(crate) fn cached(cache: &'a Cache, recent: &'a Recent) -> Io<'a> {
+        Io { cache, recent, may_wait: false, fills: false }
+    }
+
+    /// From the disk where it must; what it reads is kept.
+    pub(crate) fn waiting(cache: &'a Cache, recent: &'a Recent) -> Io<'a> {
+        Io { cache, recent, may_wait: true, fills: true }
+    }
+
+    /// From the disk; a compaction reads each block once, and must not drive out what readers use.
+    pub(crate) fn passing(cache: &'a Cache, recent: &'a Recent) -> Io<'a> {
+        Io { cache, recent, may_wait: true, fills: false }
+    }
+
+    /// The block `id`, which `read` reads from the disk.
+    pub(crate) fn block(
+        &self,
+        id: BlockId,
+        read: impl FnOnce() -> Result<Block, Error>,
+    ) -> Result<Arc<Block>, Halt> {
+        if let Some((number, block)) = self.recent.0.borrow().get(&id.0)
+            && *number == id.1
+        {
+            return Ok(Arc::clone(block));
+        }
+        let block = match self.cache.blocks.get(&id) {
+            Some(block) => {
+                count(&self.cache.counters.cache_hits);
+                block
+            }
+            None if self.may_wait => {
+                count(&self.cache.counters.cache_misses);
+                let block = Arc::new(read()?);
+                if self.fills {
+                    self.cache.blocks.insert(id, Arc::clone(&block));
+                }
+                block
+            }
+            None => return Err(Halt::Miss),
+        };
+        self.recent.0.borrow_mut().insert(id.0, (id.1, Arc::clone(&block)));
+        Ok(block)
+    }
+}

@@ -1,0 +1,280 @@
+//! The commit log: one for all tables, appended in memory, written and synced in groups.
+//!
+//! ```text
+//!   append ──► batch being filled ─┐ sync: one write, one fdatasync
+//!   append ──►                     ├──► 000…007.log ──► every ticket of the batch resolves
+//!   append ──► (next batch) …      ┘
+//! ```
+//!
+//! An append only copies into a buffer. [`Log::sync`] takes the whole buffer, stamps each record with the
+//! offset that is durable by then, and writes it; meanwhile the next batch fills. The bytes are drawn in
+//! `docs/formats/commit-log.md`.
+
+pub(crate) mod format;
+pub(crate) mod replay;
+mod writer;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sys::{Clock, Disk};
+
+use crate::options::CommitlogSync;
+use crate::stats::Counters;
+use crate::ticket::{Group, Ticket};
+use crate::{Error, Options};
+use writer::Writer;
+
+/// Bytes that wait for the disk at most: two of the largest mutations.
+const BUFFER_BYTES_MAX: u64 = 2 * model::mutation::BYTES_MAX as u64;
+
+/// Bytes that make a periodic log sync before its time.
+const PERIODIC_BYTES: u64 = 1 << 20;
+
+/// A place in the log, ordered in time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Position {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+}
+
+/// The open log.
+pub(crate) struct Log {
+    sync: CommitlogSync,
+    segment_bytes: u64,
+    state: Mutex<State>,
+    // Taken before `state`, and held over the disk's work.
+    writer: Mutex<Writer>,
+    size: Arc<Size>,
+}
+
+/// What is on disk, for whoever must not wait for the writer.
+#[derive(Default)]
+struct Size {
+    segments: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// What appends change.
+struct State {
+    /// Where the next record goes.
+    next: Position,
+    /// Number of the last record.
+    sequence: u64,
+    filling: Batch,
+    /// Full ones, oldest first: of a segment that is full, or refused by a full disk.
+    sealed: VecDeque<Batch>,
+    /// Bytes in all batches, the one being written included.
+    buffered: u64,
+    /// A buffer to fill next: its pages are warm.
+    spare: Vec<u8>,
+    refusal: Option<Error>,
+}
+
+/// Consecutive records of one segment.
+struct Batch {
+    at: Position,
+    bytes: Vec<u8>,
+    group: Arc<Group>,
+}
+
+impl Batch {
+    fn new(at: Position, bytes: Vec<u8>) -> Batch {
+        Batch { at, bytes, group: Arc::default() }
+    }
+}
+
+/// What a new log is made of.
+pub(crate) struct Start {
+    /// The first segment to write; larger than any id that was ever used.
+    pub(crate) segment: u64,
+    /// Number of the last record that exists.
+    pub(crate) sequence: u64,
+    /// Segments that exist, with their lengths, oldest first.
+    pub(crate) segments: Vec<(u64, u64)>,
+}
+
+impl Log {
+    pub(crate) fn new(
+        options: &Options,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        counters: Arc<Counters>,
+        start: Start,
+    ) -> Log {
+        let next = Position { segment: start.segment, offset: format::HEADER_BYTES };
+        let size = Arc::new(Size::default());
+        let writer = Writer::new(options, disk, clock, counters, start.segments, Arc::clone(&size));
+        Log {
+            sync: options.commitlog_sync,
+            segment_bytes: options.segment_bytes,
+            state: Mutex::new(State {
+                next,
+                sequence: start.sequence,
+                filling: Batch::new(next, Vec::new()),
+                sealed: VecDeque::new(),
+                buffered: 0,
+                spare: Vec::new(),
+                refusal: None,
+            }),
+            writer: Mutex::new(writer),
+            size,
+        }
+    }
+
+    /// Takes `payload` in. The answer says whether a sync became due.
+    pub(crate) fn append(&self, payload: &[u8]) -> Result<(Ticket, bool), Error> {
+        let mut state = self.state();
+        state.admit(payload.len())?;
+        let record_bytes = format::RECORD_HEADER_BYTES + payload.len() as u64;
+        let end = state.next.offset + record_bytes;
+        if end > self.segment_bytes && state.next.offset > format::HEADER_BYTES {
+            state.roll();
+        }
+        state.sequence += 1;
+        let sequence = state.sequence;
+        format::put_record(&mut state.filling.bytes, sequence, payload);
+        state.next.offset += record_bytes;
+        state.buffered += record_bytes;
+        let first = state.filling.bytes.len() as u64 == record_bytes;
+        Ok(match self.sync {
+            CommitlogSync::Group | CommitlogSync::Batch => {
+                (Ticket::of(Arc::clone(&state.filling.group)), first)
+            }
+            CommitlogSync::Periodic(_) => (Ticket::done(), state.buffered > PERIODIC_BYTES),
+        })
+    }
+
+    /// Where the next record goes: whatever was appended lies below.
+    pub(crate) fn position(&self) -> Position {
+        self.state().next
+    }
+
+    /// Whether records wait for the disk.
+    pub(crate) fn is_dirty(&self) -> bool {
+        let state = self.state();
+        !matches!(state.refusal, Some(Error::LogFailed))
+            && (!state.sealed.is_empty() || !state.filling.bytes.is_empty())
+    }
+
+    /// Writes and syncs what was appended before this call, and resolves its tickets. A full disk keeps what is
+    /// not written for the next call; any other failure is the end of this log.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = {
+            let mut state = self.state();
+            if let Some(Error::LogFailed) = state.refusal {
+                return Err(Error::LogFailed);
+            }
+            state.take_all()
+        };
+        while let Some(mut batch) = batches.pop_front() {
+            match writer.write(&mut batch) {
+                Ok(()) => {
+                    let mut state = self.state();
+                    state.buffered -= batch.bytes.len() as u64;
+                    state.refusal = None;
+                    batch.bytes.clear();
+                    state.spare = batch.bytes;
+                    drop(state);
+                    batch.group.resolve(Ok(()));
+                }
+                Err(error) => {
+                    batches.push_front(batch);
+                    return Err(self.refuse(error, batches));
+                }
+            }
+        }
+        writer.mark();
+        Ok(())
+    }
+
+    /// Removes the segments below `segment`.
+    pub(crate) fn remove_below(&self, segment: u64) -> Result<(), Error> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).remove_below(segment)
+    }
+
+    /// The oldest segment on disk, if there is any but the one being written.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).oldest()
+    }
+
+    /// Segments on disk, and bytes there or on their way. Never waits for the disk.
+    pub(crate) fn size(&self) -> (u64, u64) {
+        let segments = self.size.segments.load(Ordering::Relaxed);
+        (segments, self.size.bytes.load(Ordering::Relaxed) + self.state().buffered)
+    }
+
+    fn refuse(&self, error: Error, batches: VecDeque<Batch>) -> Error {
+        let mut state = self.state();
+        let refusal = match error {
+            Error::DiskFull { .. } => error.clone(),
+            _ => Error::LogFailed,
+        };
+        tracing::error!(%error, "the commit log refuses writes");
+        batches.iter().for_each(|it| it.group.resolve(Err(refusal.clone())));
+        state.filling.group.resolve(Err(refusal.clone()));
+        state.sealed.iter().for_each(|it| it.group.resolve(Err(refusal.clone())));
+        if !matches!(refusal, Error::LogFailed) {
+            state.put_back(batches);
+        }
+        state.refusal = Some(refusal.clone());
+        refusal
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn admit(&self, bytes: usize) -> Result<(), Error> {
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        let max = model::mutation::BYTES_MAX;
+        if bytes > max {
+            return Err(Error::TooLarge { bytes, max });
+        }
+        if self.buffered > BUFFER_BYTES_MAX {
+            let (bytes, max) = (self.buffered, BUFFER_BYTES_MAX);
+            return Err(Error::Overloaded { what: "commit log buffer", bytes, max });
+        }
+        Ok(())
+    }
+
+    /// Begins the next segment.
+    fn roll(&mut self) {
+        self.next = Position { segment: self.next.segment + 1, offset: format::HEADER_BYTES };
+        let full = std::mem::replace(&mut self.filling, Batch::new(self.next, Vec::new()));
+        if !full.bytes.is_empty() {
+            self.sealed.push_back(full);
+        }
+    }
+
+    fn take_all(&mut self) -> VecDeque<Batch> {
+        let mut batches = std::mem::take(&mut self.sealed);
+        if !self.filling.bytes.is_empty() {
+            let spare = std::mem::take(&mut self.spare);
+            batches.push_back(std::mem::replace(&mut self.filling, Batch::new(self.next, spare)));
+        }
+        batches
+    }
+
+    /// Gives back what the disk had no room for: in front of what came in meanwhile.
+    fn put_back(&mut self, batches: VecDeque<Batch>) {
+        let filling = std::mem::replace(&mut self.filling, Batch::new(self.next, Vec::new()));
+        let newer = std::mem::replace(&mut self.sealed, batches);
+        self.sealed.extend(newer);
+        if !filling.bytes.is_empty() {
+            self.sealed.push_back(filling);
+        }
+    }
+}
+
+/// Where the segments are.
+pub(crate) fn directory(data_dir: &Path) -> PathBuf {
+    data_dir.join("commitlog")
+}

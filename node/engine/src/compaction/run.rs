@@ -1,0 +1,182 @@
+//! Carries out a compaction: merges sstables into one, and forgets what nobody can miss.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use model::{Partition, PartitionKey, Slice};
+
+use crate::Error;
+use crate::cache::{Halt, Io, Recent};
+use crate::flush::{Output, Work};
+use crate::inner::Inner;
+use crate::manifest::Op;
+use crate::merge::{self, Merge, Source};
+use crate::sstable::{Sstable, filter};
+use crate::stats::count;
+use crate::table::Table;
+
+/// Merged pieces between two steps.
+const PIECES_PER_STEP: u32 = 64;
+
+/// Merges `inputs` of one table into one sstable.
+pub(crate) struct Merging {
+    inner: Arc<Inner>,
+    table: Arc<Table>,
+    inputs: Vec<Arc<Sstable>>,
+    sources: Vec<Source>,
+    recent: Recent,
+    output: Option<Output>,
+    next: Bound<PartitionKey>,
+    current: Option<Current>,
+    /// Seconds; the same for all of the merge.
+    now: i64,
+    gc_before: i64,
+}
+
+/// The partition being merged.
+struct Current {
+    merge: Merge,
+    want: Slice,
+    /// The purged head, until something of the partition is written.
+    head: Option<Partition>,
+    max_purgeable: i64,
+}
+
+impl Merging {
+    pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, inputs: Vec<Arc<Sstable>>) -> Merging {
+        let now = inner.clock.wall_micros().div_euclid(1_000_000);
+        let gc_before = now - i64::from(table.shape().gc_grace_seconds);
+        let sources = inputs.iter().cloned().map(Source::Sstable).collect();
+        Merging {
+            inner,
+            table,
+            inputs,
+            sources,
+            recent: Recent::default(),
+            output: None,
+            next: Bound::Unbounded,
+            current: None,
+            now,
+            gc_before,
+        }
+    }
+
+    fn merge_some(&mut self, recent: &Recent) -> Result<bool, Halt> {
+        let inner = Arc::clone(&self.inner);
+        let io = Io::passing(&inner.cache, recent);
+        for _ in 0..PIECES_PER_STEP {
+            if self.current.is_none() && !self.begin_partition(&io)? {
+                return Ok(true);
+            }
+            let Some(current) = &mut self.current else { continue };
+            let Some(output) = &mut self.output else { return Ok(true) };
+            if current.want.start == current.want.end {
+                match current.head.take() {
+                    Some(head) if head.is_empty() => {}
+                    Some(head) => {
+                        output.writer.begin(head);
+                        output.writer.end()?;
+                    }
+                    None => output.writer.end()?,
+                }
+                self.current = None;
+                continue;
+            }
+            let mut piece = current.merge.next(&current.want, &io)?;
+            current.want.start = piece.end.clone();
+            piece.part.purge(self.now, self.gc_before, current.max_purgeable);
+            if piece.part.is_empty() {
+                continue;
+            }
+            if let Some(head) = current.head.take() {
+                output.writer.begin(head);
+            }
+            output.writer.add(piece)?;
+        }
+        Ok(false)
+    }
+
+    fn begin_partition(&mut self, io: &Io) -> Result<bool, Halt> {
+        let Some(key) = merge::next_key(&self.sources, self.next.as_ref(), io)? else {
+            return Ok(false);
+        };
+        let merge = Merge::open(&key, &self.sources, false, usize::MAX, io)?;
+        let max_purgeable = self.max_purgeable(&key);
+        self.current = merge.map(|merge| {
+            let mut head = merge.head().clone();
+            head.purge(self.now, self.gc_before, max_purgeable);
+            let want = Slice::all();
+            Current { merge, want, head: Some(head), max_purgeable }
+        });
+        self.next = Bound::Excluded(key);
+        Ok(true)
+    }
+
+    /// A tombstone of `key` that is at least as new as the answer (microseconds) may shadow something outside of this merge.
+    fn max_purgeable(&self, key: &PartitionKey) -> i64 {
+        let version = self.table.version();
+        let hash = filter::hash(key);
+        let is_input = |it: &Sstable| self.inputs.iter().any(|input| input.id == it.id);
+        let outside = version.sstables.iter().filter(|it| !is_input(it) && it.may_hold(key, hash));
+        let memtables = version.frozen.iter().chain([&version.active]);
+        let memtables = memtables.filter(|it| it.get(key).is_some());
+        let oldest = outside.map(|it| it.stats.timestamp_min).min().unwrap_or(i64::MAX);
+        memtables.map(|it| it.timestamp_min()).fold(oldest, i64::min)
+    }
+
+    /// Puts the output in the inputs' place.
+    fn commit(&mut self) -> Result<(), Error> {
+        let Some(output) = self.output.take() else { return Ok(()) };
+        let path = output.path.clone();
+        let merged = output.finish(&self.inner, &self.table).inspect_err(|_| {
+            self.inner.remove_unused(&path);
+        })?;
+        let mut manifest = self.inner.manifest();
+        let id = self.table.id;
+        let live = manifest.state().tables.get(&id).map(|it| &it.sstables);
+        // Truncated or dropped meanwhile.
+        if !live.is_some_and(|live| self.inputs.iter().all(|it| live.contains(&it.id))) {
+            self.inner.remove_unused(&path);
+            return Ok(());
+        }
+        let mut ops: Vec<Op> = merged.iter().map(|it| Op::Add(id, it.id)).collect();
+        ops.extend(self.inputs.iter().map(|it| Op::Remove(id, it.id)));
+        manifest.edit(ops)?;
+        self.table.change(|version| {
+            version.sstables.retain(|it| !self.inputs.iter().any(|input| input.id == it.id));
+            version.sstables.extend(merged);
+            version.sstables.sort_by_key(|it| it.id);
+        });
+        drop(manifest);
+        self.inputs.iter().for_each(|it| self.inner.remove_unused(&it.path));
+        count(&self.inner.counters.compactions);
+        Ok(())
+    }
+}
+
+impl Work for Merging {
+    fn advance(&mut self) -> Result<bool, Error> {
+        if self.output.is_none() {
+            self.output = Some(Output::create(&self.inner, &self.table)?);
+            return Ok(false);
+        }
+        let recent = std::mem::take(&mut self.recent);
+        let result = self.merge_some(&recent);
+        self.recent = recent;
+        match result {
+            Ok(false) | Err(Halt::Miss) => Ok(false),
+            Ok(true) => self.commit().map(|()| true),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+
+    fn give_up(&mut self) {
+        if let Some(output) = self.output.take() {
+            self.inner.remove_unused(&output.path);
+        }
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}

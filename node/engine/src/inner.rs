@@ -1,0 +1,286 @@
+//! What all clones of an engine share: tables, log, manifest, and the lanes of background work.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use model::TableId;
+use sys::{Clock, Disk, Lock};
+use tokio::sync::Notify;
+
+use crate::cache::Cache;
+use crate::commitlog::{Log, Position};
+use crate::compaction::{self, Choice, SstableMeta, Thresholds};
+use crate::manifest::{Manifest, Op};
+use crate::memtable::Memtable;
+use crate::sstable::Sstable;
+use crate::stats::Counters;
+use crate::table::Table;
+use crate::{Error, Lane, Options};
+
+/// The engine behind its handles.
+pub(crate) struct Inner {
+    pub(crate) options: Options,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) log: Log,
+    pub(crate) closed: AtomicBool,
+    pub(crate) tables: RwLock<BTreeMap<TableId, Arc<Table>>>,
+    lanes: [LaneState; 3],
+    manifest: Mutex<Manifest>,
+    sstable_last: AtomicU64,
+    memtable_bytes: AtomicU64,
+    /// Held until the last handle is gone.
+    _lock: Box<dyn Lock>,
+}
+
+/// What an engine is put together from.
+pub(crate) struct Parts {
+    pub(crate) options: Options,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) log: Log,
+    pub(crate) manifest: Manifest,
+    pub(crate) tables: BTreeMap<TableId, Arc<Table>>,
+    /// The largest sstable id that was ever used.
+    pub(crate) sstable_last: u64,
+    pub(crate) lock: Box<dyn Lock>,
+}
+
+/// One lane.
+#[derive(Default)]
+struct LaneState {
+    busy: AtomicBool,
+    failed: AtomicBool,
+    work: Notify,
+    freed: Notify,
+}
+
+impl Inner {
+    pub(crate) fn new(parts: Parts) -> Inner {
+        let counters = parts.counters;
+        let cache = Arc::new(Cache::new(parts.options.cache_bytes, Arc::clone(&counters)));
+        Inner {
+            options: parts.options,
+            disk: parts.disk,
+            clock: parts.clock,
+            counters,
+            cache,
+            log: parts.log,
+            closed: AtomicBool::new(false),
+            tables: RwLock::new(parts.tables),
+            lanes: Default::default(),
+            manifest: Mutex::new(parts.manifest),
+            sstable_last: AtomicU64::new(parts.sstable_last),
+            memtable_bytes: AtomicU64::new(0),
+            _lock: parts.lock,
+        }
+    }
+
+    /// The table, if it is there.
+    pub(crate) fn table(&self, id: TableId) -> Result<Arc<Table>, Error> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.get(&id).cloned().ok_or(Error::UnknownTable(id))
+    }
+
+    /// Every table, by id.
+    pub(crate) fn all_tables(&self) -> Vec<Arc<Table>> {
+        self.tables.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The manifest. Whoever holds it is the only one who changes which files are live.
+    pub(crate) fn manifest(&self) -> MutexGuard<'_, Manifest> {
+        self.manifest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn refuse_closed(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    pub(crate) fn next_sstable(&self) -> u64 {
+        self.sstable_last.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn memtable_bytes(&self) -> u64 {
+        self.memtable_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn grow_memtables(&self, bytes: u64) {
+        self.memtable_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shrink_memtables(&self, bytes: u64) {
+        self.memtable_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Memtables have grown so far that the largest should be flushed.
+    pub(crate) fn wants_flush(&self) -> bool {
+        self.options.memtable_bytes / 2 <= self.memtable_bytes()
+    }
+
+    /// Removes a file that the manifest does not name. If that fails it is an orphan, and the next start removes it.
+    pub(crate) fn remove_unused(&self, path: &Path) {
+        if let Err(error) = self.disk.remove(path) {
+            tracing::warn!(file = %path.display(), %error, "an unused file stays behind");
+        }
+    }
+
+    /// Gives up the segments that no table needs any more.
+    pub(crate) fn release_log(&self, manifest: &mut Manifest) -> Result<(), Error> {
+        // Looked up before the tables: what is appended meanwhile lies at or above it.
+        let end = self.log.position();
+        let needed = self.all_tables().iter().filter_map(|it| it.log_needed_from()).min();
+        let first = needed.unwrap_or(end).segment;
+        if self.log.oldest().is_some_and(|oldest| oldest < first) {
+            // The manifest first: a segment that is missing must be one that was given up.
+            manifest.edit(vec![Op::LogStart(first)])?;
+            self.log.remove_below(first)?;
+        }
+        Ok(())
+    }
+
+    /// Takes `lane` if it is free.
+    pub(crate) fn try_lane(self: &Arc<Inner>, lane: Lane) -> Option<LaneGuard> {
+        let taken = self.lanes[lane as usize].busy.swap(true, Ordering::AcqRel);
+        (!taken).then(|| LaneGuard { inner: Arc::clone(self), lane, quiet: false })
+    }
+
+    /// Takes `lane` once it is free.
+    pub(crate) async fn lane(self: &Arc<Inner>, lane: Lane) -> LaneGuard {
+        loop {
+            let freed = self.lanes[lane as usize].freed.notified();
+            let mut freed = std::pin::pin!(freed);
+            freed.as_mut().enable();
+            if let Some(guard) = self.try_lane(lane) {
+                return guard;
+            }
+            freed.await;
+        }
+    }
+
+    /// Tells the driver of `lane` to look for work.
+    pub(crate) fn wake(&self, lane: Lane) {
+        self.lanes[lane as usize].work.notify_one();
+    }
+
+    /// Resolves after the next `wake`, or one that nobody has heard yet.
+    pub(crate) async fn work(&self, lane: Lane) {
+        self.lanes[lane as usize].work.notified().await;
+    }
+
+    /// Whether the last job of `lane` failed; asking forgets it.
+    pub(crate) fn take_failed(&self, lane: Lane) -> bool {
+        self.lanes[lane as usize].failed.swap(false, Ordering::AcqRel)
+    }
+
+    /// What to flush next: what is frozen already; the largest memtable when all of them are too large; whatever holds on to the
+    /// oldest segment when the log is too long.
+    pub(crate) fn choose_flush(&self) -> Option<(Arc<Table>, Arc<Memtable>)> {
+        let tables = self.all_tables();
+        let frozen = |table: &Arc<Table>| {
+            Some((Arc::clone(table), Arc::clone(table.version().frozen.first()?)))
+        };
+        if let Some(flush) = tables.iter().find_map(frozen) {
+            return Some(flush);
+        }
+        let full = if self.wants_flush() {
+            tables.iter().max_by_key(|it| it.version().active.bytes())
+        } else if self.options.commitlog_bytes_max < self.log.size().1 {
+            let needed = |it: &&Arc<Table>| it.log_needed_from();
+            tables.iter().filter(|it| needed(it).is_some()).min_by_key(needed)
+        } else {
+            None
+        };
+        let full = full.filter(|it| !it.version().active.is_empty())?;
+        full.freeze(|| self.log.position());
+        frozen(full)
+    }
+
+    /// What to compact next.
+    pub(crate) fn choose_compaction(&self) -> Option<(Arc<Table>, Vec<Arc<Sstable>>)> {
+        self.all_tables().into_iter().find_map(|table| {
+            let thresholds = Thresholds::of(&table.shape())?;
+            let version = table.version();
+            let Choice::Merge(ids) = compaction::choose(&metas(&version.sstables), thresholds)
+            else {
+                return None;
+            };
+            let chosen = version.sstables.iter().filter(|it| ids.contains(&it.id));
+            let inputs = chosen.cloned().collect();
+            Some((table, inputs))
+        })
+    }
+
+    /// How many compactions are due.
+    pub(crate) fn pending_compactions(&self) -> u64 {
+        let pending = |table: &Arc<Table>| {
+            let sstables = metas(&table.version().sstables);
+            Thresholds::of(&table.shape()).map_or(0, |it| compaction::pending(&sstables, it))
+        };
+        self.all_tables().iter().map(pending).sum::<usize>() as u64
+    }
+
+    /// Ends the active memtable of `table` if there is anything in it.
+    pub(crate) fn freeze(&self, table: &Table) -> Vec<Arc<Memtable>> {
+        if !table.version().active.is_empty() {
+            table.freeze(|| self.log.position());
+        }
+        table.version().frozen.clone()
+    }
+
+    /// As `freeze`, when the log is being replayed and has come to `position`.
+    pub(crate) fn freeze_at(&self, table: &Table, position: Position) {
+        table.freeze(|| position);
+    }
+}
+
+fn metas(sstables: &[Arc<Sstable>]) -> Vec<SstableMeta> {
+    sstables.iter().map(|it| SstableMeta { id: it.id, bytes: it.bytes }).collect()
+}
+
+/// A lane taken; free again when dropped.
+pub(crate) struct LaneGuard {
+    inner: Arc<Inner>,
+    lane: Lane,
+    quiet: bool,
+}
+
+impl LaneGuard {
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// The driver should wait a moment before the next job.
+    pub(crate) fn set_failed(&self) {
+        self.inner.lanes[self.lane as usize].failed.store(true, Ordering::Release);
+    }
+}
+
+impl LaneGuard {
+    /// Frees a lane in which there was nothing to do. Its driver is not woken: it is the one who found out.
+    pub(crate) fn release_quietly(mut self) {
+        self.quiet = true;
+    }
+}
+
+impl Drop for LaneGuard {
+    fn drop(&mut self) {
+        let state = &self.inner.lanes[self.lane as usize];
+        state.busy.store(false, Ordering::Release);
+        state.freed.notify_waiters();
+        if self.quiet {
+            return;
+        }
+        // There may be more to do than one job did.
+        state.work.notify_one();
+        match self.lane {
+            Lane::Log => {}
+            Lane::Flush => self.inner.wake(Lane::Compaction),
+            Lane::Compaction => {}
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! One partition from many sources, as one stream of merged pieces, from either end.
+//!
+//! ```text
+//!   memtable   [------- a -------)[--- b ---)
+//!   sstable 9  [-- c --)[-------- d --------)
+//!   merged     [- a+c -)[- a+d --)[-- b+d --)      cut where any source's piece ends
+//! ```
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use model::{Partition, PartitionKey, Slice};
+
+use crate::cache::{Halt, Io};
+use crate::memtable::Memtable;
+use crate::memtable::run::Run;
+use crate::piece::Piece;
+use crate::sstable::{Sstable, filter};
+
+/// Something that holds partitions.
+#[derive(Clone)]
+pub(crate) enum Source {
+    Memtable(Arc<Memtable>),
+    Sstable(Arc<Sstable>),
+}
+
+impl Source {
+    /// The first partition at or behind `from`.
+    pub(crate) fn next_key(
+        &self,
+        from: Bound<&PartitionKey>,
+        io: &Io,
+    ) -> Result<Option<PartitionKey>, Halt> {
+        match self {
+            Source::Memtable(memtable) => Ok(memtable.next(from).map(|(key, _)| key)),
+            Source::Sstable(sstable) => sstable.next_key(from, io),
+        }
+    }
+}
+
+/// The first partition at or behind `from` in any of `sources`.
+pub(crate) fn next_key(
+    sources: &[Source],
+    from: Bound<&PartitionKey>,
+    io: &Io,
+) -> Result<Option<PartitionKey>, Halt> {
+    let mut least: Option<PartitionKey> = None;
+    for source in sources {
+        let next = source.next_key(from, io)?;
+        least = match (least, next) {
+            (Some(least), Some(next)) => Some(least.min(next)),
+            (least, next) => least.or(next),
+        };
+    }
+    Ok(least)
+}
+
+/// One partition of all sources that hold it.
+pub(crate) struct Merge {
+    /// Deletion and statics of the whole partition.
+    head: Partition,
+    inputs: Vec<Input>,
+    reversed: bool,
+    rows_max: usize,
+}
+
+/// One source, and what is left of the last piece it gave.
+struct Input {
+    rows: Rows,
+    left: Option<Piece>,
+}
+
+enum Rows {
+    Memtable(Arc<Run>),
+    Sstable(Arc<Sstable>),
+}
+
+impl Merge {
+    /// Looks for the partition everywhere. `None` if no source holds it. Pieces are asked for with at most `rows_max`
+    /// rows.
+    pub(crate) fn open(
+        key: &PartitionKey,
+        sources: &[Source],
+        reversed: bool,
+        rows_max: usize,
+        io: &Io,
+    ) -> Result<Option<Merge>, Halt> {
+        let mut head = Partition::empty(key.clone());
+        let mut inputs = Vec::new();
+        let hash = filter::hash(key);
+        for source in sources {
+            let rows = match source {
+                Source::Memtable(memtable) => memtable.get(key).map(|run| {
+                    head.merge(run.head().clone());
+                    Rows::Memtable(run)
+                }),
+                Source::Sstable(sstable) if !sstable.may_hold(key, hash) => None,
+                Source::Sstable(sstable) => sstable.head(key, io)?.map(|it| {
+                    head.merge(it);
+                    Rows::Sstable(Arc::clone(sstable))
+                }),
+            };
+            inputs.extend(rows.map(|rows| Input { rows, left: None }));
+        }
+        let found = !inputs.is_empty();
+        Ok(found.then_some(Merge { head, inputs, reversed, rows_max }))
+    }
+
+    /// Partition deletion and statics, without rows.
+    pub(crate) fn head(&self) -> &Partition {
+        &self.head
+    }
+
+    /// The next merged piece, at the near end of `want`: what is still wanted of one slice. Call `jump` before
+    /// going on with another slice.
+    pub(crate) fn next(&mut self, want: &Slice, io: &Io) -> Result<Piece, Halt> {
+        let Merge { head, reversed, rows_max, .. } = self;
+        for input in &mut self.inputs {
+            if input.left.is_none() {
+                input.left = Some(match &input.rows {
+                    Rows::Memtable(run) => run.piece(want, *reversed, *rows_max),
+                    Rows::Sstable(it) => it.piece(&head.key, want, *reversed, *rows_max, io)?,
+                });
+            }
+        }
+        Ok(if self.reversed { self.merge_last(want) } else { self.merge_first(want) })
+    }
+
+    /// Forgets the rest of the pieces.
+    pub(crate) fn jump(&mut self) {
+        self.inputs.iter_mut().for_each(|it| it.left = None);
+    }
+
+    fn merge_first(&mut self, want: &Slice) -> Piece {
+        let ends = self.inputs.iter().filter_map(|it| it.left.as_ref().map(|it| &it.end));
+        let end = ends.min().unwrap_or(&want.end).clone();
+        let taken = self.inputs.iter_mut().filter_map(|input| {
+            let mut piece = input.left.take()?;
+            if end < piece.end {
+                input.left = Some(piece.split_off(&end));
+            }
+            Some(piece.part)
+        });
+        let part = merge_parts(&self.head, taken.collect());
+        Piece { start: want.start.clone(), end, part }
+    }
+
+    fn merge_last(&mut self, want: &Slice) -> Piece {
+        let starts = self.inputs.iter().filter_map(|it| it.left.as_ref().map(|it| &it.start));
+        let start = starts.max().unwrap_or(&want.start).clone();
+        let taken = self.inputs.iter_mut().filter_map(|input| {
+            let mut piece = input.left.take()?;
+            if piece.start < start {
+                let right = piece.split_off(&start);
+                input.left = Some(piece);
+                return Some(right.part);
+            }
+            Some(piece.part)
+        });
+        let part = merge_parts(&self.head, taken.collect());
+        Piece { start, end: want.end.clone(), part }
+    }
+}
+
+/// Merges parts of one interval beneath the partition's deletion, and leaves that deletion out again.
+fn merge_parts(head: &Partition, mut parts: Vec<Partition>) -> Partition {
+    // One source alone is in normal form already, beneath its own deletion.
+    if parts.len() == 1 {
+        return parts.swap_remove(0);
+    }
+    let mut merged = Partition::empty(head.key.clone());
+    merged.deletion = head.deletion;
+    parts.into_iter().for_each(|part| merged.merge(part));
+    merged.deletion = None;
+    merged
+}

@@ -1,0 +1,153 @@
+//! Pieces: what one source knows of one stretch of a partition's clusterings.
+//!
+//! Memtables keep a partition as leaves, sstables as fragments, and both hand out pieces. Each piece
+//! names the half-open interval of clusterings that it speaks for, and holds every row and every range
+//! tombstone (clipped) inside. So pieces of the same interval merge by `model`'s law alone, and
+//! pieces that touch can be joined again.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use model::{Clustering, Partition, RangeTombstone, Row, Slice};
+
+/// What a source knows of `[start, end)`. The part's deletion and statics are those of the whole partition,
+/// where the source keeps them there.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub(crate) start: Bytes,
+    pub(crate) end: Bytes,
+    pub(crate) part: Partition,
+}
+
+/// Above every clustering: their first byte is at most 0xFE.
+pub(crate) fn top() -> Bytes {
+    Bytes::from_static(&[0xFF])
+}
+
+/// The smallest byte string above `bound`.
+pub(crate) fn successor(bound: &[u8]) -> Bytes {
+    let mut next = BytesMut::with_capacity(bound.len() + 1);
+    next.put_slice(bound);
+    next.put_u8(0);
+    next.freeze()
+}
+
+/// Copies what `part`, which speaks for `[part_start, part_end)`, knows of `want`: at most `rows_max` rows,
+/// from the end where the reading begins. Deletion and statics stay behind.
+pub(crate) fn cut(
+    part: &Partition,
+    (part_start, part_end): (&Bytes, &Bytes),
+    want: &Slice,
+    reversed: bool,
+    rows_max: usize,
+) -> Piece {
+    let mut start = part_start.max(&want.start).clone();
+    let mut end = part_end.min(&want.end).clone();
+    let mut from = part.rows.partition_point(|(it, _)| it.0 < start);
+    let mut to = part.rows.partition_point(|(it, _)| it.0 < end);
+    if to - from > rows_max {
+        if reversed {
+            from = to - rows_max;
+            start = part.rows[from].0.0.clone();
+        } else {
+            to = from + rows_max;
+            end = part.rows[to].0.0.clone();
+        }
+    }
+    let mut piece = Partition::empty(part.key.clone());
+    piece.rows.extend_from_slice(&part.rows[from..to]);
+    piece.range_tombstones = clip_ranges(&part.range_tombstones, &start, &end);
+    Piece { start, end, part: piece }
+}
+
+/// The range tombstones inside `[start, end)`.
+fn clip_ranges(ranges: &[RangeTombstone], start: &Bytes, end: &Bytes) -> Vec<RangeTombstone> {
+    let from = ranges.partition_point(|it| it.end <= *start);
+    let inside = ranges[from..].iter().take_while(|it| it.start < *end);
+    let clip = |it: &RangeTombstone| RangeTombstone {
+        start: (&it.start).max(start).clone(),
+        end: (&it.end).min(end).clone(),
+        deletion: it.deletion,
+    };
+    inside.map(clip).collect()
+}
+
+impl Piece {
+    /// Keeps what lies below `at` and returns the rest. `at` lies inside.
+    pub(crate) fn split_off(&mut self, at: &Bytes) -> Piece {
+        let mut right = Partition::empty(self.part.key.clone());
+        let row = self.part.rows.partition_point(|(it, _)| it.0 < *at);
+        right.rows = self.part.rows.split_off(row);
+        let range = self.part.range_tombstones.partition_point(|it| it.end <= *at);
+        right.range_tombstones = self.part.range_tombstones.split_off(range);
+        if let Some(first) = right.range_tombstones.first_mut()
+            && first.start < *at
+        {
+            let left = RangeTombstone { end: at.clone(), ..first.clone() };
+            first.start = at.clone();
+            self.part.range_tombstones.push(left);
+        }
+        let end = std::mem::replace(&mut self.end, at.clone());
+        Piece { start: at.clone(), end, part: right }
+    }
+}
+
+/// Appends rows and range tombstones that lie behind those of `part`.
+pub(crate) fn append(part: &mut Partition, next: Partition) {
+    if part.rows.is_empty() {
+        part.rows = next.rows;
+    } else {
+        part.rows.extend(next.rows);
+    }
+    for it in next.range_tombstones {
+        match part.range_tombstones.last_mut() {
+            Some(last) if last.end == it.start && last.deletion == it.deletion => last.end = it.end,
+            Some(_) | None => part.range_tombstones.push(it),
+        }
+    }
+}
+
+/// About how many bytes a row takes when written.
+pub(crate) fn row_bytes(clustering: &Clustering, row: &Row) -> usize {
+    const ROW: usize = 12;
+    const CELL: usize = 10;
+    let value = |cell: &model::Cell| match &cell.content {
+        model::Content::Live { value } | model::Content::Expiring { value, .. } => value.len(),
+        model::Content::Dead { .. } => 0,
+    };
+    let cells: usize = row.cells.iter().map(|(_, cell)| CELL + value(cell)).sum();
+    ROW + clustering.0.len() + cells
+}
+
+/// About how many bytes a range tombstone takes when written.
+pub(crate) fn range_bytes(range: &RangeTombstone) -> usize {
+    16 + range.start.len() + range.end.len()
+}
+
+/// Tombstones in a row at `now`: its deletion, its marker if expired, its dead and expired cells.
+pub(crate) fn row_tombstones(row: &Row, now: i64) -> u64 {
+    let dead = row.cells.iter().filter(|(_, cell)| cell.value(now).is_none()).count() as u64;
+    let expired = |it: &model::Liveness| it.expiry.is_some_and(|(_, at)| at <= now);
+    dead + u64::from(row.deletion.is_some()) + u64::from(row.liveness.as_ref().is_some_and(expired))
+}
+
+/// Smallest timestamp of anything in `part`, microseconds; `i64::MAX` of nothing.
+pub(crate) fn timestamp_min(part: &Partition) -> i64 {
+    fold_timestamps(part, i64::MAX, i64::min)
+}
+
+/// Largest timestamp of anything in `part`, microseconds; `i64::MIN` of nothing.
+pub(crate) fn timestamp_max(part: &Partition) -> i64 {
+    fold_timestamps(part, i64::MIN, i64::max)
+}
+
+fn fold_timestamps(part: &Partition, none: i64, pick: fn(i64, i64) -> i64) -> i64 {
+    let row = |so_far: i64, row: &Row| {
+        let cells = row.cells.iter().map(|(_, cell)| cell.timestamp);
+        let marker = row.liveness.iter().map(|it| it.timestamp);
+        let deletion = row.deletion.iter().map(|it| it.timestamp);
+        cells.chain(marker).chain(deletion).fold(so_far, pick)
+    };
+    let ranges = part.range_tombstones.iter().map(|it| it.deletion.timestamp);
+    let above = part.deletion.iter().map(|it| it.timestamp).chain(ranges).fold(none, pick);
+    let rows = part.rows.iter().fold(above, |so_far, (_, it)| row(so_far, it));
+    row(rows, &part.static_row)
+}

@@ -1,0 +1,80 @@
+//! Reads: what one answers with, and the job that finishes it on the disk.
+
+mod scan;
+
+use std::sync::Arc;
+
+use model::read::Answer;
+use sys::{Job, Step};
+use tokio::sync::oneshot;
+
+use crate::Error;
+use crate::cache::{Cache, Halt};
+pub(crate) use scan::Scan;
+
+/// A read that was begun.
+pub enum Read {
+    /// Everything was in memory.
+    Ready(Answer),
+    /// Some blocks are not: the rest of the read has to go to the disk.
+    Cold(Cold),
+}
+
+/// A read that has to go to the disk: it goes on where memory ended.
+pub struct Cold {
+    scan: Scan,
+    cache: Arc<Cache>,
+    answer: Option<oneshot::Sender<Result<Answer, Error>>>,
+}
+
+/// Merged pieces between two steps: a piece is a block or less of each source.
+const PIECES_PER_STEP: u32 = 64;
+
+impl Cold {
+    pub(crate) fn new(scan: Scan, cache: Arc<Cache>) -> Cold {
+        Cold { scan, cache, answer: None }
+    }
+
+    /// The job to run, and where its answer comes out. A job that is dropped before its end drops the sender; an
+    /// answer that nobody waits for ends the job.
+    pub fn split(mut self) -> (Box<dyn Job>, oneshot::Receiver<Result<Answer, Error>>) {
+        let (sender, receiver) = oneshot::channel();
+        self.answer = Some(sender);
+        (Box::new(self), receiver)
+    }
+
+    /// Runs the job on this thread.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` for the block that could not be read.
+    pub fn run(mut self) -> Result<Answer, Error> {
+        loop {
+            if let Some(answer) = self.advance() {
+                return answer;
+            }
+        }
+    }
+
+    fn advance(&mut self) -> Option<Result<Answer, Error>> {
+        match self.scan.on_disk(&self.cache, PIECES_PER_STEP) {
+            Ok(answer) => answer.map(Ok),
+            Err(Halt::Failed(error)) => Some(Err(error)),
+            Err(Halt::Miss) => None,
+        }
+    }
+}
+
+impl Job for Cold {
+    fn step(&mut self) -> Step {
+        // Whoever asked may have gone away: then there is nothing left to find out.
+        if self.answer.as_ref().is_none_or(oneshot::Sender::is_closed) {
+            return Step::Done;
+        }
+        let Some(answer) = self.advance() else { return Step::More };
+        if let Some(sender) = self.answer.take() {
+            // The other end may be gone by now.
+            drop(sender.send(answer));
+        }
+        Step::Done
+    }
+}

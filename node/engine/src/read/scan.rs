@@ -1,0 +1,354 @@
+//! A read as a state: it can stop for a block that is not in memory, and go on elsewhere.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use model::read::{Answer, Command, Limits, Position, Target};
+use model::{Partition, PartitionKey, RangeTombstone, Slice, Token};
+
+use crate::cache::{Cache, Halt, Io, Recent};
+use crate::merge::{self, Merge, Source};
+use crate::piece::{self, Piece};
+use crate::version::Version;
+
+/// Rows copied from a source at once at most.
+const PIECE_ROWS_MAX: usize = 256;
+
+/// A read under way.
+pub(crate) struct Scan {
+    sources: Vec<Source>,
+    command: Command,
+    recent: Recent,
+    /// Partitions before are done. `None`: there are no more.
+    next: Option<Bound<PartitionKey>>,
+    current: Option<Current>,
+    answer: Answer,
+    bytes: u64,
+}
+
+/// The partition being read.
+struct Current {
+    merge: Merge,
+    /// What is still wanted, the next one last.
+    slices: Vec<Slice>,
+    /// What was read, in reading direction.
+    parts: Vec<Partition>,
+    live_rows: u64,
+    /// Statics without rows count as a row, unless an earlier page has counted them.
+    counts_statics: bool,
+    /// The last range tombstone met: one that goes on in the next piece counts once.
+    range: Option<RangeTombstone>,
+}
+
+/// What a limit ended.
+enum End {
+    /// The read, at this clustering.
+    Read(Bytes),
+    /// This partition's share of it.
+    Partition(Bytes),
+}
+
+impl Scan {
+    pub(crate) fn new(version: &Version, command: &Command) -> Scan {
+        let mut command = command.clone();
+        let Limits { rows, rows_per_partition, bytes, tombstones } = &mut command.limits;
+        for limit in [rows, rows_per_partition, bytes, tombstones] {
+            // A page that holds nothing never gets ahead.
+            *limit = (*limit).max(1);
+        }
+        let answer = Answer {
+            partitions: Vec::new(),
+            stopped_at: None,
+            tombstones: 0,
+            live_rows: 0,
+            sstables: version.sstables.len() as u32,
+        };
+        let next = first_partition(&command);
+        let sources = version.sources();
+        let recent = Recent::default();
+        Scan { sources, command, recent, next, current: None, answer, bytes: 0 }
+    }
+
+    /// Goes on with what is in memory.
+    pub(crate) fn in_memory(&mut self, cache: &Cache) -> Result<Answer, Halt> {
+        loop {
+            let recent = std::mem::take(&mut self.recent);
+            let result = self.advance(&Io::cached(cache, &recent), u32::MAX);
+            self.recent = recent;
+            if let Some(answer) = result? {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Goes on for `pieces` merged pieces, waiting for the disk. `None` if there is more to do.
+    pub(crate) fn on_disk(&mut self, cache: &Cache, pieces: u32) -> Result<Option<Answer>, Halt> {
+        let recent = std::mem::take(&mut self.recent);
+        let result = self.advance(&Io::waiting(cache, &recent), pieces);
+        self.recent = recent;
+        result
+    }
+
+    /// After `Miss` everything is as it was when the block was asked for: the same call goes on from there.
+    fn advance(&mut self, io: &Io, pieces: u32) -> Result<Option<Answer>, Halt> {
+        for _ in 0..pieces {
+            let Some(current) = &mut self.current else {
+                if !self.begin_partition(io)? {
+                    return Ok(Some(self.finish(None)));
+                }
+                continue;
+            };
+            let Some(want) = current.slices.last() else {
+                if let Some(position) = self.end_partition() {
+                    return Ok(Some(self.finish(Some(position))));
+                }
+                continue;
+            };
+            let piece = current.merge.next(want, io)?;
+            match self.take(piece) {
+                None => {}
+                Some(End::Partition(_)) => {
+                    if let Some(current) = &mut self.current {
+                        current.slices.clear();
+                    }
+                }
+                Some(End::Read(clustering)) => {
+                    let position = self.close_partition(Some(clustering));
+                    return Ok(Some(self.finish(position)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Finds the next partition. `false` if there is none.
+    fn begin_partition(&mut self, io: &Io) -> Result<bool, Halt> {
+        let Some(from) = &self.next else { return Ok(false) };
+        let key = match &self.command.target {
+            Target::One(key) => Some(key.clone()),
+            Target::Range { tokens, .. } => merge::next_key(&self.sources, from.as_ref(), io)?
+                .filter(|key| tokens.start == tokens.end || tokens.contains(key.token)),
+        };
+        let Some(key) = key else { return Ok(false) };
+        let limits = &self.command.limits;
+        let rows_max = limits.rows.min(limits.rows_per_partition).min(PIECE_ROWS_MAX as u64);
+        let reversed = self.command.reversed;
+        let merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
+        self.next = match self.command.target {
+            Target::One(_) => None,
+            Target::Range { .. } => Some(Bound::Excluded(key.clone())),
+        };
+        let Some(merge) = merge else { return Ok(true) };
+        let now = self.command.now;
+        let head = merge.head();
+        self.answer.tombstones += u64::from(head.deletion.is_some());
+        self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
+        let statics = piece::row_bytes(&model::Clustering::default(), &head.static_row);
+        self.bytes += (statics + key.bytes.len()) as u64;
+        let (slices, resumed) = slices_of(&self.command, &key);
+        self.current = Some(Current {
+            merge,
+            slices,
+            parts: Vec::new(),
+            live_rows: 0,
+            counts_statics: !resumed,
+            range: None,
+        });
+        Ok(true)
+    }
+
+    /// Takes the next piece in, and cuts it where a limit is reached.
+    fn take(&mut self, mut piece: Piece) -> Option<End> {
+        let reversed = self.command.reversed;
+        let end = self.count(&piece);
+        if let Some(End::Read(at) | End::Partition(at)) = &end {
+            if reversed {
+                if piece.start < *at {
+                    piece = piece.split_off(at);
+                }
+            } else {
+                let at = piece::successor(at);
+                if at < piece.end {
+                    drop(piece.split_off(&at));
+                }
+            }
+        }
+        let current = self.current.as_mut()?;
+        let want = current.slices.last_mut()?;
+        if reversed {
+            want.end = piece.start.clone();
+        } else {
+            want.start = piece.end.clone();
+        }
+        if want.end <= want.start {
+            current.slices.pop();
+            current.merge.jump();
+        }
+        if !piece.part.is_empty() {
+            current.parts.push(piece.part);
+        }
+        end
+    }
+
+    /// Counts rows and range tombstones in reading direction until a limit is reached.
+    fn count(&mut self, piece: &Piece) -> Option<End> {
+        let current = self.current.as_mut()?;
+        let limits = &self.command.limits;
+        let (mut rows, mut ranges) =
+            (piece.part.rows.iter().peekable(), piece.part.range_tombstones.iter().peekable());
+        let (mut rows_back, mut ranges_back) = (
+            piece.part.rows.iter().rev().peekable(),
+            piece.part.range_tombstones.iter().rev().peekable(),
+        );
+        loop {
+            let (row, range) = if self.command.reversed {
+                next_event(&mut rows_back, &mut ranges_back, |row, range| range < row)
+            } else {
+                next_event(&mut rows, &mut ranges, |row, range| row < range)
+            };
+            let at = if let Some((clustering, row)) = row {
+                self.answer.tombstones += piece::row_tombstones(row, self.command.now);
+                self.bytes += piece::row_bytes(clustering, row) as u64;
+                let live = u64::from(row.is_live(self.command.now));
+                current.live_rows += live;
+                self.answer.live_rows += live;
+                &clustering.0
+            } else if let Some(range) = range {
+                let goes_on = current.range.as_ref().is_some_and(|last| {
+                    last.deletion == range.deletion
+                        && (last.end == range.start || range.end == last.start)
+                });
+                self.answer.tombstones += u64::from(!goes_on);
+                self.bytes += piece::range_bytes(range) as u64;
+                current.range = Some(range.clone());
+                &range.start
+            } else {
+                return None;
+            };
+            let counters = (self.answer.live_rows, self.bytes, self.answer.tombstones);
+            if is_reached(limits, counters) {
+                return Some(End::Read(at.clone()));
+            }
+            if limits.rows_per_partition <= current.live_rows {
+                return Some(End::Partition(at.clone()));
+            }
+        }
+    }
+
+    /// Puts the partition into the answer. The position, if a limit is reached now.
+    fn end_partition(&mut self) -> Option<Position> {
+        if let Some(current) = &self.current
+            && current.counts_statics
+            && current.live_rows == 0
+            && current.merge.head().static_row.has_live_cell(self.command.now)
+        {
+            self.answer.live_rows += 1;
+        }
+        let counters = (self.answer.live_rows, self.bytes, self.answer.tombstones);
+        let position = self.close_partition(None);
+        // After the only partition there is nothing to go on with.
+        position.filter(|_| is_reached(&self.command.limits, counters) && self.next.is_some())
+    }
+
+    /// Puts the partition into the answer, complete up to `clustering`, or wholly.
+    fn close_partition(&mut self, clustering: Option<Bytes>) -> Option<Position> {
+        let current = self.current.take()?;
+        let mut partition = current.merge.head().clone();
+        let mut parts = current.parts;
+        if self.command.reversed {
+            parts.reverse();
+        }
+        parts.into_iter().for_each(|part| piece::append(&mut partition, part));
+        let key = partition.key.clone();
+        if !partition.is_empty() {
+            self.answer.partitions.push(partition);
+        }
+        Some(Position { key, clustering })
+    }
+
+    fn finish(&mut self, stopped_at: Option<Position>) -> Answer {
+        let partitions = std::mem::take(&mut self.answer.partitions);
+        Answer { partitions, stopped_at, ..self.answer.clone() }
+    }
+}
+
+/// The next row or range tombstone, whichever `row_first` says.
+fn next_event<'a, A, B>(
+    rows: &mut std::iter::Peekable<A>,
+    ranges: &mut std::iter::Peekable<B>,
+    row_first: fn(&Bytes, &Bytes) -> bool,
+) -> (Option<A::Item>, Option<B::Item>)
+where
+    A: Iterator<Item = &'a (model::Clustering, model::Row)>,
+    B: Iterator<Item = &'a RangeTombstone>,
+{
+    match (rows.peek(), ranges.peek()) {
+        (Some((clustering, _)), Some(range)) if row_first(&clustering.0, &range.start) => {
+            (rows.next(), None)
+        }
+        (Some(_), None) => (rows.next(), None),
+        (_, Some(_)) => (None, ranges.next()),
+        (None, None) => (None, None),
+    }
+}
+
+/// Whether live rows, bytes or tombstones are used up.
+fn is_reached(limits: &Limits, (live_rows, bytes, tombstones): (u64, u64, u64)) -> bool {
+    limits.rows <= live_rows || limits.bytes <= bytes || limits.tombstones <= tombstones
+}
+
+/// From where on to look for partitions. `None` if there can be none.
+fn first_partition(command: &Command) -> Option<Bound<PartitionKey>> {
+    let resume = command.resume.as_ref();
+    let (tokens, after) = match &command.target {
+        Target::One(key) => {
+            let done = resume.is_some_and(|it| it.clustering.is_none());
+            return (!done).then(|| Bound::Included(key.clone()));
+        }
+        Target::Range { tokens, after } => (tokens, after),
+    };
+    let first = if tokens.start == tokens.end {
+        Bound::Unbounded
+    } else {
+        let token = Token(tokens.start.0.checked_add(1)?);
+        Bound::Included(PartitionKey { token, bytes: Bytes::new() })
+    };
+    // Whatever lies furthest ahead; the rows that are left of a partition lie behind the one before it.
+    let resumed = resume.map(|it| match it.clustering {
+        Some(_) => Bound::Included(it.key.clone()),
+        None => Bound::Excluded(it.key.clone()),
+    });
+    let after = after.as_ref().map(|it| Bound::Excluded(it.clone()));
+    Some(match (resumed, after) {
+        (Some(resumed), Some(after)) if key_of(&after) <= key_of(&resumed) => resumed,
+        (_, Some(after)) => after,
+        (Some(resumed), None) => resumed,
+        (None, None) => first,
+    })
+}
+
+fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
+    match bound {
+        Bound::Included(key) | Bound::Excluded(key) => Some(key),
+        Bound::Unbounded => None,
+    }
+}
+
+/// The slices to read of `key`, the first to read last, and whether an earlier page has begun the partition.
+fn slices_of(command: &Command, key: &PartitionKey) -> (Vec<Slice>, bool) {
+    let mut slices = command.slices.clone();
+    let resume = command.resume.as_ref().filter(|it| it.key == *key);
+    let at = resume.and_then(|it| it.clustering.as_ref());
+    for slice in &mut slices {
+        match at {
+            Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),
+            Some(at) => slice.start = slice.start.clone().max(piece::successor(at)),
+            None => {}
+        }
+    }
+    slices.retain(|it| it.start < it.end);
+    if !command.reversed {
+        slices.reverse();
+    }
+    (slices, at.is_some())
+}

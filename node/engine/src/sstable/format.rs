@@ -1,0 +1,264 @@
+//! The bytes of an sstable: `docs/formats/sstable.md`.
+//!
+//! ```text
+//!   header | block | block | … | index | filter | stats | footer
+//! ```
+//!
+//! Blocks and the three sections behind them are wrapped alike: a codec byte, the raw length, the
+//! payload, and a checksum over file id, offset and all of it, so that bytes of another file or of another
+//! place never pass.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use model::codec::{Malformed, Reader, Writer};
+use model::{Mutation, Partition, PartitionKey, TableId};
+use xxhash_rust::xxh3::Xxh3;
+
+/// Magic, version, file id, checksum.
+pub(crate) const HEADER_BYTES: u64 = 28;
+
+/// Three sections as offset and length, file id, version, checksum, magic.
+pub(crate) const FOOTER_BYTES: u64 = 72;
+
+/// The version written, and the newest that is read.
+pub(crate) const VERSION: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"HELSSTBL";
+
+/// Codec byte, raw length, checksum.
+const WRAP_BYTES: usize = 13;
+
+/// Stored as it is.
+const RAW: u8 = 0;
+/// One lz4 block.
+const LZ4: u8 = 1;
+
+/// The header of file `id`.
+pub(crate) fn header(id: u64) -> [u8; HEADER_BYTES as usize] {
+    let mut bytes = [0; HEADER_BYTES as usize];
+    bytes[..8].copy_from_slice(MAGIC);
+    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[12..20].copy_from_slice(&id.to_le_bytes());
+    let sum = checksum(id, 0, &bytes[..20]);
+    bytes[20..].copy_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// Where a section lies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Extent {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What the last bytes of a file say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Footer {
+    pub(crate) index: Extent,
+    pub(crate) filter: Extent,
+    pub(crate) stats: Extent,
+}
+
+/// Why a footer cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BadFooter {
+    Newer(u32),
+    Corrupt,
+}
+
+impl Footer {
+    /// The footer of file `id`, to lie at `offset`.
+    pub(crate) fn encode(&self, id: u64, offset: u64) -> Bytes {
+        let mut bytes = BytesMut::with_capacity(FOOTER_BYTES as usize);
+        for extent in [self.index, self.filter, self.stats] {
+            bytes.put_u64_le(extent.offset);
+            bytes.put_u64_le(extent.bytes);
+        }
+        bytes.put_u32_le(VERSION);
+        bytes.put_u32_le(0);
+        let sum = checksum(id, offset, &bytes);
+        bytes.put_u64_le(sum);
+        bytes.put_slice(MAGIC);
+        bytes.freeze()
+    }
+
+    /// Reads the footer of file `id` at `offset`.
+    pub(crate) fn decode(bytes: &[u8], id: u64, offset: u64) -> Result<Footer, BadFooter> {
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            u64::from_le_bytes(word)
+        };
+        if bytes.len() as u64 != FOOTER_BYTES || bytes[64..] != *MAGIC {
+            return Err(BadFooter::Corrupt);
+        }
+        if checksum(id, offset, &bytes[..56]) != word(56) {
+            return Err(BadFooter::Corrupt);
+        }
+        let version = word(48) as u32;
+        if VERSION < version {
+            return Err(BadFooter::Newer(version));
+        }
+        let extent = |at: usize| Extent { offset: word(at), bytes: word(at + 8) };
+        Ok(Footer { index: extent(0), filter: extent(16), stats: extent(32) })
+    }
+}
+
+/// Wraps a block or section of file `id` that will lie at `offset`: compressed if that helps.
+pub(crate) fn wrap(raw: &[u8], id: u64, offset: u64, out: &mut Vec<u8>) {
+    let begin = out.len();
+    let compressed = lz4_flex::block::compress(raw);
+    let (codec, payload) =
+        if compressed.len() < raw.len() { (LZ4, &compressed[..]) } else { (RAW, raw) };
+    out.push(codec);
+    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    out.extend_from_slice(payload);
+    let sum = checksum(id, offset, &out[begin..]);
+    out.extend_from_slice(&sum.to_le_bytes());
+}
+
+/// What `wrap` wrapped, or what is wrong with it.
+pub(crate) fn unwrap(bytes: Bytes, id: u64, offset: u64) -> Result<Bytes, &'static str> {
+    if bytes.len() < WRAP_BYTES {
+        return Err("too short");
+    }
+    let body = bytes.slice(..bytes.len() - 8);
+    if bytes[body.len()..] != checksum(id, offset, &body).to_le_bytes() {
+        return Err("its checksum");
+    }
+    // Checked, so the length below is what the writer wrote.
+    let raw_len = u32::from_le_bytes([body[1], body[2], body[3], body[4]]) as usize;
+    let payload = body.slice(5..);
+    match body[0] {
+        RAW if payload.len() == raw_len => Ok(payload),
+        LZ4 => {
+            let raw = lz4_flex::block::decompress(&payload, raw_len).map_err(|_| "its lz4")?;
+            Ok(raw.into())
+        }
+        _ => Err("its codec"),
+    }
+}
+
+fn checksum(id: u64, offset: u64, bytes: &[u8]) -> u64 {
+    let mut sum = Xxh3::new();
+    sum.update(&id.to_le_bytes());
+    sum.update(&offset.to_le_bytes());
+    sum.update(bytes);
+    sum.digest()
+}
+
+/// What a block holds of one partition: the clusterings in `[start, end)`. The one that starts at the empty
+/// string carries partition deletion and statics.
+#[derive(Debug)]
+pub(crate) struct Fragment {
+    pub(crate) start: Bytes,
+    pub(crate) end: Bytes,
+    pub(crate) part: Partition,
+}
+
+/// Appends a fragment to a raw block.
+pub(crate) fn put_fragment(block: &mut Writer, table: TableId, fragment: Fragment) {
+    block.bytes(&fragment.start);
+    block.bytes(&fragment.end);
+    block.bytes(&Mutation { table, partition: fragment.part }.encode());
+}
+
+/// Every fragment of a raw block.
+pub(crate) fn fragments(raw: Bytes) -> Result<Vec<Fragment>, Malformed> {
+    let mut reader = Reader::new(raw);
+    let mut fragments = Vec::new();
+    while !reader.is_done() {
+        let start = reader.bytes("fragment start")?;
+        let end = reader.bytes("fragment end")?;
+        let part = Mutation::decode(reader.bytes("fragment rows")?)?.partition;
+        fragments.push(Fragment { start, end, part });
+    }
+    Ok(fragments)
+}
+
+/// A block by where it begins.
+#[derive(Clone, Debug)]
+pub(crate) struct IndexEntry {
+    /// Partition of its first fragment.
+    pub(crate) key: PartitionKey,
+    /// Where in that partition it begins.
+    pub(crate) start: Bytes,
+    pub(crate) extent: Extent,
+}
+
+/// The index section, raw.
+pub(crate) fn encode_index(entries: &[IndexEntry]) -> Bytes {
+    let mut out = Writer::default();
+    out.uint(entries.len() as u64);
+    for entry in entries {
+        put_key(&mut out, &entry.key);
+        out.bytes(&entry.start);
+        out.uint(entry.extent.offset);
+        out.uint(entry.extent.bytes);
+    }
+    out.finish()
+}
+
+/// Reads the index section.
+pub(crate) fn decode_index(raw: Bytes) -> Result<Vec<IndexEntry>, Malformed> {
+    let mut reader = Reader::new(raw);
+    let count = reader.count(5, "index length")?;
+    let mut entries = Vec::with_capacity(count);
+    for _ in 0..count {
+        let key = read_key(&mut reader)?;
+        let start = reader.bytes("block start")?;
+        let offset = reader.uint("block offset")?;
+        let bytes = reader.uint("block length")?;
+        entries.push(IndexEntry { key, start, extent: Extent { offset, bytes } });
+    }
+    Ok(entries)
+}
+
+/// What is known of an sstable without reading its blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SstableStats {
+    pub(crate) first: PartitionKey,
+    pub(crate) last: PartitionKey,
+    pub(crate) partitions: u64,
+    pub(crate) rows: u64,
+    pub(crate) tombstones: u64,
+    /// Microseconds; of anything in it.
+    pub(crate) timestamp_min: i64,
+    pub(crate) timestamp_max: i64,
+}
+
+impl SstableStats {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Writer::default();
+        put_key(&mut out, &self.first);
+        put_key(&mut out, &self.last);
+        out.uint(self.partitions);
+        out.uint(self.rows);
+        out.uint(self.tombstones);
+        out.int(self.timestamp_min);
+        out.int(self.timestamp_max);
+        out.finish()
+    }
+
+    pub(crate) fn decode(raw: Bytes) -> Result<SstableStats, Malformed> {
+        let mut reader = Reader::new(raw);
+        Ok(SstableStats {
+            first: read_key(&mut reader)?,
+            last: read_key(&mut reader)?,
+            partitions: reader.uint("partitions")?,
+            rows: reader.uint("rows")?,
+            tombstones: reader.uint("tombstones")?,
+            timestamp_min: reader.int("oldest timestamp")?,
+            timestamp_max: reader.int("newest timestamp")?,
+        })
+    }
+}
+
+fn put_key(out: &mut Writer, key: &PartitionKey) {
+    out.int(key.token.0);
+    out.bytes(&key.bytes);
+}
+
+fn read_key(reader: &mut Reader) -> Result<PartitionKey, Malformed> {
+    let token = model::Token(reader.int("token")?);
+    Ok(PartitionKey { token, bytes: reader.bytes("partition key")? })
+}

@@ -1,0 +1,214 @@
+//! Writes an sstable from partitions in order, holding one block, the index and one hash for each partition.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{Partition, PartitionKey, TableId, codec};
+use sys::{Disk, File, Open};
+
+use super::filter::{self, Filter};
+use super::format::{self, Extent, Footer, Fragment, IndexEntry, SstableStats};
+use crate::piece::{self, Piece};
+use crate::{Error, TableShape};
+
+/// Bytes handed to the disk at once.
+const WRITE_BYTES: usize = 128 << 10;
+
+/// Range tombstones in a fragment at most.
+const RANGES_MAX: usize = 512;
+
+/// An sstable being written.
+pub(crate) struct Writer {
+    path: PathBuf,
+    file: Arc<dyn File>,
+    id: u64,
+    table: TableId,
+    bloom_fp: f64,
+    block_bytes: usize,
+    /// Wrapped blocks that are not written yet, and where they will lie.
+    out: Vec<u8>,
+    out_offset: u64,
+    block: codec::Writer,
+    /// Key and start of the block's first fragment.
+    block_begin: Option<(PartitionKey, Bytes)>,
+    open: Option<OpenFragment>,
+    index: Vec<IndexEntry>,
+    hashes: Vec<u64>,
+    stats: Option<SstableStats>,
+}
+
+/// The fragment that rows are added to.
+struct OpenFragment {
+    start: Bytes,
+    part: Partition,
+    bytes: usize,
+}
+
+impl Writer {
+    /// Begins the file `id` at `path`.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        path: &Path,
+        id: u64,
+        shape: &TableShape,
+        block_bytes: usize,
+    ) -> Result<Writer, Error> {
+        let file = disk.open(path, Open::CreateNew).map_err(|it| Error::io(path, it))?;
+        Ok(Writer {
+            path: path.to_path_buf(),
+            file,
+            id,
+            table: shape.id,
+            bloom_fp: shape.bloom_fp,
+            block_bytes,
+            out: format::header(id).to_vec(),
+            out_offset: 0,
+            block: codec::Writer::default(),
+            block_begin: None,
+            open: None,
+            index: Vec::new(),
+            hashes: Vec::new(),
+            stats: None,
+        })
+    }
+
+    /// Begins a partition with its deletion and static row.
+    pub(crate) fn begin(&mut self, head: Partition) {
+        assert!(self.open.is_none(), "the partition before is ended");
+        let stats = self.stats.get_or_insert_with(|| SstableStats {
+            first: head.key.clone(),
+            last: head.key.clone(),
+            partitions: 0,
+            rows: 0,
+            tombstones: 0,
+            timestamp_min: i64::MAX,
+            timestamp_max: i64::MIN,
+        });
+        assert!(stats.partitions == 0 || stats.last < head.key, "partitions ascend");
+        stats.last = head.key.clone();
+        stats.partitions += 1;
+        self.hashes.push(filter::hash(&head.key));
+        let bytes = piece::row_bytes(&model::Clustering::default(), &head.static_row);
+        self.open = Some(OpenFragment { start: Bytes::new(), part: head, bytes });
+    }
+
+    /// Adds the next stretch of the partition; it begins where the last one ended.
+    pub(crate) fn add(&mut self, mut piece: Piece) -> Result<(), Error> {
+        loop {
+            let Some(open) = &mut self.open else { return Ok(()) };
+            let room = self.block_bytes.saturating_sub(self.block.len() + open.bytes);
+            let Some((bound, bytes)) = cut_point(&piece.part, room) else {
+                open.bytes +=
+                    piece.part.rows.iter().map(|(c, row)| piece::row_bytes(c, row)).sum::<usize>();
+                open.bytes +=
+                    piece.part.range_tombstones.iter().map(piece::range_bytes).sum::<usize>();
+                piece::append(&mut open.part, piece.part);
+                return Ok(());
+            };
+            let rest = piece.split_off(&bound);
+            open.bytes += bytes;
+            piece::append(&mut open.part, piece.part);
+            let key = open.part.key.clone();
+            self.end_fragment(bound.clone());
+            self.end_block()?;
+            self.open = Some(OpenFragment { start: bound, part: Partition::empty(key), bytes: 0 });
+            piece = rest;
+        }
+    }
+
+    /// Ends the partition.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        let is_tail = self.open.as_ref().is_some_and(|it| !it.start.is_empty());
+        self.end_fragment(piece::top());
+        // The last block of a large partition is its own: tiny ones are packed with each other.
+        if is_tail || self.block_bytes <= self.block.len() {
+            self.end_block()?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the file so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.out_offset + self.out.len() as u64
+    }
+
+    /// Writes what is left and syncs the file. `false` if there was no partition at all: then there is no sstable.
+    pub(crate) fn finish(mut self) -> Result<bool, Error> {
+        self.end_block()?;
+        let Some(stats) = self.stats.take() else { return Ok(false) };
+        let index = self.section(&format::encode_index(&self.index));
+        let filter = self.section(&Filter::build(&self.hashes, self.bloom_fp).encode());
+        let stats = self.section(&stats.encode());
+        let footer = Footer { index, filter, stats }.encode(self.id, self.bytes());
+        self.out.extend_from_slice(&footer);
+        self.write_out()?;
+        self.file.sync().map_err(|it| Error::io(&self.path, it))?;
+        Ok(true)
+    }
+
+    fn end_fragment(&mut self, end: Bytes) {
+        let Some(OpenFragment { start, part, .. }) = self.open.take() else { return };
+        if let Some(stats) = &mut self.stats {
+            stats.count(&part);
+        }
+        self.block_begin.get_or_insert_with(|| (part.key.clone(), start.clone()));
+        format::put_fragment(&mut self.block, self.table, Fragment { start, end, part });
+    }
+
+    fn end_block(&mut self) -> Result<(), Error> {
+        let Some((key, start)) = self.block_begin.take() else { return Ok(()) };
+        let raw = std::mem::take(&mut self.block).finish();
+        let extent = self.section(&raw);
+        self.index.push(IndexEntry { key, start, extent });
+        if self.out.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    fn section(&mut self, raw: &[u8]) -> Extent {
+        let offset = self.bytes();
+        format::wrap(raw, self.id, offset, &mut self.out);
+        Extent { offset, bytes: self.bytes() - offset }
+    }
+
+    fn write_out(&mut self) -> Result<(), Error> {
+        self.file.write_at(&self.out, self.out_offset).map_err(|it| Error::io(&self.path, it))?;
+        self.out_offset += self.out.len() as u64;
+        self.out.clear();
+        Ok(())
+    }
+}
+
+/// Where a part must be cut to fit into `room` bytes, and how many bytes lie before; `None` if it fits.
+/// At least one row or range tombstone lies before the cut, so that every cut gets ahead.
+fn cut_point(part: &Partition, room: usize) -> Option<(Bytes, usize)> {
+    let mut bytes = 0;
+    let mut previous = None;
+    let mut at_row = None;
+    for (clustering, row) in &part.rows {
+        if bytes >= room && previous.is_some() {
+            at_row = Some((clustering.0.clone(), bytes));
+            break;
+        }
+        bytes += piece::row_bytes(clustering, row);
+        previous = Some(clustering);
+    }
+    let at_range = part.range_tombstones.get(RANGES_MAX).map(|it| it.start.clone());
+    match (at_row, at_range) {
+        (Some((row, _)), Some(range)) if range < row => Some((range, bytes)),
+        (None, Some(range)) => Some((range, bytes)),
+        (at_row, _) => at_row,
+    }
+}
+
+impl SstableStats {
+    fn count(&mut self, part: &Partition) {
+        // Expired cells count as what they still are: whether they are tombstones depends on when one asks.
+        let dead = |row: &model::Row| piece::row_tombstones(row, i64::MIN);
+        self.rows += part.rows.len() as u64;
+        self.tombstones += u64::from(part.deletion.is_some());
+        self.tombstones += part.range_tombstones.len() as u64 + dead(&part.static_row);
+        self.tombstones += part.rows.iter().map(|(_, row)| dead(row)).sum::<u64>();
+        self.timestamp_min = self.timestamp_min.min(piece::timestamp_min(part));
+        self.timestamp_max = self.timestamp_max.max(piece::timestamp_max(part));
+    }
+}
