@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::{
+    FutureExt as _,
+    future::BoxFuture,
+    stream::{self, StreamExt as _},
+};
 use model::{
     HostId, Partition, TokenRange,
     read::{Command, Position, Target},
@@ -95,12 +99,12 @@ pub(super) async fn range(
     while done < segments.len() {
         let batch = &segments[done..(done + at_once).min(segments.len())];
         let limits = page.limits_left();
-        let mut parts = stream::iter(batch)
-            .map(|(replicas, command)| {
-                let command = Command { limits, ..command.clone() };
-                part(shared, terms, replicas, command)
-            })
-            .buffered(at_once);
+        let mut calls: Vec<BoxFuture<'_, Result<Part, Error>>> = Vec::with_capacity(at_once);
+        for (replicas, command) in batch {
+            let command = Command { limits, ..command.clone() };
+            calls.push(part(shared, terms, replicas, command).boxed());
+        }
+        let mut parts = stream::iter(calls).buffered(at_once);
         while let Some(part) = parts.next().await {
             let part = part?;
             done += 1;
