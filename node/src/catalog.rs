@@ -164,9 +164,7 @@ fn change_of(change: SchemaChange) -> Change {
         SchemaChange::CreateKeyspace(keyspace) => Change::CreateKeyspace { keyspace },
         SchemaChange::DropKeyspace(name) => Change::DropKeyspace { name },
         SchemaChange::CreateTable(table) => Change::CreateTable { table: Arc::new(table) },
-        SchemaChange::DropTable { keyspace, name, id } => {
-            Change::DropTable { keyspace, name, id }
-        }
+        SchemaChange::DropTable { keyspace, name, id } => Change::DropTable { keyspace, name, id },
     }
 }
 

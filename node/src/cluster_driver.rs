@@ -74,11 +74,8 @@ pub(crate) fn publish(cluster: &Cluster) -> (Publisher, Published) {
     let (metadata, metadata_receiver) = watch::channel(cluster.snapshot());
     let (alive, alive_receiver) = watch::channel(Arc::default());
     let (peers, peers_receiver) = watch::channel(Arc::default());
-    let published = Published {
-        metadata: metadata_receiver,
-        alive: alive_receiver,
-        peers: peers_receiver,
-    };
+    let published =
+        Published { metadata: metadata_receiver, alive: alive_receiver, peers: peers_receiver };
     (Publisher { metadata, alive, peers }, published)
 }
 
@@ -87,7 +84,7 @@ pub(crate) struct Driver {
     pub(crate) cluster: Cluster,
     pub(crate) rng: Rng,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) store: Arc<SystemStore>,
+    pub(crate) store: SystemStore,
     pub(crate) engine: Engine,
     pub(crate) hints: Hints,
     pub(crate) blocking: Arc<dyn Blocking>,

@@ -37,8 +37,16 @@ pub const SPECS: &[Spec] = &[
     spec("dc", "dc1", "This node's data center."),
     spec("rack", "rack1", "This node's rack."),
     spec("num_tokens", "16", "Tokens this node takes at founding: 1 to 256."),
-    spec("memory", "auto", "Budget for memtables, caches and requests; auto: a quarter of the machine."),
-    spec("commitlog.sync", "group", "group, batch or periodic; periodic can lose `sync_period` of acks."),
+    spec(
+        "memory",
+        "auto",
+        "Budget for memtables, caches and requests; auto: a quarter of the machine.",
+    ),
+    spec(
+        "commitlog.sync",
+        "group",
+        "group, batch or periodic; periodic can lose `sync_period` of acks.",
+    ),
     spec("commitlog.sync_period", "1s", "How often `periodic` syncs."),
     spec("commitlog.segment", "32MiB", "Size of a commit log segment."),
     spec("timeouts.read", "5s", "A read that took longer fails."),
@@ -157,7 +165,9 @@ impl Layers {
         for (key, value) in table {
             match value {
                 toml::Value::Table(section) => {
-                    flat.extend(section.into_iter().map(|(inner, it)| (format!("{key}.{inner}"), it)));
+                    flat.extend(
+                        section.into_iter().map(|(inner, it)| (format!("{key}.{inner}"), it)),
+                    );
                 }
                 toml::Value::String(_)
                 | toml::Value::Integer(_)
@@ -285,7 +295,8 @@ impl Settings {
     /// `Bad` for the first value that does not fit.
     pub fn new(layers: Layers, memory_auto: u64) -> Result<Settings, Error> {
         let port = |key| layers.parse(key, "a port, 0 to 65535", |it| it.parse::<u16>().ok());
-        let duration = |key| layers.parse(key, "a duration such as 10s, 500ms or 3h", parse_duration);
+        let duration =
+            |key| layers.parse(key, "a duration such as 10s, 500ms or 3h", parse_duration);
         let size = |key| layers.parse(key, "a size such as 64MiB or 1GiB", parse_size);
         let flag = |key| layers.parse(key, "true or false", |it| it.parse::<bool>().ok());
         let word = |key| {

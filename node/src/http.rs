@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing};
+use axum::{
+    Router, extract::State, http::StatusCode, http::header, response::IntoResponse, routing,
+};
 use hyper_util::rt::TokioIo;
 use sys::Listener;
 

@@ -3,16 +3,16 @@
 //! Nothing below knows this crate. Only here: tonic, axum, process exit.
 //!
 //! In reading order:
-pub mod config;
-pub mod start;
-mod cluster_driver;
 mod catalog;
-mod system_store;
+pub mod cli;
+mod cluster_driver;
+pub mod config;
+mod http;
+pub mod logging;
+mod metrics;
 mod replica;
 mod rpc;
-mod http;
-mod metrics;
 mod shared;
+pub mod start;
+mod system_store;
 pub mod version;
-pub mod logging;
-pub mod cli;

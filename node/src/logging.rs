@@ -9,7 +9,8 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 /// # Errors
 /// When the filter cannot be read.
 pub fn init(level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|error| format!("log level `{level}`: {error}"))?;
+    let filter =
+        EnvFilter::try_new(level).map_err(|error| format!("log level `{level}`: {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
     let writer = std::io::stderr;
     let initialized = if std::io::stderr().is_terminal() {

@@ -118,8 +118,7 @@ impl Shared {
         let peers = self.published.peers.borrow();
         let view = peers.iter().find(|it| it.host_id == node.host_id);
         let state = view.and_then(|it| it.state.as_ref());
-        let up = node.host_id == self.host
-            || self.published.alive.borrow().contains(&node.host_id);
+        let up = node.host_id == self.host || self.published.alive.borrow().contains(&node.host_id);
         let own = node.host_id == self.host;
         let wall = u64::try_from(self.clock.wall_micros() / 1_000_000).unwrap_or(0);
         let uptime = state.map_or(0, |it| wall.saturating_sub(it.beat.generation));
@@ -136,7 +135,11 @@ impl Shared {
             rack: node.rack.clone(),
             version: if own { VERSION.into() } else { String::new() },
             uptime_seconds: if own { self.uptime().as_secs() } else { uptime },
-            pending_hints: pending.iter().filter(|it| it.host == node.host_id).map(|it| it.count).sum(),
+            pending_hints: pending
+                .iter()
+                .filter(|it| it.host == node.host_id)
+                .map(|it| it.count)
+                .sum(),
             client_addr: node.client_addr.clone(),
         }
     }
@@ -169,7 +172,12 @@ impl Watcher for Shared {
     fn on_notice(&self, address: &str, lane: peer::Lane, notice: Notice) {
         match notice {
             Notice::Up(hello) => {
-                tracing::info!(peer = address, ?lane, version = hello.software_version, "connected");
+                tracing::info!(
+                    peer = address,
+                    ?lane,
+                    version = hello.software_version,
+                    "connected"
+                );
                 if let Ok(host) = uuid::Uuid::from_slice(&hello.host_id) {
                     drop(self.inputs.try_send(Input::Connected(HostId(host))));
                 }
@@ -343,9 +351,12 @@ impl admin_door::Behind for Shared {
         }
         let metadata = self.metadata();
         for node in metadata.nodes.values() {
-            let alive = self.published.peers.borrow().iter().any(|it| {
-                it.host_id == node.host_id && it.liveness == Liveness::Alive
-            });
+            let alive = self
+                .published
+                .peers
+                .borrow()
+                .iter()
+                .any(|it| it.host_id == node.host_id && it.liveness == Liveness::Alive);
             if node.host_id != self.host && !alive {
                 reasons.push(format!("{} is down", node.peer_addr));
             }
@@ -368,7 +379,9 @@ impl admin_door::Behind for Shared {
 
     async fn compact(&self, keyspace: &str, table: &str) -> Result<String, String> {
         match self.table(keyspace, table)? {
-            None => self.engine.compact(None, &*self.blocking).await.map_err(|it| it.to_string())?,
+            None => {
+                self.engine.compact(None, &*self.blocking).await.map_err(|it| it.to_string())?
+            }
             Some(tables) => {
                 for table in tables {
                     let compacted = self.engine.compact(Some(table), &*self.blocking).await;
@@ -392,12 +405,7 @@ impl admin_door::Behind for Shared {
         self.settings.layers.iter().map(setting).collect()
     }
 
-    fn locate(
-        &self,
-        keyspace: &str,
-        table: &str,
-        key: &str,
-    ) -> Result<admin::WhereAnswer, String> {
+    fn locate(&self, keyspace: &str, table: &str, key: &str) -> Result<admin::WhereAnswer, String> {
         let metadata = self.metadata();
         let table = metadata.schema.table(keyspace, table);
         let table = table.ok_or_else(|| format!("no such table in {keyspace}"))?;
@@ -417,7 +425,8 @@ impl admin_door::Behind for Shared {
 /// The serialized partition key whose components `text` writes as CQL literals, with commas.
 fn partition_key(table: &model::Table, text: &str) -> Result<Bytes, String> {
     let names: Vec<&str> = table.partition_key.iter().map(|it| it.name.as_str()).collect();
-    let wanted = || format!("the partition key is ({}): write its values as CQL does", names.join(", "));
+    let wanted =
+        || format!("the partition key is ({}): write its values as CQL does", names.join(", "));
     let quoted: Vec<String> = names.iter().map(|it| format!("\"{it}\"")).collect();
     let statement = format!("INSERT INTO t ({}) VALUES ({text})", quoted.join(", "));
     let parsed = cql_lite::parse(&statement).map_err(|_| wanted())?;

@@ -8,15 +8,17 @@
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{
-        Arc, OnceLock,
-        atomic::AtomicBool,
-    },
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
 use cluster::{Cluster, Metadata, OpenError, PeerRefused};
-use coordinator::{Coordinator, clock::Timestamps, hints, replica::Replica};
+use coordinator::{
+    Coordinator,
+    clock::{LogReservation, NotReserved, Timestamps},
+    hints,
+    replica::Replica,
+};
 use cql_lite::code::Code;
 use engine::Engine;
 use proto::client;
@@ -63,7 +65,9 @@ pub struct Seams {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address is open to the network, and there is no authentication yet.
-    #[error("--listen {0} is not loopback and there is no authentication yet: add --insecure to allow it")]
+    #[error(
+        "--listen {0} is not loopback and there is no authentication yet: add --insecure to allow it"
+    )]
     Insecure(String),
     /// A door could not be opened.
     #[error("cannot listen on {address}: {source}")]
@@ -99,6 +103,9 @@ pub enum StartError {
     /// The other founders do not let this node in.
     #[error("{0}")]
     Refused(PeerRefused),
+    /// Write timestamps could not be reserved.
+    #[error("{0}")]
+    Timestamps(#[from] NotReserved),
     /// A thread was stopped.
     #[error("{0}")]
     Stopped(#[from] sys::Stopped),
@@ -116,7 +123,9 @@ impl StartError {
         match self {
             StartError::Insecure(_) => Code::InsecureListen,
             StartError::Listen { .. } => Code::PortInUse,
-            StartError::Directory { .. } | StartError::Stopped(_) => Code::Internal,
+            StartError::Directory { .. } | StartError::Timestamps(_) | StartError::Stopped(_) => {
+                Code::Internal
+            }
             StartError::Locked(_) | StartError::Engine(engine::Error::Locked { .. }) => {
                 Code::DirectoryLocked
             }
@@ -162,7 +171,6 @@ impl Node {
         let begun = seams.clock.monotonic();
         let lock = lock_directory(&settings, &seams).await?;
         let (store, recovered) = open_store(&settings, &seams).await?;
-        let store = Arc::new(store);
         let mut rng = seams.rng.fork();
         let wall_seconds = u64::try_from(seams.clock.wall_micros() / 1_000_000).unwrap_or(0);
         let (cluster, effects) = Cluster::new(
@@ -177,7 +185,7 @@ impl Node {
                 seeds: settings.seeds.clone(),
             },
             cluster::Options::production(),
-            recovered.cluster,
+            recovered,
             wall_seconds,
             &mut rng,
         )?;
@@ -205,11 +213,7 @@ impl Node {
         });
         let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
         drop(peers_cell.set(peers.clone()));
-        let timestamps = Arc::new(Timestamps::new(
-            Arc::clone(&seams.clock),
-            Arc::clone(&store) as Arc<dyn coordinator::clock::Reservation>,
-            recovered.reserved,
-        ));
+        let timestamps = open_timestamps(&settings, &seams).await?;
         let coordinator = Coordinator::new(
             coordinator::Parts {
                 view: Arc::clone(&catalog) as Arc<dyn coordinator::view::View>,
@@ -349,10 +353,8 @@ impl Node {
     /// What the disk says.
     pub fn write_ready_file(&self, path: &Path) -> std::io::Result<()> {
         let it = self.addresses();
-        let text = format!(
-            "peer={}\ncql={}\nclient={}\nhttp={}\n",
-            it.peer, it.cql, it.client, it.http
-        );
+        let text =
+            format!("peer={}\ncql={}\nclient={}\nhttp={}\n", it.peer, it.cql, it.client, it.http);
         sys::disk::write_atomically(&*self.disk, path, text.as_bytes())
     }
 }
@@ -367,10 +369,7 @@ fn check_listen(settings: &Settings) -> Result<(), StartError> {
     }
 }
 
-async fn open_doors(
-    settings: &Settings,
-    net: &dyn Net,
-) -> Result<(Doors, Addresses), StartError> {
+async fn open_doors(settings: &Settings, net: &dyn Net) -> Result<(Doors, Addresses), StartError> {
     let peer = open_door(settings, settings.peer_port, net).await?;
     let client = open_door(settings, settings.client_port, net).await?;
     let http = open_door(settings, settings.http_port, net).await?;
@@ -417,11 +416,23 @@ async fn lock_directory(settings: &Settings, seams: &Seams) -> Result<Box<dyn Lo
 async fn open_store(
     settings: &Settings,
     seams: &Seams,
-) -> Result<(SystemStore, crate::system_store::Recovered), StartError> {
+) -> Result<(SystemStore, Vec<cluster::Record>), StartError> {
     let (disk, dir) = (Arc::clone(&seams.disk), settings.data_dir.join("system"));
     let blocking = Arc::clone(&seams.blocking);
     let opened = run_fn(&*seams.blocking, move || SystemStore::open(disk, &dir, blocking));
     Ok(opened.await??)
+}
+
+async fn open_timestamps(
+    settings: &Settings,
+    seams: &Seams,
+) -> Result<Arc<Timestamps>, StartError> {
+    let (disk, dir) = (Arc::clone(&seams.disk), settings.data_dir.join("system"));
+    let blocking = Arc::clone(&seams.blocking);
+    let opened = run_fn(&*seams.blocking, move || LogReservation::open(disk, blocking, &dir));
+    let (reservation, reserved) = opened.await??;
+    let timestamps = Timestamps::open(Arc::clone(&seams.clock), Arc::new(reservation), reserved);
+    Ok(Arc::new(timestamps.await?))
 }
 
 async fn open_engine(
@@ -523,9 +534,8 @@ fn spawn_doors(
     })
     .max_decoding_message_size(proto::CLIENT_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
-    let admin = proto::admin::admin_server::AdminServer::new(AdminDoor {
-        behind: Arc::clone(shared) as _,
-    });
+    let admin =
+        proto::admin::admin_server::AdminServer::new(AdminDoor { behind: Arc::clone(shared) as _ });
     let date = || tower::util::MapResponseLayer::new(transport::fix_date);
     let peers = transport::server()
         .layer(date())

@@ -71,7 +71,8 @@ fn only_the_command_line_sees_client_and_shell() {
         for line in text.lines() {
             let line = line.trim_start();
             let sees = |name: &str| {
-                line.starts_with(&format!("use {name}::")) || line.starts_with(&format!("use {name};"))
+                line.starts_with(&format!("use {name}::"))
+                    || line.starts_with(&format!("use {name};"))
             };
             assert!(!sees("shell"), "{}: the shell belongs to {CLI}", path.display());
             assert!(

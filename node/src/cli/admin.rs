@@ -251,9 +251,9 @@ pub(super) fn health(args: HealthArgs) -> Exit {
         Ok(answer) => {
             let exit = if answer.healthy { Exit::Done } else { Exit::Unhealthy };
             match args.target.format {
-                Format::Json => print(
-                    json!({"healthy": answer.healthy, "reasons": answer.reasons}).to_string(),
-                ),
+                Format::Json => {
+                    print(json!({"healthy": answer.healthy, "reasons": answer.reasons}).to_string())
+                }
                 Format::Text if answer.healthy => print("healthy"),
                 Format::Text => print(format!("unhealthy: {}", answer.reasons.join("; "))),
             }
@@ -382,7 +382,8 @@ pub(super) fn config(args: ConfigArgs) -> Exit {
     match args.target.format {
         Format::Text => {
             for it in &answer.settings {
-                let origin = if args.origin { format!("   # {}", it.origin) } else { String::new() };
+                let origin =
+                    if args.origin { format!("   # {}", it.origin) } else { String::new() };
                 print(format!("{} = \"{}\"{origin}", it.key, it.value));
             }
         }

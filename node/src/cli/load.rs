@@ -7,7 +7,7 @@ use cql_lite::value::Value;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::sample::{self, METRIC_ROWS, MESSAGES, Sample};
+use super::sample::{self, MESSAGES, METRIC_ROWS, Sample};
 
 /// Writes in flight at once.
 const IN_FLIGHT: usize = 512;
@@ -79,6 +79,7 @@ where
 
 fn bar(table: &'static str, rows: u64) -> ProgressBar {
     let style = "{msg} {bar:40} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
-    let style = ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::new(rows).with_style(style).with_message(table)
 }

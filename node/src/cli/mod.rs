@@ -126,7 +126,8 @@ fn explain(text: &str) -> Exit {
             Exit::Done
         }
         None => {
-            let known: Vec<String> = cql_lite::code::Code::ALL.iter().map(ToString::to_string).collect();
+            let known: Vec<String> =
+                cql_lite::code::Code::ALL.iter().map(ToString::to_string).collect();
             eprintln!("error: there is no code {wanted}; there are {}", known.join(" "));
             Exit::Error
         }

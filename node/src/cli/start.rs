@@ -116,8 +116,8 @@ impl Args {
         let path = self.config.clone().unwrap_or_else(|| "helenus.toml".into());
         match read_file(&path) {
             Ok(text) => layers.lay_file(path, &text)?,
-            Err(error)
-                if self.config.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if self.config.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            }
             Err(error) => return Err(config::Error::File { path, why: error.to_string() }),
         }
         layers.lay_environment(std::env::vars())?;

@@ -46,7 +46,13 @@ pub(crate) trait Behind: Send + Sync + 'static {
     fn topology(&self) -> watch::Receiver<client::Topology>;
 
     /// Counts a finished request.
-    fn observe(&self, kind: Kind, consistency: Option<Consistency>, took: Duration, error: Option<&Error>);
+    fn observe(
+        &self,
+        kind: Kind,
+        consistency: Option<Consistency>,
+        took: Duration,
+        error: Option<&Error>,
+    );
 
     /// Time since an arbitrary origin.
     fn monotonic(&self) -> Duration;

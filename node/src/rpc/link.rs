@@ -84,13 +84,8 @@ impl Link {
         watcher: Arc<dyn Watcher>,
     ) -> Link {
         let live = Arc::new(Mutex::new(None));
-        let task = tokio::spawn(keep_connected(
-            net,
-            address.clone(),
-            lane,
-            watcher,
-            Arc::clone(&live),
-        ));
+        let task =
+            tokio::spawn(keep_connected(net, address.clone(), lane, watcher, Arc::clone(&live)));
         Link { address, live, next_id: AtomicU64::new(1), task: task.abort_handle() }
     }
 

@@ -1,10 +1,10 @@
 //! The gRPC doors, and the streams to peers.
 //!
 //! In reading order:
+pub(crate) mod admin_door;
+pub(crate) mod client_door;
+pub(crate) mod link;
+pub(crate) mod peer_door;
+pub(crate) mod peers;
 pub(crate) mod transport;
 pub(crate) mod wire;
-pub(crate) mod link;
-pub(crate) mod peers;
-pub(crate) mod peer_door;
-pub(crate) mod client_door;
-pub(crate) mod admin_door;

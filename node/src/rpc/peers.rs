@@ -114,11 +114,7 @@ impl Peers {
     }
 
     /// Remembers the stream that a stranger opened, so that it can be answered.
-    pub(crate) fn caller(
-        &self,
-        address: &str,
-        answers: mpsc::Sender<Result<PeerFrame, Status>>,
-    ) {
+    pub(crate) fn caller(&self, address: &str, answers: mpsc::Sender<Result<PeerFrame, Status>>) {
         let mut state = self.state();
         state.callers.retain(|_, caller| !caller.is_closed());
         if state.callers.len() < CALLERS_MAX {
