@@ -101,10 +101,10 @@ impl Error {
     /// An operating system error at `file`, told apart by what can be done about it.
     pub(crate) fn io(file: &Path, source: io::Error) -> Error {
         let file = file.to_path_buf();
-        match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::DiskFull { file },
-            _ => Error::Io { file, source: Arc::new(source) },
+        if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Error::DiskFull { file };
         }
+        Error::Io { file, source: Arc::new(source) }
     }
 
     /// Wrong bytes at `offset` of `file`.

@@ -28,6 +28,8 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) log: Log,
     pub(crate) closed: AtomicBool,
+    /// The log is not read to its end yet, so nobody knows which segments are needed.
+    pub(crate) replaying: AtomicBool,
     pub(crate) tables: RwLock<BTreeMap<TableId, Arc<Table>>>,
     lanes: [LaneState; 3],
     manifest: Mutex<Manifest>,
@@ -72,6 +74,7 @@ impl Inner {
             cache,
             log: parts.log,
             closed: AtomicBool::new(false),
+            replaying: AtomicBool::new(true),
             tables: RwLock::new(parts.tables),
             lanes: Default::default(),
             manifest: Mutex::new(parts.manifest),
@@ -131,6 +134,9 @@ impl Inner {
 
     /// Gives up the segments that no table needs any more.
     pub(crate) fn release_log(&self, manifest: &mut Manifest) -> Result<(), Error> {
+        if self.replaying.load(Ordering::Acquire) {
+            return Ok(());
+        }
         // Looked up before the tables: what is appended meanwhile lies at or above it.
         let end = self.log.position();
         let needed = self.all_tables().iter().filter_map(|it| it.log_needed_from()).min();

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use model::{Mutation, TableId};
 use sys::{Clock, Disk, Lock};
@@ -84,6 +85,7 @@ pub(crate) fn open(
     let parts = Parts { options, disk, clock, counters, log, manifest, tables, sstable_last, lock };
     let inner = Arc::new(Inner::new(parts));
     chain.replay(&inner, last, &mut recovery)?;
+    inner.replaying.store(false, Ordering::Release);
     remove_orphans(&inner, orphans, &mut recovery);
     Ok((inner, recovery))
 }
@@ -95,9 +97,11 @@ fn prepare(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, Error> {
     };
     make(dir)?;
     let lock_file = dir.join("LOCK");
-    let lock = disk.lock(&lock_file).map_err(|it| match it.kind() {
-        std::io::ErrorKind::WouldBlock => Error::Locked { dir: dir.to_path_buf() },
-        _ => Error::io(&lock_file, it),
+    let lock = disk.lock(&lock_file).map_err(|it| {
+        if it.kind() == std::io::ErrorKind::WouldBlock {
+            return Error::Locked { dir: dir.to_path_buf() };
+        }
+        Error::io(&lock_file, it)
     })?;
     let file = dir.join("FORMAT");
     if disk.exists(&file) {

@@ -1,6 +1,10 @@
 //! The engine as a whole, against a model, a bad disk and a power cut.
 
 mod basics;
+mod crash;
+mod log;
+mod oracle;
+mod rot;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -209,15 +209,13 @@ impl Log {
 
     fn refuse(&self, error: Error, batches: VecDeque<Batch>) -> Error {
         let mut state = self.state();
-        let refusal = match error {
-            Error::DiskFull { .. } => error.clone(),
-            _ => Error::LogFailed,
-        };
+        let is_full = matches!(error, Error::DiskFull { .. });
+        let refusal = if is_full { error.clone() } else { Error::LogFailed };
         tracing::error!(%error, "the commit log refuses writes");
         batches.iter().for_each(|it| it.group.resolve(Err(refusal.clone())));
         state.filling.group.resolve(Err(refusal.clone()));
         state.sealed.iter().for_each(|it| it.group.resolve(Err(refusal.clone())));
-        if !matches!(refusal, Error::LogFailed) {
+        if is_full {
             state.put_back(batches);
         }
         state.refusal = Some(refusal.clone());

@@ -22,7 +22,7 @@ pub enum Read {
 
 /// A read that has to go to the disk: it goes on where memory ended.
 pub struct Cold {
-    scan: Scan,
+    scan: Box<Scan>,
     cache: Arc<Cache>,
     answer: Option<oneshot::Sender<Result<Answer, Error>>>,
 }
@@ -32,7 +32,7 @@ const PIECES_PER_STEP: u32 = 64;
 
 impl Cold {
     pub(crate) fn new(scan: Scan, cache: Arc<Cache>) -> Cold {
-        Cold { scan, cache, answer: None }
+        Cold { scan: Box::new(scan), cache, answer: None }
     }
 
     /// The job to run, and where its answer comes out. A job that is dropped before its end drops the sender; an

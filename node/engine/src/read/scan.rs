@@ -4,7 +4,9 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Position, Target};
-use model::{Partition, PartitionKey, RangeTombstone, Slice, Token};
+use model::{
+    Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Slice, Token,
+};
 
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::merge::{self, Merge, Source};
@@ -34,8 +36,8 @@ struct Current {
     /// What was read, in reading direction.
     parts: Vec<Partition>,
     live_rows: u64,
-    /// Statics without rows count as a row, unless an earlier page has counted them.
-    counts_statics: bool,
+    /// Where an earlier page has left off: it counted the statics, and the range tombstone that goes on here.
+    resumed_at: Option<Bytes>,
     /// The last range tombstone met: one that goes on in the next piece counts once.
     range: Option<RangeTombstone>,
 }
@@ -143,15 +145,15 @@ impl Scan {
         let head = merge.head();
         self.answer.tombstones += u64::from(head.deletion.is_some());
         self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
-        let statics = piece::row_bytes(&model::Clustering::default(), &head.static_row);
+        let statics = piece::row_bytes(&Clustering::default(), &head.static_row);
         self.bytes += (statics + key.bytes.len()) as u64;
-        let (slices, resumed) = slices_of(&self.command, &key);
+        let (slices, resumed_at) = slices_of(&self.command, &key);
         self.current = Some(Current {
             merge,
             slices,
             parts: Vec::new(),
             live_rows: 0,
-            counts_statics: !resumed,
+            resumed_at,
             range: None,
         });
         Ok(true)
@@ -192,53 +194,82 @@ impl Scan {
 
     /// Counts rows and range tombstones in reading direction until a limit is reached.
     fn count(&mut self, piece: &Piece) -> Option<End> {
-        let current = self.current.as_mut()?;
-        let limits = &self.command.limits;
-        let (mut rows, mut ranges) =
-            (piece.part.rows.iter().peekable(), piece.part.range_tombstones.iter().peekable());
-        let (mut rows_back, mut ranges_back) = (
-            piece.part.rows.iter().rev().peekable(),
-            piece.part.range_tombstones.iter().rev().peekable(),
-        );
+        let Piece { part, .. } = piece;
+        let (mut rows, mut ranges) = (&part.rows[..], &part.range_tombstones[..]);
         loop {
-            let (row, range) = if self.command.reversed {
-                next_event(&mut rows_back, &mut ranges_back, |row, range| range < row)
+            let (row, range, at) = if self.command.reversed {
+                let at = rows.last().map(|(it, _)| &it.0);
+                let at = at.max(ranges.last().map(|it| &it.start))?;
+                let row = rows.split_last().filter(|((it, _), _)| it.0 == *at);
+                let range = ranges.split_last().filter(|(it, _)| it.start == *at);
+                (row, range, at)
             } else {
-                next_event(&mut rows, &mut ranges, |row, range| row < range)
+                let (row, range) = (rows.first().map(|(it, _)| &it.0), ranges.first());
+                let at = match (row, range.map(|it| &it.start)) {
+                    (Some(row), Some(range)) => row.min(range),
+                    (row, range) => row.or(range)?,
+                };
+                let row = rows.split_first().filter(|((it, _), _)| it.0 == *at);
+                let range = ranges.split_first().filter(|(it, _)| it.start == *at);
+                (row, range, at)
             };
-            let at = if let Some((clustering, row)) = row {
-                self.answer.tombstones += piece::row_tombstones(row, self.command.now);
-                self.bytes += piece::row_bytes(clustering, row) as u64;
-                let live = u64::from(row.is_live(self.command.now));
-                current.live_rows += live;
-                self.answer.live_rows += live;
-                &clustering.0
-            } else if let Some(range) = range {
-                let goes_on = current.range.as_ref().is_some_and(|last| {
-                    last.deletion == range.deletion
-                        && (last.end == range.start || range.end == last.start)
-                });
-                self.answer.tombstones += u64::from(!goes_on);
-                self.bytes += piece::range_bytes(range) as u64;
-                current.range = Some(range.clone());
-                &range.start
-            } else {
-                return None;
-            };
-            let counters = (self.answer.live_rows, self.bytes, self.answer.tombstones);
-            if is_reached(limits, counters) {
-                return Some(End::Read(at.clone()));
+            let mut is_event = false;
+            if let Some(((clustering, row), rest)) = row {
+                rows = rest;
+                is_event = true;
+                self.count_row(clustering, row);
             }
-            if limits.rows_per_partition <= current.live_rows {
-                return Some(End::Partition(at.clone()));
+            if let Some((range, rest)) = range {
+                ranges = rest;
+                is_event |= self.count_range(range);
+            }
+            if let Some(end) = self.end_at(at).filter(|_| is_event) {
+                return Some(end);
             }
         }
+    }
+
+    fn count_row(&mut self, clustering: &Clustering, row: &Row) {
+        self.answer.tombstones += piece::row_tombstones(row, self.command.now);
+        self.bytes += piece::row_bytes(clustering, row) as u64;
+        let live = u64::from(row.is_live(self.command.now));
+        self.answer.live_rows += live;
+        if let Some(current) = &mut self.current {
+            current.live_rows += live;
+        }
+    }
+
+    /// `false` for the rest of a range tombstone of which the piece or the page before has had the beginning.
+    fn count_range(&mut self, range: &RangeTombstone) -> bool {
+        let Some(current) = &mut self.current else { return false };
+        let goes_on = current.range.as_ref().is_some_and(|last| {
+            last.deletion == range.deletion && (last.end == range.start || range.end == last.start)
+        });
+        let resumed = current.resumed_at.as_ref() == Some(&range.start);
+        current.range = Some(range.clone());
+        if goes_on || resumed {
+            return false;
+        }
+        self.answer.tombstones += 1;
+        self.bytes += piece::range_bytes(range) as u64;
+        true
+    }
+
+    /// What ends here, if a limit is reached.
+    fn end_at(&self, at: &Bytes) -> Option<End> {
+        let limits = &self.command.limits;
+        let counters = (self.answer.live_rows, self.bytes, self.answer.tombstones);
+        if is_reached(limits, counters) {
+            return Some(End::Read(at.clone()));
+        }
+        let live_rows = self.current.as_ref()?.live_rows;
+        (limits.rows_per_partition <= live_rows).then(|| End::Partition(at.clone()))
     }
 
     /// Puts the partition into the answer. The position, if a limit is reached now.
     fn end_partition(&mut self) -> Option<Position> {
         if let Some(current) = &self.current
-            && current.counts_statics
+            && current.resumed_at.is_none()
             && current.live_rows == 0
             && current.merge.head().static_row.has_live_cell(self.command.now)
         {
@@ -260,6 +291,7 @@ impl Scan {
         }
         parts.into_iter().for_each(|part| piece::append(&mut partition, part));
         let key = partition.key.clone();
+        show_expired(&mut partition, self.command.now);
         if !partition.is_empty() {
             self.answer.partitions.push(partition);
         }
@@ -272,23 +304,17 @@ impl Scan {
     }
 }
 
-/// The next row or range tombstone, whichever `row_first` says.
-fn next_event<'a, A, B>(
-    rows: &mut std::iter::Peekable<A>,
-    ranges: &mut std::iter::Peekable<B>,
-    row_first: fn(&Bytes, &Bytes) -> bool,
-) -> (Option<A::Item>, Option<B::Item>)
-where
-    A: Iterator<Item = &'a (model::Clustering, model::Row)>,
-    B: Iterator<Item = &'a RangeTombstone>,
-{
-    match (rows.peek(), ranges.peek()) {
-        (Some((clustering, _)), Some(range)) if row_first(&clustering.0, &range.start) => {
-            (rows.next(), None)
+/// Shows expired cells as the tombstones that a compaction makes of them, so that two replicas answer alike whether
+/// they have compacted or not. Drops nothing.
+fn show_expired(partition: &mut Partition, now: i64) {
+    let rows = partition.rows.iter_mut().map(|(_, row)| row);
+    for row in rows.chain([&mut partition.static_row]) {
+        let expired = |cell: &Cell| {
+            matches!(cell.content, Content::Expiring { .. }) && cell.value(now).is_none()
+        };
+        if row.cells.iter().any(|(_, cell)| expired(cell)) {
+            row.purge(now, i64::MIN, i64::MIN);
         }
-        (Some(_), None) => (rows.next(), None),
-        (_, Some(_)) => (None, ranges.next()),
-        (None, None) => (None, None),
     }
 }
 
@@ -334,15 +360,16 @@ fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
     }
 }
 
-/// The slices to read of `key`, the first to read last, and whether an earlier page has begun the partition.
-fn slices_of(command: &Command, key: &PartitionKey) -> (Vec<Slice>, bool) {
+/// The slices to read of `key`, the first to read last, and where an earlier page has left off.
+fn slices_of(command: &Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
     let mut slices = command.slices.clone();
     let resume = command.resume.as_ref().filter(|it| it.key == *key);
     let at = resume.and_then(|it| it.clustering.as_ref());
+    let at = at.map(|at| if command.reversed { at.clone() } else { piece::successor(at) });
     for slice in &mut slices {
-        match at {
+        match &at {
             Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),
-            Some(at) => slice.start = slice.start.clone().max(piece::successor(at)),
+            Some(at) => slice.start = slice.start.clone().max(at.clone()),
             None => {}
         }
     }
@@ -350,5 +377,5 @@ fn slices_of(command: &Command, key: &PartitionKey) -> (Vec<Slice>, bool) {
     if !command.reversed {
         slices.reverse();
     }
-    (slices, at.is_some())
+    (slices, at)
 }

@@ -187,11 +187,11 @@ fn read_exact(file: &dyn File, path: &Path, extent: Extent) -> Result<Bytes, Err
         return Err(Error::corrupt(path, extent.offset, "an absurd length"));
     }
     let mut bytes = vec![0; extent.bytes as usize];
-    file.read_exact_at(&mut bytes, extent.offset).map_err(|it| match it.kind() {
-        std::io::ErrorKind::UnexpectedEof => {
-            Error::corrupt(path, extent.offset, "the end of the file")
+    file.read_exact_at(&mut bytes, extent.offset).map_err(|it| {
+        if it.kind() == std::io::ErrorKind::UnexpectedEof {
+            return Error::corrupt(path, extent.offset, "the end of the file");
         }
-        _ => Error::io(path, it),
+        Error::io(path, it)
     })?;
     Ok(bytes.into())
 }

@@ -1,0 +1,136 @@
+//! The commit log after a crash: what is a torn tail and what is corruption (A2, A3).
+
+use std::path::Path;
+
+use super::*;
+
+const SEGMENT: &str = "/data/commitlog/000000000001.log";
+
+/// Three writes, each synced alone, and where their records begin.
+fn three_writes() -> (World, Vec<u64>) {
+    let mut world = World::new();
+    world.options.segment_bytes = 1 << 20;
+    let engine = world.engine();
+    let mut begins = Vec::new();
+    for at in 0..3 {
+        begins.push(engine.stats().commitlog_bytes.max(40));
+        write(&engine, &insert(1, 1, at, 1, b"some value")).unwrap();
+    }
+    drop(engine);
+    world.disk.crash_keep_all();
+    (world, begins)
+}
+
+fn cut(world: &World, len: u64) {
+    let file = world.disk.open(Path::new(SEGMENT), sys::Open::Write).unwrap();
+    file.truncate(len).unwrap();
+    file.sync().unwrap();
+}
+
+#[test]
+fn a_tail_that_nobody_was_promised_is_cut_and_reported() {
+    let (world, begins) = three_writes();
+    for keep in [1, 23, 24, 30] {
+        let file = world.disk.open(Path::new(SEGMENT), sys::Open::Write).unwrap();
+        let end = file.len().unwrap() - 24;
+        // The mark overwritten by a record that did not make it.
+        file.truncate(end).unwrap();
+        file.write_at(&vec![0xAB; keep], end).unwrap();
+        file.sync().unwrap();
+        let (engine, recovery) = world.open().unwrap();
+        assert_eq!(recovery.torn, Some((PathBuf::from(SEGMENT), end, keep as u64)));
+        assert_eq!((recovery.replayed, rows(&engine, &all_of(1)).len()), (3, 3));
+        drop(engine);
+        let (_, again) = world.open().unwrap();
+        assert_eq!(again.torn, None, "it is cut once");
+        let file = world.disk.open(Path::new(SEGMENT), sys::Open::Write).unwrap();
+        file.write_at(&[0; 24], end).unwrap();
+    }
+    assert_eq!(begins.len(), 3);
+}
+
+#[test]
+fn a_bad_record_below_what_was_durable_is_refused_and_named() {
+    for record in 0..3 {
+        let (world, begins) = three_writes();
+        world.disk.flip_bit(Path::new(SEGMENT), begins[record] + 30, 3).unwrap();
+        let error = world.open().map(|_| ()).unwrap_err();
+        let Error::Corrupt { file, offset, .. } = &error else { panic!("{error}") };
+        assert_eq!((file.as_path(), *offset), (Path::new(SEGMENT), begins[record]), "{error}");
+        // Refusing changes nothing: with the bit back the node opens.
+        world.disk.flip_bit(Path::new(SEGMENT), begins[record] + 30, 3).unwrap();
+        assert_eq!(world.open().unwrap().1.replayed, 3);
+    }
+}
+
+#[test]
+fn a_segment_that_the_next_one_knows_to_be_longer_is_refused() {
+    let mut world = World::new();
+    world.options.segment_bytes = 300;
+    let engine = world.engine();
+    for at in 0..20 {
+        write(&engine, &insert(1, 1, at, 1, b"some value")).unwrap();
+    }
+    drop(engine);
+    cut(&world, 200);
+    assert!(matches!(world.open().map(|_| ()), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn a_missing_segment_is_refused_and_named() {
+    let mut world = World::new();
+    world.options.segment_bytes = 300;
+    let engine = world.engine();
+    for at in 0..20 {
+        write(&engine, &insert(1, 1, at, 1, b"some value")).unwrap();
+    }
+    drop(engine);
+    world.disk.remove(Path::new("/data/commitlog/000000000002.log")).unwrap();
+    let error = world.open().map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("000000000002.log"), "{error}");
+}
+
+#[test]
+fn replay_keeps_within_the_memtables_share() {
+    let mut world = World::new();
+    world.options.memtable_bytes = 1 << 20;
+    let engine = world.engine();
+    for at in 0..1_000 {
+        write(&engine, &insert(1, at % 3, at, 1, b"some value")).unwrap();
+    }
+    drop(engine);
+    world.options.memtable_bytes = 64 << 10;
+    let (engine, recovery) = world.open().unwrap();
+    assert_eq!(recovery.replayed, 1_000);
+    let stats = engine.stats();
+    assert!(stats.memtable_bytes <= 64 << 10 && stats.flushes > 0, "{stats:?}");
+    assert_eq!(rows(&engine, &all_of(1)).len(), 1_000);
+}
+
+#[test]
+fn one_sync_covers_every_write_that_waits() {
+    let world = World::new();
+    let engine = world.engine();
+    let tickets: Vec<_> =
+        (0..50).map(|at| engine.apply(insert(1, 1, at, 1, b"v").encode()).unwrap()).collect();
+    assert!(tickets.iter().all(|it| it.outcome().is_none()));
+    engine.run_jobs();
+    assert!(tickets.iter().all(|it| matches!(it.outcome(), Some(Ok(())))));
+    // 50 records of some 60 bytes fill two segments of 2 KiB.
+    assert_eq!(engine.stats().fsync.count(), 2);
+}
+
+#[test]
+fn periodic_acknowledges_at_once_and_syncs_later() {
+    let mut world = World::new();
+    let period = std::time::Duration::from_millis(200);
+    world.options.commitlog_sync = CommitlogSync::Periodic(period);
+    let engine = world.engine();
+    let ticket = engine.apply(insert(1, 1, 1, 1, b"v").encode()).unwrap();
+    assert!(matches!(ticket.outcome(), Some(Ok(()))));
+    assert_eq!(engine.stats().fsync.count(), 0);
+    engine.run_jobs();
+    drop(engine);
+    world.disk.crash_all_lost();
+    assert_eq!(rows(&world.engine(), &all_of(1)).len(), 1);
+}
