@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use model::{Mutation, TableId};
 use sys::{Clock, Disk, Lock};
 
@@ -290,10 +291,11 @@ fn replay_segment(
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
     for record in &read.records {
-        let corrupt = |it| Error::corrupt(&read.path, record.offset, format!("{it}"));
-        let payload = read.payload(record);
-        let (id, _) = Mutation::peek(&payload).map_err(corrupt)?;
-        let Ok(table) = inner.table(id) else {
+        // Copied, so that a memtable keeps the mutation and not the segment.
+        let own = Bytes::copy_from_slice(&read.payload(record));
+        let mutation = Mutation::decode(own)
+            .map_err(|it| Error::corrupt(&read.path, record.offset, format!("{it}")))?;
+        let Ok(table) = inner.table(mutation.table) else {
             recovery.dropped += 1;
             continue;
         };
@@ -302,9 +304,6 @@ fn replay_segment(
             recovery.skipped += 1;
             continue;
         }
-        // Copied, so that a memtable keeps the mutation and not the segment.
-        let own = bytes::Bytes::copy_from_slice(&payload);
-        let mutation = Mutation::decode(own).map_err(corrupt)?;
         version.active.set_logged();
         inner.grow_memtables(version.active.apply(mutation.partition));
         recovery.replayed += 1;

@@ -80,3 +80,6 @@ fn buckets(sstables: &[SstableMeta]) -> Vec<Vec<u64>> {
     }
     buckets.into_iter().map(|(_, ids)| ids).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,6 @@ fn shard_of(token: Token) -> usize {
     let position = (token.0 as u64) ^ (1 << 63);
     (position >> (64 - SHARDS.trailing_zeros())) as usize
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,6 +64,11 @@ impl Run {
         piece::cut(leaf, (start, &self.end_of(at)), want, reversed, rows_max)
     }
 
+    #[cfg(test)]
+    pub(crate) fn leaves(&self) -> usize {
+        self.leaves.len()
+    }
+
     fn leaf_of(&self, clustering: &Bytes) -> usize {
         match self.leaves.last() {
             // Rows mostly arrive in order.

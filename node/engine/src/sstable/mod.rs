@@ -195,3 +195,6 @@ fn read_exact(file: &dyn File, path: &Path, extent: Extent) -> Result<Bytes, Err
     })?;
     Ok(bytes.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,7 @@ fn a_cold_read_is_a_job_that_answers() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "isolation shows only between real threads")]
 fn a_read_sees_each_mutation_whole_or_not_at_all() {
     let world = World::new();
     let engine = world.engine();

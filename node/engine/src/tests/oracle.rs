@@ -86,8 +86,8 @@ fn any_mutation() -> impl Strategy<Value = Mutation> {
         for change in changes {
             match change {
                 Change::Row(at, marked, timestamp, cells) => {
-                    let mut row = Row::default();
-                    row.liveness = marked.then_some(Liveness { timestamp, expiry: None });
+                    let liveness = marked.then_some(Liveness { timestamp, expiry: None });
+                    let mut row = Row { liveness, ..Row::default() };
                     cells.into_iter().for_each(|(column, cell)| row.put(column, cell));
                     partition.put_row(clustering(at), row);
                 }

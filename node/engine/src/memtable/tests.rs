@@ -1,0 +1,146 @@
+//! Runs against the plain partition that they stand for.
+
+use model::{
+    Cell, Clustering, ColumnId, Content, Deletion, Partition, PartitionKey, RangeTombstone, Row,
+    Slice,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::piece::{self, Piece};
+use bytes::Bytes;
+
+fn key() -> PartitionKey {
+    PartitionKey::new(Bytes::from_static(b"k"))
+}
+
+fn at(number: u16) -> Bytes {
+    Bytes::from(vec![1 + (number / 250) as u8, 1 + (number % 250) as u8])
+}
+
+/// One row, or one range tombstone.
+fn any_change() -> impl Strategy<Value = Partition> {
+    let row = (0..600_u16, 1..50_i64).prop_map(|(number, timestamp)| {
+        let value = Bytes::from(timestamp.to_string());
+        let cell = Cell { timestamp, content: Content::Live { value } };
+        let mut part = Partition::empty(key());
+        let row = Row { cells: vec![(ColumnId(1), cell)], ..Row::default() };
+        part.put_row(Clustering(at(number)), row);
+        part
+    });
+    let range = (0..600_u16, 1..600_u16, 1..50_i64).prop_map(|(from, len, timestamp)| {
+        let mut part = Partition::empty(key());
+        part.delete_range(at(from), at(from + len), Deletion { timestamp, deleted_at: 1 });
+        part
+    });
+    let many = (0..400_u16, 100..300_u16, 1..50_i64).prop_map(|(from, len, timestamp)| {
+        let cell = Cell { timestamp, content: Content::Dead { deleted_at: 1 } };
+        let mut part = Partition::empty(key());
+        for number in from..from + len {
+            let row = Row { cells: vec![(ColumnId(2), cell.clone())], ..Row::default() };
+            part.put_row(Clustering(at(number)), row);
+        }
+        part
+    });
+    let whole = (1..20_i64).prop_map(|timestamp| {
+        let mut part = Partition::empty(key());
+        part.delete(Deletion { timestamp, deleted_at: 1 });
+        part
+    });
+    prop_oneof![20 => row, 4 => range, 3 => many, 1 => whole]
+}
+
+/// All pieces of `want`, joined again.
+fn read(run: &Run, want: &Slice, reversed: bool, rows_max: usize) -> Partition {
+    let mut left = want.clone();
+    let mut pieces: Vec<Piece> = Vec::new();
+    while left.start < left.end {
+        let piece = run.piece(&left, reversed, rows_max);
+        assert!(piece.part.rows.len() <= rows_max);
+        if reversed {
+            assert_eq!(piece.end, left.end);
+            left.end = piece.start.clone();
+        } else {
+            assert_eq!(piece.start, left.start);
+            left.start = piece.end.clone();
+        }
+        pieces.push(piece);
+    }
+    if reversed {
+        pieces.reverse();
+    }
+    let mut joined = run.head().clone();
+    pieces.into_iter().for_each(|it| piece::append(&mut joined, it.part));
+    joined
+}
+
+proptest! {
+    #[test]
+    fn a_run_is_the_partition_it_stands_for(
+        changes in prop::collection::vec(any_change(), 1..80),
+        (from, len) in (0..600_u16, 1..600_u16),
+        rows_max in 1..300_usize,
+    ) {
+        let mut run = Run::new(key());
+        let mut plain = Partition::empty(key());
+        for change in changes {
+            let before = run.clone();
+            let expected = read(&before, &Slice::all(), false, 1000);
+            run.merge(change.clone());
+            plain.merge(change);
+            let after = read(&before, &Slice::all(), true, 7);
+            prop_assert_eq!(after, expected, "a snapshot does not change");
+        }
+        prop_assert_eq!(&read(&run, &Slice::all(), false, rows_max), &plain);
+        prop_assert_eq!(&read(&run, &Slice::all(), true, rows_max), &plain);
+        let want = Slice { start: at(from), end: at(from + len) };
+        plain.clip(&want.start, &want.end);
+        prop_assert_eq!(&read(&run, &want, false, rows_max), &plain);
+        prop_assert_eq!(&read(&run, &want, true, rows_max), &plain);
+    }
+}
+
+#[test]
+fn rows_in_order_fill_their_leaves_and_deleted_ones_leave_few() {
+    let mut run = Run::new(key());
+    let row = |number: u16, timestamp| {
+        let mut part = Partition::empty(key());
+        let content = Content::Live { value: Bytes::from_static(b"v") };
+        let cell = Cell { timestamp, content };
+        let row = Row { cells: vec![(ColumnId(1), cell)], ..Row::default() };
+        part.put_row(Clustering(at(number)), row);
+        part
+    };
+    for number in 0..12_800 {
+        run.merge(row(number, 1));
+    }
+    assert_eq!(run.leaves(), 100, "128 rows in each");
+    let deletion = Deletion { timestamp: 2, deleted_at: 1 };
+    let mut part = Partition::empty(key());
+    let range = RangeTombstone { start: at(0), end: at(12_000), deletion };
+    part.delete_range(range.start.clone(), range.end.clone(), deletion);
+    run.merge(part);
+    assert!(run.leaves() < 12, "{} leaves", run.leaves());
+    assert_eq!(read(&run, &Slice::all(), false, 9).range_tombstones, vec![range]);
+}
+
+#[test]
+fn shards_are_in_token_order() {
+    let memtable = Memtable::new(Position::default());
+    let mut keys: Vec<PartitionKey> = (0..500_u32)
+        .map(|it| PartitionKey::new(Bytes::copy_from_slice(&it.to_be_bytes())))
+        .collect();
+    for key in &keys {
+        let mut part = Partition::empty(key.clone());
+        part.delete(Deletion { timestamp: 1, deleted_at: 1 });
+        memtable.apply(part);
+    }
+    keys.sort();
+    let mut from = Bound::Unbounded;
+    for key in keys {
+        let (found, _) = memtable.next(from.as_ref()).unwrap();
+        assert_eq!(found, key);
+        from = Bound::Excluded(found);
+    }
+    assert!(memtable.next(from.as_ref()).is_none());
+}

@@ -1,0 +1,93 @@
+//! What an sstable and its filter promise to those who ask them.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use model::{PartitionKey, TableId};
+
+use super::filter::{self, Filter};
+use super::format::{self, Extent, Footer};
+
+fn hashes(numbers: std::ops::Range<u64>) -> Vec<u64> {
+    let key = |it: u64| PartitionKey::new(Bytes::copy_from_slice(&it.to_be_bytes()));
+    numbers.map(|it| filter::hash(&key(it))).collect()
+}
+
+#[test]
+fn a_filter_never_denies_and_seldom_lies() {
+    for rate in [0.001, 0.01, 0.1] {
+        let built = Filter::build(&hashes(0..10_000), rate);
+        let filter = Filter::decode(built.encode()).unwrap();
+        assert!(hashes(0..10_000).into_iter().all(|it| filter.may_hold(it)));
+        let wrong = hashes(10_000..60_000).into_iter().filter(|it| filter.may_hold(*it)).count();
+        let found = wrong as f64 / 50_000.0;
+        assert!(found < rate * 1.5, "{found} of {rate}");
+    }
+}
+
+#[test]
+fn a_filter_of_rate_one_says_maybe_to_everything() {
+    let filter = Filter::decode(Filter::build(&hashes(0..10), 1.0).encode()).unwrap();
+    assert!(hashes(0..100).into_iter().all(|it| filter.may_hold(it)));
+}
+
+#[test]
+fn wrapped_bytes_open_only_in_their_own_place() {
+    let mut wrapped = Vec::new();
+    let raw = vec![b'a'; 1000];
+    format::wrap(&raw, 7, 100, &mut wrapped);
+    assert!(wrapped.len() < 100, "repeats compress");
+    let wrapped = Bytes::from(wrapped);
+    assert_eq!(format::unwrap(wrapped.clone(), 7, 100).unwrap(), raw);
+    assert!(format::unwrap(wrapped.clone(), 7, 101).is_err(), "another offset");
+    assert!(format::unwrap(wrapped.clone(), 8, 100).is_err(), "another file");
+    assert!(format::unwrap(wrapped.slice(1..), 7, 100).is_err());
+    let mut random = Vec::new();
+    format::wrap(b"q9$", 7, 0, &mut random);
+    assert_eq!(format::unwrap(random.into(), 7, 0).unwrap().as_ref(), b"q9$");
+}
+
+#[test]
+fn a_footer_of_a_newer_format_is_told_apart() {
+    let footer = Footer { index: Extent { offset: 28, bytes: 90 }, ..zero() };
+    let bytes = footer.encode(3, 500);
+    assert_eq!(Footer::decode(&bytes, 3, 500), Ok(footer));
+    assert_eq!(Footer::decode(&bytes, 4, 500), Err(format::BadFooter::Corrupt));
+    assert_eq!(Footer::decode(&bytes[1..], 3, 500), Err(format::BadFooter::Corrupt));
+}
+
+fn zero() -> Footer {
+    Footer { index: Extent::default(), filter: Extent::default(), stats: Extent::default() }
+}
+
+#[test]
+fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
+    use crate::TableShape;
+    use crate::piece::{self, Piece};
+    use model::{Cell, Clustering, ColumnId, Content, Partition, Row};
+
+    let disk = sys::disk::MemoryDisk::new();
+    let path = std::path::Path::new("/1.sst");
+    let table = TableId(uuid::Uuid::nil());
+    let compaction = BTreeMap::new();
+    let shape =
+        TableShape { id: table, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true };
+    let mut writer = super::Writer::create(&disk, path, 1, &shape, 1000).unwrap();
+    let key = PartitionKey::new(Bytes::from_static(b"k"));
+    let mut part = Partition::empty(key.clone());
+    for at in 0..200_u8 {
+        let value = Bytes::from(vec![at; usize::from(at) * 10]);
+        let cell = Cell { timestamp: 1, content: Content::Live { value } };
+        let row = Row { cells: vec![(ColumnId(1), cell)], ..Row::default() };
+        part.put_row(Clustering(Bytes::from(vec![1 + at])), row);
+    }
+    writer.begin(Partition::empty(key));
+    writer.add(Piece { start: Bytes::new(), end: piece::top(), part }).unwrap();
+    writer.end().unwrap();
+    assert!(writer.finish().unwrap());
+    let sstable = super::Sstable::open(&disk, path, 1).unwrap();
+    assert_eq!((sstable.stats.rows, sstable.stats.partitions), (200, 1));
+    // 199 kB in blocks of a kB or one row.
+    assert!((120..200).contains(&sstable.index.len()), "{} blocks", sstable.index.len());
+    assert!(sstable.index.is_sorted_by(|left, right| left.start < right.start));
+}
