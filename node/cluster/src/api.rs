@@ -60,7 +60,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// What a real cluster runs with: a silent peer is convicted after 3.7 to 4.8 s.
+    /// What a real cluster runs with: a silent peer is convicted after 3.7 to 4.3 s, one that does not
+    /// hear us after a heartbeat more.
     pub fn production() -> Options {
         let ms = Duration::from_millis;
         Options {
@@ -68,7 +69,7 @@ impl Options {
             failure: failure::Options {
                 phi_convict: 8.0,
                 interval_min: ms(200),
-                interval_max: ms(260),
+                interval_max: ms(230),
                 pause_max: ms(1_000),
             },
             patience: Patience { resend: ms(250), backoff_min: ms(30), backoff_max: ms(1_000) },

@@ -141,3 +141,6 @@ fn phi(peer: &Peer, options: &Options, now: Duration) -> f64 {
     let mean = mean.clamp(options.interval_min, options.interval_max);
     PHI_FACTOR * silence / mean.as_secs_f64()
 }
+
+#[cfg(test)]
+mod tests;

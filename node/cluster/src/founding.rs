@@ -63,9 +63,15 @@ pub struct Hello {
 /// Why a node is not let in.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// The cluster exists without it, or its peers do not name it as a founder.
-    #[error("not a founder: the seeds of {by} do not name this node")]
+    /// The cluster was founded without it. A member that lost its data directory is somebody new.
+    #[error("not a founder: the cluster of {by} was founded without this node")]
     NotAFounder {
+        /// The peer address of who says so.
+        by: String,
+    },
+    /// The peer's seeds do not name it.
+    #[error("not a founder: the seeds of {by} do not name this node's address")]
+    NotASeed {
         /// The peer address of who says so.
         by: String,
     },
@@ -149,7 +155,7 @@ impl Founding {
             return Err(Refused::OtherClusterName { by, name: self.own.cluster_name.clone() });
         }
         if !self.own.founders.contains(&hello.peer_addr) {
-            return Err(Refused::NotAFounder { by });
+            return Err(Refused::NotASeed { by });
         }
         if hello.cluster_id.is_none() && hello.founders != self.own.founders {
             let seeds = self.own.founders.iter().cloned().collect();

@@ -150,11 +150,11 @@ impl Gossip {
     ) -> Vec<(HostId, Message)> {
         let mut send = Vec::new();
         if self.heartbeat_at <= now {
-            self.heartbeat_at = now + self.options.heartbeat;
+            self.heartbeat_at = due_next(self.heartbeat_at, self.options.heartbeat, now);
             send.extend(self.heartbeat_all(members));
         }
         if self.exchange_at <= now {
-            self.exchange_at = now + self.options.exchange;
+            self.exchange_at = due_next(self.exchange_at, self.options.exchange, now);
             let partner = self.partner(members, dead, rng);
             send.extend(partner.map(|host| (host, Message::Digest { known: self.digest() })));
         }
@@ -277,3 +277,12 @@ impl Gossip {
         from.get(usize::try_from(rng.below(from.len() as u64)).unwrap_or(0)).copied()
     }
 }
+
+/// One interval after the last time, so that late ticks do not slow the beat; after a pause, from now.
+fn due_next(last: Duration, interval: Duration, now: Duration) -> Duration {
+    let next = last + interval;
+    if now < next { next } else { now + interval }
+}
+
+#[cfg(test)]
+mod tests;

@@ -142,3 +142,6 @@ impl Envelope {
         if input.is_done() { Ok(envelope) } else { Err(input.malformed("end").into()) }
     }
 }
+
+#[cfg(test)]
+mod tests;

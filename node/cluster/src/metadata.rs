@@ -331,3 +331,6 @@ impl Found {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

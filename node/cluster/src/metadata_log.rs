@@ -421,15 +421,17 @@ impl MetadataLog {
         let checked = self.metadata.check(&entry.proposal.change);
         let metadata = self.metadata.apply(&entry);
         context.out.persist.push(Record::Entry(entry.clone()));
-        if let Some(pending) = self.take_pending(entry.proposal.id) {
+        let pending = self.take_pending(entry.proposal.id);
+        self.tail.push(entry);
+        self.advance_to(metadata, context);
+        // Whoever hears of the outcome finds it applied.
+        if let Some(pending) = pending {
             let outcome = match checked {
                 Ok(()) => Outcome::Applied { epoch },
                 Err(refused) => Outcome::Refused(refused),
             };
             tell(&pending, outcome, context);
         }
-        self.tail.push(entry);
-        self.advance_to(metadata, context);
     }
 
     fn advance_to(&mut self, metadata: Metadata, context: &mut Context<'_>) {

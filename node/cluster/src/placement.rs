@@ -151,3 +151,6 @@ impl<'a> Center<'a> {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,10 @@ use model::{HostId, Token, TokenRange};
 /// Tokens that one node may have; more makes ranges, streams and repairs many and small.
 pub const TOKENS_MAX: u32 = 1_024;
 
+/// Turns that are dealt in the same order. Within them replicas are spread evenly whatever their
+/// number; where the order changes, some nodes get a little more.
+const TURNS_ALIKE: u32 = 4;
+
 /// A member of the cluster as the metadata log knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -125,7 +129,7 @@ pub struct Founder {
 ///
 /// Each data center covers the ring evenly by itself, because NetworkTopologyStrategy walks each by
 /// itself. Neighbors stand in different racks as far as racks go round, and the order of hosts
-/// changes from turn to turn, so that a dead node's load falls on many.
+/// changes every few turns, so that a dead node's load falls on many.
 pub fn allocate(founders: &[Founder]) -> BTreeMap<HostId, Vec<Token>> {
     let mut by_dc: BTreeMap<&str, Vec<&Founder>> = BTreeMap::new();
     for founder in founders {
@@ -170,7 +174,7 @@ fn turns(founders: &[&Founder]) -> Vec<HostId> {
     for turn in 0..turns {
         for seat in 0..rack_size_max {
             for hosts in racks.values().filter(|it| seat < it.len()) {
-                let host = hosts[seat * stride(turn, hosts.len()) % hosts.len()];
+                let host = hosts[seat * stride(turn / TURNS_ALIKE, hosts.len()) % hosts.len()];
                 if turn < host.num_tokens {
                     owners.push(host.host_id);
                 }
@@ -180,13 +184,16 @@ fn turns(founders: &[&Founder]) -> Vec<HostId> {
     owners
 }
 
-/// The `turn`-th number (going round) that has no divisor in common with `len`: stepping by it
+/// The `index`-th number (going round) that has no divisor in common with `len`: stepping by it
 /// visits all.
-fn stride(turn: u32, len: usize) -> usize {
+fn stride(index: u32, len: usize) -> usize {
     let coprime: Vec<usize> = (1..=len).filter(|it| gcd(*it, len) == 1).collect();
-    coprime[turn as usize % coprime.len()]
+    coprime[index as usize % coprime.len()]
 }
 
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
+
+#[cfg(test)]
+mod tests;

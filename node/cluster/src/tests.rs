@@ -18,6 +18,7 @@ use crate::{
     Options, Outcome, PeerRefused, Record, Refused, Status, metadata::Entry,
 };
 
+mod golden;
 mod world;
 
 use world::World;
@@ -60,10 +61,9 @@ fn create(keyspace: &str, name: &str, id: u128) -> Change {
 }
 
 /// Concurrent schema changes from every node through faults, then peace: one history, one schema.
-fn storm(seed: u64, forgets_votes: bool) -> World {
+fn storm(seed: u64) -> World {
     let nodes = 3 + seed as usize % 3;
     let mut world = World::new(seed, nodes);
-    world.forgets_votes = forgets_votes;
     world.until("founded", 20 * SECOND, |it| it.all_at_epoch(1));
     world.propose(0, keyspace("ks", 3));
     world.until("keyspace", 20 * SECOND, |it| it.all_at_epoch(2));
@@ -109,7 +109,7 @@ fn storm(seed: u64, forgets_votes: bool) -> World {
 fn concurrent_schema_changes_end_in_one_schema() {
     let (mut applied, mut refused, mut unknown) = (0, 0, 0);
     for seed in 0..25 {
-        let world = storm(seed, false);
+        let world = storm(seed);
         world.check_outcomes();
         for outcome in world.outcomes.values() {
             match outcome {
@@ -124,17 +124,39 @@ fn concurrent_schema_changes_end_in_one_schema() {
     assert!(100 < applied && 100 < refused && 10 < unknown, "{applied} {refused} {unknown}");
 }
 
+/// Node 0 alone learns that its value was chosen, and dies; node 1, whose vote made it so, restarts
+/// and proposes another with node 2.
+fn restart_after_a_vote(forgets_votes: bool) -> World {
+    let mut world = World::founded(17, 3);
+    world.forgets_votes = forgets_votes;
+    world.isolate(2);
+    world.propose(0, keyspace("first", 1));
+    world.until("accepted", SECOND * 5, |it| it.has_accepted(0) && it.has_accepted(1));
+    world.cut.insert((0, 1));
+    world.until("chosen", SECOND * 5, |it| it.metadata(0).epoch == 2);
+    world.kill(0);
+    world.restart(1);
+    world.heal();
+    world.apply(1, keyspace("second", 1));
+    world
+}
+
+#[test]
+fn a_vote_survives_a_restart() {
+    let world = restart_after_a_vote(false);
+    let schema = &world.metadata(1).schema;
+    assert!(schema.keyspaces.contains_key("first") && schema.keyspaces.contains_key("second"));
+}
+
 #[test]
 #[should_panic(expected = "disagrees")]
-fn nodes_that_forget_their_votes_are_found_out() {
-    for seed in 0..200 {
-        storm(seed, true);
-    }
+fn a_node_that_forgets_its_vote_is_found_out() {
+    restart_after_a_vote(true);
 }
 
 #[test]
 fn a_seed_reproduces_a_run() {
-    let trace = |seed| storm(seed, false).trace;
+    let trace = |seed| storm(seed).trace;
     assert_eq!(trace(4), trace(4));
     assert_ne!(trace(4), trace(5));
 }
@@ -234,7 +256,7 @@ fn a_restart_never_founds_again_and_keeps_what_it_knew() {
 #[test]
 fn a_checkpoint_is_all_that_a_restart_needs() {
     for seed in 0..10 {
-        let mut world = storm(seed, false);
+        let mut world = storm(seed);
         for node in 0..world.count() {
             world.checkpoint(node);
         }
@@ -308,6 +330,38 @@ fn both_ends_of_a_half_cut_link_notice_and_recover() {
     world.until("agreement", SECOND * 5, World::agreed);
     world.heal();
     world.until("alive again", SECOND, World::all_alive);
+}
+
+#[test]
+fn news_goes_round_where_two_nodes_cannot_reach_each_other() {
+    let mut world = World::founded(15, 3);
+    world.cut.extend([(0, 1), (1, 0)]);
+    let (host, load) = (world.host(1), 12_345);
+    world.call(1, |cluster, _, _| {
+        cluster.set_load(load);
+        Effects::default()
+    });
+    world.until("told by the third", SECOND * 10, |it| {
+        let peers = it.cluster(0).peers(it.now);
+        let peer = peers.iter().find(|peer| peer.host_id == host);
+        peer.and_then(|it| it.state.as_ref()).is_some_and(|it| it.load_bytes == load)
+    });
+}
+
+#[test]
+fn a_node_far_behind_catches_up_by_a_snapshot() {
+    let mut world = World::founded(16, 3);
+    world.kill(2);
+    for index in 0..300 {
+        world.apply(index % 2, keyspace(&format!("ks{index}"), 1));
+    }
+    world.start(2, |_| {});
+    world.until("caught up", SECOND * 10, World::agreed);
+    let jumps = |event: &Event| matches!(event, Event::Applied { before, metadata } if before.epoch + 1 < metadata.epoch);
+    assert!(world.events[2].iter().any(jumps), "by a snapshot, not by entries");
+    world.restart(2);
+    world.apply(2, keyspace("after", 1));
+    world.until("agreement", SECOND * 10, World::agreed);
 }
 
 #[test]

@@ -151,6 +151,10 @@ impl Wire for Refused {
                 out.u8(0);
                 by.put(out);
             }
+            Refused::NotASeed { by } => {
+                out.u8(5);
+                by.put(out);
+            }
             Refused::OtherClusterName { by, name } => {
                 out.u8(1);
                 by.put(out);
@@ -183,6 +187,7 @@ impl Wire for Refused {
             2 => Refused::OtherCluster { by, cluster_id: Uuid::get(input)? },
             3 => Refused::FoundersDiffer { by, seeds: get_all(input, "seeds")? },
             4 => Refused::DuplicateHostId { by, host_id: HostId::get(input)? },
+            5 => Refused::NotASeed { by },
             _ => return Err(input.malformed("refusal")),
         })
     }

@@ -285,6 +285,11 @@ impl World {
         }
     }
 
+    fn name(&self, host: HostId) -> String {
+        let node = self.hosts.iter().position(|it| it.host_id == host);
+        node.map_or_else(|| "?".to_owned(), |node| format!("n{node}"))
+    }
+
     fn wall_seconds(&self) -> u64 {
         1_700_000_000 + self.now.as_secs()
     }
@@ -341,14 +346,21 @@ impl World {
                 self.waiting.remove(request_id);
             }
             let line = match &event {
-                Event::Applied { metadata, .. } => format!("applied {}", metadata.epoch),
-                Event::Proposed { request_id, outcome } => format!("{request_id} {outcome:?}"),
-                Event::Liveness { host, liveness } => format!("{host} {liveness:?}"),
-                Event::Status { host, status } => format!("{host} {status:?}"),
-                Event::Refused(refused) => format!("refused: {refused}"),
-                Event::RefusedPeer { peer_addr, refused } => format!("{peer_addr}: {refused}"),
+                Event::Applied { metadata, .. } => format!("applies epoch {}", metadata.epoch),
+                Event::Proposed { request_id, outcome } => {
+                    format!("proposal {request_id}: {outcome:?}")
+                }
+                Event::Liveness { host, liveness } => {
+                    format!("{} is {liveness:?}", self.name(*host))
+                }
+                Event::Status { host, status } => format!("{} is {status:?}", self.name(*host)),
+                Event::Refused(refused) => format!("is refused: {refused}"),
+                Event::RefusedPeer { peer_addr, refused } => {
+                    format!("refuses {peer_addr}: {refused}")
+                }
             };
-            self.trace.push(format!("{:?} node{node} {line}", self.now));
+            let seconds = self.now.as_secs_f64();
+            self.trace.push(format!("{seconds:>6.2}s n{node} {line}"));
             self.events[node].push(event);
         }
     }
