@@ -1,8 +1,14 @@
 //! Writes: a plan with its values becomes mutations.
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use coordinator::clock::{AHEAD_REFUSED, AHEAD_WARNS};
 use cql_lite::code::Code;
-use model::{Cell, Content, Deletion, Liveness, Mutation, Partition, PartitionKey, Row, mutation};
+use model::{
+    Cell, Content, Deletion, Liveness, Mutation, Partition, PartitionKey, Row, cell::TTL_MAX,
+    mutation,
+};
 
 use crate::{
     Bound, Error,
@@ -14,15 +20,6 @@ use crate::{
     },
     resolve,
 };
-
-/// Longest time to live, seconds: 20 years.
-pub(crate) const TTL_SECONDS_MAX: u32 = 630_720_000;
-
-/// Timestamps further ahead of the clock earn a warning, microseconds: 60 s.
-const AHEAD_WARNS_MICROS: i64 = 60_000_000;
-
-/// Timestamps further ahead of the clock are refused, microseconds: 3 days.
-const AHEAD_REFUSED_MICROS: i64 = 3 * 24 * 3600 * 1_000_000;
 
 /// When a write happens.
 #[derive(Clone, Copy, Debug)]
@@ -51,14 +48,14 @@ pub(crate) fn check_timestamp(timestamp: i64, now_micros: i64) -> Result<Option<
     if timestamp == i64::MIN {
         return Err(Error::new(Code::BadValue, format!("{timestamp} is not a timestamp")));
     }
-    let ahead = timestamp.saturating_sub(now_micros);
-    if ahead > AHEAD_REFUSED_MICROS {
+    let ahead = Duration::from_micros(timestamp.saturating_sub(now_micros).max(0).unsigned_abs());
+    if AHEAD_REFUSED < ahead {
         let message = format!("timestamp {timestamp} is more than three days ahead of the clock");
         return Err(Error::new(Code::TimestampTooFarAhead, message)
             .hint("timestamps are microseconds since 1970"));
     }
-    Ok((ahead > AHEAD_WARNS_MICROS)
-        .then(|| format!("timestamp {timestamp} is {} s ahead of the clock", ahead / 1_000_000)))
+    Ok((AHEAD_WARNS < ahead)
+        .then(|| format!("timestamp {timestamp} is {} s ahead of the clock", ahead.as_secs())))
 }
 
 /// What the write changes: a mutation for each partition, none where nothing changes.
@@ -200,9 +197,9 @@ fn ttl(write: &Write, bindings: &Bindings<'_>) -> Result<Option<u32>, Error> {
     };
     match u32::try_from(seconds) {
         Ok(0) => Ok(None),
-        Ok(seconds) if seconds <= TTL_SECONDS_MAX => Ok(Some(seconds)),
+        Ok(seconds) if seconds <= TTL_MAX => Ok(Some(seconds)),
         Ok(_) | Err(_) => {
-            let message = format!("a TTL is 0 to {TTL_SECONDS_MAX} seconds, not {seconds}");
+            let message = format!("a TTL is 0 to {TTL_MAX} seconds, not {seconds}");
             Err(Error::new(Code::BadValue, message))
         }
     }

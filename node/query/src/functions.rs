@@ -98,7 +98,7 @@ impl Scalar {
             return Ok(*function);
         }
         if PLANNED.contains(&plain.as_str()) {
-            let message = format!("function {}() not supported yet", name.text);
+            let message = format!("function {}() is not supported yet", name.text);
             return Err(Error::new(Code::NotSupported, message).at(name.span));
         }
         let error = Error::new(Code::UnknownColumn, format!("unknown function {}()", name.text));

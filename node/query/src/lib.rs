@@ -33,6 +33,9 @@ mod schema_change;
 mod memory;
 mod system_tables;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
 pub use error::{Acks, Error, Retry};
 pub use executor::{Executor, Options};

@@ -174,9 +174,9 @@ fn encode(table: &Table, components: &[Bytes]) -> Result<Bytes, Error> {
 }
 
 fn refused(what: &str, error: &key::Error) -> Error {
-    let code = match error {
-        key::Error::TooLong { .. } => Code::TooLarge,
-        key::Error::Malformed(_) | key::Error::Empty => Code::BadValue,
-    };
-    Error::new(code, format!("{what}: {error}"))
+    match error {
+        key::Error::TooLong { .. } => Error::new(Code::TooLarge, format!("{what}: {error}")),
+        key::Error::Malformed(_) => Error::new(Code::BadValue, format!("{what}: {error}")),
+        key::Error::Empty => Error::new(Code::BadValue, error.to_string()),
+    }
 }

@@ -117,7 +117,10 @@ impl Scan<'_> {
             emitted += got;
             progress.remaining = progress.remaining.map(|left| left - got);
             step = if ends && whole { None } else { self.step(&progress)? };
-            if cut && got < asked && !is_aggregate {
+            // The store stopped for its own reasons: so do we, or an all-tombstone table would
+            // keep a client waiting for ever.
+            let whole_partition = matches!(&step, Some(Step::One(_, None)));
+            if cut && got < asked && !is_aggregate && !whole_partition {
                 break;
             }
         }

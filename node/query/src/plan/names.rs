@@ -90,8 +90,9 @@ pub(crate) fn did_you_mean<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Error {
     match suggest(word, candidates) {
-        Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error,
+        // Every single letter is one mistake away from every other.
+        Some(near) if word.chars().count() > 1 => error.hint(format!("did you mean `{near}`?")),
+        Some(_) | None => error,
     }
 }
 

@@ -79,7 +79,7 @@ impl<'t> Terms<'t> {
                 let (call, returns) = self.call(function, args, *span)?;
                 if !functions::converts(returns, *cql_type) {
                     let message = format!(
-                        "{name} is a {cql_type}, but {}() answers a {returns}",
+                        "{name} is of type {cql_type}, but {}() answers {returns}",
                         function.text
                     );
                     return Err(Error::new(Code::BadValue, message).at(*span));

@@ -1,0 +1,336 @@
+//! What holds for any data and any input: pages, paging states, prepared statements, DESCRIBE.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use cql_lite::{Code, value::Value};
+use model::Content;
+use proptest::prelude::*;
+
+use super::world::World;
+use crate::{Bound, Outcome, Request, Retry, Rows, Source};
+
+const TABLE: &str = "CREATE TABLE t (k int, a int, b int, s int STATIC, v int, \
+    PRIMARY KEY (k, a, b)) WITH CLUSTERING ORDER BY (a DESC, b ASC)";
+
+/// Reads whose pages have to add up.
+const READS: [&str; 14] = [
+    "SELECT * FROM t",
+    "SELECT * FROM t LIMIT 7",
+    "SELECT * FROM t PER PARTITION LIMIT 2",
+    "SELECT * FROM t PER PARTITION LIMIT 3 LIMIT 5",
+    "SELECT DISTINCT k, s FROM t",
+    "SELECT DISTINCT k, s FROM t LIMIT 2",
+    "SELECT * FROM t WHERE k = 1",
+    "SELECT * FROM t WHERE k = 1 ORDER BY a ASC",
+    "SELECT * FROM t WHERE k = 1 AND a > 0 ORDER BY a ASC LIMIT 3",
+    "SELECT * FROM t WHERE k IN (3, 1, 2, 7)",
+    "SELECT * FROM t WHERE k IN (3, 1, 2) PER PARTITION LIMIT 2 LIMIT 4",
+    "SELECT * FROM t WHERE k IN (1, 2) AND a IN (0, 2) AND b > 0",
+    "SELECT * FROM t WHERE token(k) > token(1) PER PARTITION LIMIT 2",
+    "SELECT DISTINCT k FROM t WHERE token(k) <= token(2)",
+];
+
+/// One write to `TABLE`.
+fn write() -> impl Strategy<Value = String> {
+    let (k, a, b, v) = (0..4, 0..4, 0..3, 0..100);
+    (0..9, k, a, b, v).prop_map(|(kind, k, a, b, v)| match kind {
+        0..=3 => format!("INSERT INTO t (k, a, b, v) VALUES ({k}, {a}, {b}, {v})"),
+        4 => format!("UPDATE t SET v = {v} WHERE k = {k} AND a = {a} AND b = {b}"),
+        5 => format!("UPDATE t SET s = {v} WHERE k = {k}"),
+        6 => format!("DELETE FROM t WHERE k = {k} AND a = {a} AND b = {b}"),
+        7 => format!("DELETE FROM t WHERE k = {k} AND a >= {a}"),
+        _ => format!("DELETE v FROM t WHERE k = {k} AND a = {a} AND b = {b}"),
+    })
+}
+
+fn rows(pages: Vec<Rows>) -> Vec<Vec<Option<Bytes>>> {
+    pages.into_iter().flat_map(|it| it.rows).collect()
+}
+
+fn text(world: &World, text: &str) -> Request {
+    world.request(Source::Text(text.to_owned()))
+}
+
+fn int(value: i32) -> Bound {
+    Bound::Value(Value::Int(value).encode().into())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// However small the pages, and wherever the store cuts them, the rows are the same.
+    #[test]
+    fn pages_add_up(
+        writes in proptest::collection::vec(write(), 0..60),
+        page_rows in 1_u32..9,
+        bytes_max in prop_oneof![Just(1_u64), 1_u64..400, Just(1 << 20)],
+        tombstones_max in prop_oneof![Just(1_u64), 1_u64..4, Just(10_000)],
+    ) {
+        let mut whole = World::new();
+        let mut cut = World::with_limits(bytes_max, tombstones_max);
+        for world in [&mut whole, &mut cut] {
+            world.run(TABLE).unwrap();
+            for write in &writes {
+                world.run(write).unwrap();
+            }
+        }
+        for read in READS {
+            let request = text(&whole, read);
+            let expected = whole.pages(&request, 5_000).unwrap();
+            prop_assert_eq!(expected.len(), 1, "{}", read);
+            let paged = rows(cut.pages(&request, page_rows).unwrap());
+            prop_assert_eq!(&paged, &rows(expected), "{}", read);
+        }
+        let count = text(&whole, "SELECT count(*) FROM t");
+        let counted = rows(cut.pages(&count, page_rows).unwrap());
+        let all = rows(whole.pages(&text(&whole, "SELECT k FROM t"), 5_000).unwrap());
+        let expected = Value::Bigint(all.len() as i64).encode();
+        prop_assert_eq!(counted, vec![vec![Some(Bytes::from(expected))]]);
+    }
+
+    /// No bytes that a client can hand in as a paging state do more than be refused.
+    #[test]
+    fn any_paging_state_is_refused(state in proptest::collection::vec(any::<u8>(), 0..80)) {
+        let mut world = World::new();
+        world.run(TABLE).unwrap();
+        let paging_state = Some(Bytes::from(state));
+        let request = Request { paging_state, ..text(&world, "SELECT * FROM t") };
+        prop_assert_eq!(world.execute(request).unwrap_err().code, Code::BadPagingState);
+    }
+
+    /// Statements put together at random are executed or refused, and the store stays sound.
+    #[test]
+    fn any_statement_has_an_outcome(
+        verb in 0_usize..4,
+        conditions in proptest::collection::vec((0_usize..6, 0_usize..8, 0..5, -1..4), 0..5),
+        tail in 0_usize..6,
+    ) {
+        let mut world = World::new();
+        world.run(TABLE).unwrap();
+        let columns = ["k", "a", "b", "s", "v", "token(k)"];
+        let condition = |(column, op, value, other): &(usize, usize, i32, i32)| {
+            let column = columns[*column];
+            match op {
+                0..=2 => format!("{column} = {value}"),
+                3 => format!("{column} < {value}"),
+                4 => format!("{column} >= {value}"),
+                5 => format!("a IN ({value}, {other})"),
+                6 => format!("k IN ({value}, {other})"),
+                _ => format!("(a, b) > ({value}, {other})"),
+            }
+        };
+        let conditions: Vec<String> = conditions.iter().map(condition).collect();
+        let verbs = [
+            "SELECT k, v, s, token(k) FROM t",
+            "UPDATE t SET v = 1, s = null",
+            "DELETE FROM t",
+            "DELETE v, s FROM t",
+        ];
+        let mut statement = String::from(verbs[verb]);
+        if !conditions.is_empty() {
+            statement += &format!(" WHERE {}", conditions.join(" AND "));
+        }
+        if verb == 0 {
+            let tails = [
+                "",
+                " ORDER BY a ASC",
+                " ORDER BY a DESC, b ASC",
+                " LIMIT 1",
+                " PER PARTITION LIMIT 1",
+                " ALLOW FILTERING",
+            ];
+            statement += tails[tail];
+        }
+        match world.run(&statement) {
+            Ok(_) => {}
+            Err(error) => {
+                prop_assert_ne!(error.code, Code::Internal, "{}", statement);
+                prop_assert_eq!(error.retry, Retry::No, "{}", statement);
+                prop_assert!(error.render(&statement).starts_with("error[HX"));
+            }
+        }
+        world.run("SELECT * FROM t").unwrap();
+    }
+}
+
+#[test]
+fn a_paging_state_belongs_to_its_statement_and_values() {
+    let mut world = World::new();
+    world.run(TABLE).unwrap();
+    for a in 0..3 {
+        world.run(&format!("INSERT INTO t (k, a, b) VALUES (1, {a}, 0)")).unwrap();
+    }
+    let id = world.prepare("SELECT a FROM t WHERE k = ?").unwrap();
+    let first =
+        Request { values: vec![int(1)], page_rows: Some(1), ..world.request(Source::Prepared(id)) };
+    let Outcome::Rows(page) = world.execute(first.clone()).unwrap().outcome else { panic!() };
+    let state = page.paging_state.unwrap();
+    let again = Request { paging_state: Some(state.clone()), ..first };
+    world.execute(again.clone()).unwrap();
+
+    let mut refused = vec![
+        Request { values: vec![int(2)], ..again.clone() },
+        Request {
+            source: Source::Text("SELECT a FROM t WHERE k = 1".to_owned()),
+            values: Vec::new(),
+            ..again.clone()
+        },
+        Request {
+            source: Source::Text("SELECT count(*) FROM t".to_owned()),
+            values: Vec::new(),
+            ..again.clone()
+        },
+    ];
+    for at in 0..state.len() {
+        let mut damaged = state.to_vec();
+        damaged[at] ^= 0x10;
+        refused.push(Request { paging_state: Some(damaged.into()), ..again.clone() });
+        refused.push(Request { paging_state: Some(state.slice(..at)), ..again.clone() });
+    }
+    for request in refused {
+        assert_eq!(world.execute(request).unwrap_err().code, Code::BadPagingState);
+    }
+    // A table created again is another one, and so are its pages.
+    world.run("DROP TABLE t").unwrap();
+    world.run(TABLE).unwrap();
+    assert_eq!(world.execute(again).unwrap_err().code, Code::BadPagingState);
+}
+
+#[test]
+fn a_prepared_statement_follows_its_table() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k int PRIMARY KEY, v int)").unwrap();
+    let id = world.prepare("INSERT INTO t (k, v) VALUES (?, ?)").unwrap();
+    assert_eq!(id, world.prepare("INSERT INTO t (k, v) VALUES (?, ?)").unwrap());
+    let insert = Request { values: vec![int(1), int(2)], ..world.request(Source::Prepared(id)) };
+    world.execute(insert.clone()).unwrap();
+
+    // Created again alike: the plan is made anew, and writes to the new table.
+    world.run("DROP TABLE t").unwrap();
+    world.run("CREATE TABLE t (k int PRIMARY KEY, v int, w int)").unwrap();
+    world.execute(insert.clone()).unwrap();
+    let found = world.run("SELECT v FROM t").unwrap();
+    let Outcome::Rows(found) = found.outcome else { panic!() };
+    assert_eq!(found.rows.len(), 1);
+
+    // Created again otherwise: what was bound would mean something else.
+    world.run("DROP TABLE t").unwrap();
+    world.run("CREATE TABLE t (k int PRIMARY KEY, v float)").unwrap();
+    let error = world.execute(insert).unwrap_err();
+    assert_eq!((error.code, error.retry), (Code::Unprepared, Retry::Safe));
+}
+
+#[test]
+fn the_statement_used_longest_ago_is_forgotten() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k int PRIMARY KEY, v int)").unwrap();
+    let texts = ["SELECT k FROM t", "SELECT v FROM t", "SELECT k, v FROM t", "SELECT * FROM t"];
+    let mut ids = Vec::new();
+    for text in &texts[..3] {
+        ids.push(world.prepare(text).unwrap());
+    }
+    let run = |world: &mut World, id| world.execute(world.request(Source::Prepared(id)));
+    run(&mut world, ids[0]).unwrap();
+    ids.push(world.prepare(texts[3]).unwrap());
+    let kept: Vec<bool> = ids.iter().map(|id| run(&mut world, *id).is_ok()).collect();
+    assert_eq!(kept, [true, false, true, true]);
+}
+
+#[test]
+fn null_writes_a_tombstone_and_unset_writes_nothing() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k int PRIMARY KEY, v int, w int)").unwrap();
+    let id = world.prepare("UPDATE t SET v = ?, w = ? WHERE k = 1").unwrap();
+    let update = |world: &mut World, values: [Bound; 2]| {
+        let request = world.request(Source::Prepared(id));
+        world.execute(Request { values: values.to_vec(), ..request }).unwrap();
+    };
+    update(&mut world, [Bound::Unset, Bound::Unset]);
+    assert_eq!(world.store.writes(), 0, "nothing to write is not written");
+    update(&mut world, [Bound::Null, Bound::Unset]);
+    let table = crate::Catalog::schema(&*world.catalog).table("ks", "t").unwrap().id;
+    let stored = world.store.partitions(table);
+    let cells = &stored[0].rows[0].1.cells;
+    assert_eq!(cells.len(), 1);
+    assert!(matches!(cells[0].1.content, Content::Dead { .. }));
+}
+
+#[test]
+fn describe_recreates_the_schema() {
+    let mut world = World::new();
+    let statements = [
+        "CREATE KEYSPACE other WITH replication = {'class': 'NetworkTopologyStrategy', 'dc1': 2} \
+         AND durable_writes = false",
+        TABLE,
+        "CREATE TABLE other.\"Quoted\" (\"a b\" text PRIMARY KEY, \"table\" blob) \
+         WITH comment = 'it''s' AND default_time_to_live = 5",
+    ];
+    for statement in statements {
+        world.run(statement).unwrap();
+    }
+    let Outcome::Text(before) = world.run("DESCRIBE SCHEMA").unwrap().outcome else { panic!() };
+    world.run("DROP KEYSPACE other").unwrap();
+    world.run("DROP KEYSPACE ks").unwrap();
+    for statement in before.split(";\n") {
+        world.run(statement).unwrap();
+    }
+    let Outcome::Text(after) = world.run("DESCRIBE SCHEMA").unwrap().outcome else { panic!() };
+    assert_eq!(before, after);
+}
+
+#[test]
+fn what_is_too_large_is_refused() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k text PRIMARY KEY, v blob, w blob)").unwrap();
+    let id = world.prepare("INSERT INTO t (k, v, w) VALUES (?, ?, ?)").unwrap();
+    let text = |len: usize| Bound::Value(Bytes::from(vec![b'x'; len]));
+    let max = 16 << 20;
+    for (values, fits) in [
+        ([text(1), text(max / 2), text(1)], true),
+        ([text(1), text(max + 1), text(1)], false),
+        ([text(1), text(max), text(max)], false),
+        ([text(70_000), text(1), text(1)], false),
+    ] {
+        let request = world.request(Source::Prepared(id));
+        let outcome = world.execute(Request { values: values.to_vec(), ..request });
+        match outcome {
+            Ok(_) => assert!(fits),
+            Err(error) => assert_eq!((fits, error.code), (false, Code::TooLarge)),
+        }
+    }
+    let list = vec!["'x'"; 101].join(", ");
+    let error = world.run(&format!("SELECT * FROM t WHERE k IN ({list})")).unwrap_err();
+    assert_eq!(error.code, Code::TooLarge);
+}
+
+#[test]
+fn no_time_is_no_outcome() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k int PRIMARY KEY)").unwrap();
+    for statement in ["SELECT * FROM t", "INSERT INTO t (k) VALUES (1)", "DROP TABLE t"] {
+        let request = Request { timeout: Duration::ZERO, ..text(&world, statement) };
+        assert_eq!(world.execute(request).unwrap_err().retry, Retry::Safe);
+    }
+    assert_eq!(world.store.writes(), 0);
+}
+
+#[test]
+fn timeuuids_never_repeat_and_lie_between_their_bounds() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k int, id timeuuid, PRIMARY KEY (k, id))").unwrap();
+    for _ in 0..50 {
+        world.run("INSERT INTO t (k, id) VALUES (1, now())").unwrap();
+    }
+    let count = |world: &mut World, condition: &str| {
+        let read = format!("SELECT count(*) FROM t WHERE k = 1 {condition}");
+        let Outcome::Rows(rows) = world.run(&read).unwrap().outcome else { panic!() };
+        let bytes = rows.rows[0][0].clone().unwrap();
+        i64::from_be_bytes(bytes[..].try_into().unwrap())
+    };
+    assert_eq!(count(&mut world, ""), 50);
+    let inside = "AND id > minTimeuuid('2024-01-15 00:00:00.000+0000') \
+         AND id < maxTimeuuid('2024-01-15 00:00:00.000+0000')";
+    assert_eq!(count(&mut world, inside), 50);
+    assert_eq!(count(&mut world, "AND id < minTimeuuid('2024-01-15 00:00:00.000+0000')"), 0);
+}

@@ -1,0 +1,336 @@
+//! A cluster of one that is all in memory: a catalog that agrees with itself at once, and a store
+//! that merges as replicas do.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use cql_lite::value::Value;
+use futures_util::future::{BoxFuture, ready};
+use model::{
+    Consistency, HostId, Keyspace, Mutation, Partition, PartitionKey, Schema, TableId, Token,
+    read::Command,
+};
+use sys::{Clock as _, ManualClock, SharedRng};
+
+use crate::{
+    Acks, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId, Reply, Request,
+    Rows, SchemaChange, Source, Store, catalog, memory, store,
+};
+
+/// 2024-01-15 00:00:00 UTC: when every script begins.
+const BEGIN_MICROS: i64 = 1_705_276_800_000_000;
+
+/// The executor with everything it stands on, and a session.
+pub(super) struct World {
+    pub(super) executor: Executor,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) store: Arc<Fake>,
+    pub(super) catalog: Arc<Agreed>,
+    pub(super) keyspace: Option<String>,
+    pub(super) consistency: Consistency,
+    pub(super) timestamp: Option<i64>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl World {
+    /// An empty cluster whose session is in the keyspace `ks`.
+    pub(super) fn new() -> World {
+        World::with_limits(1 << 20, 10_000)
+    }
+
+    /// The same, with pages of the store that end after so many bytes or tombstones.
+    pub(super) fn with_limits(page_bytes_max: u64, page_tombstones_max: u64) -> World {
+        let clock = Arc::new(ManualClock::new(BEGIN_MICROS));
+        let store = Arc::new(Fake {
+            tables: Mutex::default(),
+            clock: Arc::clone(&clock),
+            issued: Mutex::new(0),
+            failure: Mutex::default(),
+            writes: Mutex::new(0),
+        });
+        let catalog = Arc::new(Agreed::default());
+        let options =
+            Options { page_rows: 5_000, page_bytes_max, page_tombstones_max, prepared_max: 3 };
+        let executor = Executor::new(
+            Arc::clone(&catalog) as Arc<dyn Catalog>,
+            Arc::clone(&store) as Arc<dyn Store>,
+            SharedRng::from_seed(7),
+            Arc::clone(&clock) as Arc<dyn sys::Clock>,
+            options,
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut world = World {
+            executor,
+            clock,
+            store,
+            catalog,
+            keyspace: None,
+            consistency: Consistency::Quorum,
+            timestamp: None,
+            runtime,
+        };
+        let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
+        world.run(&format!("CREATE KEYSPACE ks WITH replication = {replication}")).unwrap();
+        world.run("USE ks").unwrap();
+        world
+    }
+
+    /// Executes a statement without values.
+    pub(super) fn run(&mut self, text: &str) -> Result<Reply, Error> {
+        self.execute(self.request(Source::Text(text.to_owned())))
+    }
+
+    /// A request with the session's settings and no values.
+    pub(super) fn request(&self, source: Source) -> Request {
+        Request {
+            source,
+            keyspace: self.keyspace.clone(),
+            values: Vec::new(),
+            names: None,
+            consistency: self.consistency,
+            page_rows: None,
+            paging_state: None,
+            timestamp: self.timestamp,
+            timeout: Duration::from_secs(1),
+            trace: 1,
+        }
+    }
+
+    /// Executes a request and follows `USE`.
+    pub(super) fn execute(&mut self, request: Request) -> Result<Reply, Error> {
+        let reply = self.runtime.block_on(self.executor.execute(request))?;
+        if let Outcome::SetKeyspace(keyspace) = &reply.outcome {
+            self.keyspace = Some(keyspace.clone());
+        }
+        Ok(reply)
+    }
+
+    /// Every page of a read.
+    pub(super) fn pages(&mut self, request: &Request, page_rows: u32) -> Result<Vec<Rows>, Error> {
+        let mut pages = Vec::new();
+        let mut paging_state = None;
+        loop {
+            let request = Request { page_rows: Some(page_rows), paging_state, ..request.clone() };
+            let reply = self.execute(request)?;
+            let Outcome::Rows(rows) = reply.outcome else { panic!("a read answers rows") };
+            assert!(rows.rows.len() <= page_rows as usize, "a page is longer than asked for");
+            paging_state = rows.paging_state.clone();
+            pages.push(rows);
+            assert!(pages.len() < 10_000, "the pages do not end");
+            if paging_state.is_none() {
+                return Ok(pages);
+            }
+        }
+    }
+
+    /// The id of a statement, prepared now.
+    pub(super) fn prepare(&self, text: &str) -> Result<PreparedId, Error> {
+        Ok(self.executor.prepare(text, self.keyspace.as_deref())?.id)
+    }
+}
+
+/// A value for a bound marker, written as in CQL.
+pub(super) fn bound(text: &str, cql_type: cql_lite::types::CqlType) -> Bound {
+    match text {
+        "null" => return Bound::Null,
+        "unset" => return Bound::Unset,
+        _ => {}
+    }
+    let insert = cql_lite::parse(&format!("INSERT INTO t (c) VALUES ({text})")).unwrap();
+    let cql_lite::ast::Statement::Insert(insert) = insert else { panic!("an insert") };
+    let cql_lite::ast::Term::Literal(literal) = &insert.values[0] else { panic!("a constant") };
+    let value = match Value::parse_literal(&literal.node, cql_type) {
+        Ok(value) => value.encode(),
+        // To show what happens to bytes that do not fit, blobs are taken as they are.
+        Err(error) => {
+            let cql_lite::ast::Literal::Blob(bytes) = &literal.node else { panic!("{error}") };
+            bytes.clone()
+        }
+    };
+    Bound::Value(Bytes::from(value))
+}
+
+/// A store with one replica, which merges everything it is told.
+pub(super) struct Fake {
+    tables: Mutex<BTreeMap<TableId, BTreeMap<PartitionKey, Partition>>>,
+    clock: Arc<ManualClock>,
+    issued: Mutex<i64>,
+    failure: Mutex<Option<store::Error>>,
+    writes: Mutex<usize>,
+}
+
+impl Fake {
+    /// Fails the next read or write.
+    pub(super) fn fail(&self, error: store::Error) {
+        *self.failure.lock().unwrap() = Some(error);
+    }
+
+    /// Mutations that were written.
+    pub(super) fn writes(&self) -> usize {
+        *self.writes.lock().unwrap()
+    }
+
+    /// What is stored of a table.
+    pub(super) fn partitions(&self, table: TableId) -> Vec<Partition> {
+        let tables = self.tables.lock().unwrap();
+        tables.get(&table).map(|it| it.values().cloned().collect()).unwrap_or_default()
+    }
+
+    fn failure(&self) -> Result<(), store::Error> {
+        self.failure.lock().unwrap().take().map_or(Ok(()), Err)
+    }
+
+    fn apply(&self, mutations: Vec<Mutation>) -> Result<(), store::Error> {
+        self.failure()?;
+        let mut tables = self.tables.lock().unwrap();
+        for mutation in mutations {
+            *self.writes.lock().unwrap() += 1;
+            // Through the bytes, so that what cannot be encoded is noticed.
+            let mutation = Mutation::decode(mutation.encode()).unwrap();
+            assert!(mutation.partition.is_normal(), "{:?}", mutation.partition);
+            let table = tables.entry(mutation.table).or_default();
+            let key = mutation.partition.key.clone();
+            let partition = table.entry(key.clone()).or_insert_with(|| Partition::empty(key));
+            partition.merge(mutation.partition);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, command: &Command) -> Result<store::Page, store::Error> {
+        self.failure()?;
+        let command = Command::decode(command.encode()).unwrap();
+        let tables = self.tables.lock().unwrap();
+        let empty = BTreeMap::new();
+        let table = tables.get(&command.table).unwrap_or(&empty);
+        Ok(memory::read(table.values(), &command))
+    }
+}
+
+impl Store for Fake {
+    fn write(
+        &self,
+        mutations: Vec<Mutation>,
+        _: store::Options,
+    ) -> BoxFuture<'_, Result<(), store::Error>> {
+        Box::pin(ready(self.apply(mutations)))
+    }
+
+    fn read(
+        &self,
+        command: Command,
+        _: store::Options,
+    ) -> BoxFuture<'_, Result<store::Page, store::Error>> {
+        Box::pin(ready(self.answer(&command)))
+    }
+
+    fn truncate(
+        &self,
+        table: TableId,
+        _: Duration,
+        _: u64,
+    ) -> BoxFuture<'_, Result<(), store::Error>> {
+        self.tables.lock().unwrap().remove(&table);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn timestamp(&self) -> BoxFuture<'_, Result<i64, store::Error>> {
+        let mut issued = self.issued.lock().unwrap();
+        *issued = self.clock.wall_micros().max(*issued + 1);
+        Box::pin(ready(Ok(*issued)))
+    }
+}
+
+/// A catalog whose schema changes as soon as it is asked to.
+#[derive(Default)]
+pub(super) struct Agreed {
+    schema: Mutex<Arc<Schema>>,
+    failure: Mutex<Option<catalog::Error>>,
+}
+
+impl Agreed {
+    /// Fails the next schema change.
+    pub(super) fn fail(&self, error: catalog::Error) {
+        *self.failure.lock().unwrap() = Some(error);
+    }
+
+    fn agree(&self, change: SchemaChange) -> Result<u64, catalog::Error> {
+        if let Some(error) = self.failure.lock().unwrap().take() {
+            return Err(error);
+        }
+        let mut schema = self.schema.lock().unwrap();
+        let mut next = Schema::clone(&schema);
+        next.epoch += 1;
+        match change {
+            SchemaChange::CreateKeyspace(keyspace) => {
+                next.keyspaces.insert(keyspace.name.clone(), Arc::new(keyspace));
+            }
+            SchemaChange::DropKeyspace(name) => {
+                next.keyspaces.remove(&name);
+            }
+            SchemaChange::CreateTable(mut table) => {
+                model::schema::check_table(&table).unwrap();
+                table.epoch = next.epoch;
+                let keyspace = next.keyspaces.get_mut(&table.keyspace).unwrap();
+                let mut changed = Keyspace::clone(keyspace);
+                changed.tables.insert(table.name.clone(), Arc::new(table));
+                *keyspace = Arc::new(changed);
+            }
+            SchemaChange::DropTable { keyspace, name, id } => {
+                let keyspace = next.keyspaces.get_mut(&keyspace).unwrap();
+                let mut changed = Keyspace::clone(keyspace);
+                let dropped = changed.tables.remove(&name);
+                assert_eq!(dropped.map(|it| it.id), Some(id));
+                *keyspace = Arc::new(changed);
+            }
+        }
+        let epoch = next.epoch;
+        *schema = Arc::new(next);
+        Ok(epoch)
+    }
+}
+
+impl Catalog for Agreed {
+    fn schema(&self) -> Arc<Schema> {
+        Arc::clone(&self.schema.lock().unwrap())
+    }
+
+    fn propose(
+        &self,
+        change: SchemaChange,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<u64, catalog::Error>> {
+        Box::pin(ready(self.agree(change)))
+    }
+
+    fn nodes(&self) -> Vec<NodeInfo> {
+        let node = |last: u8, dc: &str| NodeInfo {
+            host: HostId(uuid::Uuid::from_u128(u128::from(last))),
+            peer: SocketAddr::from(([127, 0, 0, last], 7000)),
+            cql: SocketAddr::from(([127, 0, 0, last], 9042)),
+            dc: dc.to_owned(),
+            rack: "r1".to_owned(),
+            tokens: vec![Token(i64::from(last))],
+            alive: last != 3,
+        };
+        vec![node(1, "dc1"), node(2, "dc1"), node(3, "dc2")]
+    }
+
+    fn cluster_name(&self) -> String {
+        "troy".to_owned()
+    }
+
+    fn secret(&self) -> [u8; 32] {
+        [7; 32]
+    }
+}
+
+/// The acks of an answer that host 3 did not give.
+pub(super) fn acks(required: usize, received: usize) -> Acks {
+    let missing = vec![HostId(uuid::Uuid::from_u128(3)).to_string()];
+    Acks { consistency: Consistency::All, required, received, missing }
+}
