@@ -143,11 +143,7 @@ impl Catalog for ClusterCatalog {
     }
 
     fn secret(&self) -> [u8; 32] {
-        let secret = self.metadata().secret.0;
-        let mut bytes = [0; 32];
-        bytes[..16].copy_from_slice(secret.as_bytes());
-        bytes[16..].copy_from_slice(secret.as_bytes());
-        bytes
+        self.metadata().secret.0
     }
 }
 
@@ -185,6 +181,7 @@ fn refusal(refused: Refused) -> catalog::Error {
         | Refused::NoReplicas
         | Refused::NodeNotFound(_)
         | Refused::TooMany { .. }
+        | Refused::Schema(_)
         | Refused::Invalid(_) => catalog::Error::Invalid(refused.to_string()),
     }
 }

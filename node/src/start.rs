@@ -137,7 +137,9 @@ impl StartError {
             StartError::SystemLog(_) | StartError::Engine(_) | StartError::Hints(_) => {
                 Code::CorruptFile
             }
-            StartError::Refused(PeerRefused::NotAFounder { .. }) => Code::NotFounder,
+            StartError::Refused(PeerRefused::NotAFounder { .. } | PeerRefused::NotASeed { .. }) => {
+                Code::NotFounder
+            }
             StartError::Refused(_) => Code::WrongCluster,
         }
     }
