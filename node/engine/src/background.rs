@@ -33,12 +33,7 @@ async fn drive(
     mut shutdown: watch::Receiver<bool>,
 ) {
     loop {
-        tokio::select! {
-            biased;
-            // An error: the sender is gone, which says the same.
-            _ = shutdown.wait_for(|stop| *stop) => return,
-            () = due(&engine, lane) => {}
-        }
+        // What an earlier run has left is due at once.
         while let Some(job) = engine.next_job(lane) {
             if let Err(error) = blocking.run(job).await {
                 tracing::debug!(?lane, %error, "background work ends");
@@ -51,6 +46,15 @@ async fn drive(
                     () = tokio::time::sleep(RETRY) => {}
                 }
             }
+            if lane == Lane::Log && engine.sync_period().is_some() {
+                break;
+            }
+        }
+        tokio::select! {
+            biased;
+            // An error: the sender is gone, which says the same.
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = due(&engine, lane) => {}
         }
     }
 }

@@ -205,10 +205,8 @@ impl Engine {
         self.inner.work(lane).await;
     }
 
-    /// Runs all background work that is due, on this thread: for tests and tools without a driver.
-    ///
-    /// # Errors
-    /// None of its own: jobs that fail are counted, and this stops there.
+    /// Runs all background work that is due, on this thread: for tests and tools without a driver. A job that fails
+    /// is counted, and the next lane's turn comes.
     pub fn run_jobs(&self) {
         for lane in [Lane::Log, Lane::Flush, Lane::Compaction] {
             while let Some(mut job) = self.next_job(lane) {

@@ -17,7 +17,7 @@ use crate::memtable::Memtable;
 use crate::sstable::Sstable;
 use crate::stats::Counters;
 use crate::table::Table;
-use crate::{Error, Lane, Options};
+use crate::{CommitlogSync, Error, Lane, Options};
 
 /// The engine behind its handles.
 pub(crate) struct Inner {
@@ -281,12 +281,15 @@ impl Drop for LaneGuard {
         if self.quiet {
             return;
         }
-        // There may be more to do than one job did.
-        state.work.notify_one();
+        // There may be more to do than one job did; a log that is synced by the clock waits for it.
+        let periodic = matches!(self.inner.options.commitlog_sync, CommitlogSync::Periodic(_));
         match self.lane {
-            Lane::Log => {}
-            Lane::Flush => self.inner.wake(Lane::Compaction),
-            Lane::Compaction => {}
+            Lane::Log if periodic => {}
+            Lane::Log | Lane::Compaction => state.work.notify_one(),
+            Lane::Flush => {
+                state.work.notify_one();
+                self.inner.wake(Lane::Compaction);
+            }
         }
     }
 }

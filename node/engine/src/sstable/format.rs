@@ -43,6 +43,18 @@ pub(crate) fn header(id: u64) -> [u8; HEADER_BYTES as usize] {
     bytes
 }
 
+/// Checks the header of file `id`. In every version it is as long, and begins and ends alike.
+pub(crate) fn check_header(bytes: &[u8], id: u64) -> Result<(), BadVersion> {
+    let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
+    if bytes[..8] != *MAGIC || bytes[20..] != checksum(id, 0, &bytes[..20]).to_le_bytes() {
+        return Err(BadVersion::Corrupt);
+    }
+    if VERSION < version {
+        return Err(BadVersion::Newer(version));
+    }
+    if bytes == header(id) { Ok(()) } else { Err(BadVersion::Corrupt) }
+}
+
 /// Where a section lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extent {
@@ -58,9 +70,9 @@ pub(crate) struct Footer {
     pub(crate) stats: Extent,
 }
 
-/// Why a footer cannot be read.
+/// Why a header or a footer cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BadFooter {
+pub(crate) enum BadVersion {
     Newer(u32),
     Corrupt,
 }
@@ -82,21 +94,21 @@ impl Footer {
     }
 
     /// Reads the footer of file `id` at `offset`.
-    pub(crate) fn decode(bytes: &[u8], id: u64, offset: u64) -> Result<Footer, BadFooter> {
+    pub(crate) fn decode(bytes: &[u8], id: u64, offset: u64) -> Result<Footer, BadVersion> {
         let word = |at: usize| {
             let mut word = [0; 8];
             word.copy_from_slice(&bytes[at..at + 8]);
             u64::from_le_bytes(word)
         };
         if bytes.len() as u64 != FOOTER_BYTES || bytes[64..] != *MAGIC {
-            return Err(BadFooter::Corrupt);
+            return Err(BadVersion::Corrupt);
         }
         if checksum(id, offset, &bytes[..56]) != word(56) {
-            return Err(BadFooter::Corrupt);
+            return Err(BadVersion::Corrupt);
         }
         let version = word(48) as u32;
         if VERSION < version {
-            return Err(BadFooter::Newer(version));
+            return Err(BadVersion::Newer(version));
         }
         let extent = |at: usize| Extent { offset: word(at), bytes: word(at + 8) };
         Ok(Footer { index: extent(0), filter: extent(16), stats: extent(32) })

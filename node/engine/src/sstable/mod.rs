@@ -20,7 +20,7 @@ use crate::Error;
 use crate::cache::{Block, Halt, Io};
 use crate::piece::{self, Piece};
 use filter::Filter;
-use format::{BadFooter, Extent, Footer, IndexEntry, SstableStats};
+use format::{BadVersion, Extent, Footer, IndexEntry, SstableStats};
 pub(crate) use writer::Writer;
 
 /// Index and filter are read whole: an absurd length is an error, not an allocation.
@@ -58,17 +58,17 @@ impl Sstable {
             return Err(Error::corrupt(path, bytes, "an sstable that ends before its footer"));
         }
         let read = |offset, bytes| read_exact(&*file, path, Extent { offset, bytes });
-        if *read(0, format::HEADER_BYTES)? != format::header(id) {
-            return Err(Error::corrupt(path, 0, "the header of an sstable"));
-        }
-        let offset = bytes - format::FOOTER_BYTES;
-        let footer = Footer::decode(&read(offset, format::FOOTER_BYTES)?, id, offset);
-        let footer = footer.map_err(|it| match it {
-            BadFooter::Newer(found) => {
+        let refuse = |bad: BadVersion, offset, what| match bad {
+            BadVersion::Newer(found) => {
                 Error::NewerFormat { file: path.into(), found, supported: format::VERSION }
             }
-            BadFooter::Corrupt => Error::corrupt(path, offset, "the footer of an sstable"),
-        })?;
+            BadVersion::Corrupt => Error::corrupt(path, offset, what),
+        };
+        format::check_header(&read(0, format::HEADER_BYTES)?, id)
+            .map_err(|it| refuse(it, 0, "the header of an sstable"))?;
+        let offset = bytes - format::FOOTER_BYTES;
+        let footer = Footer::decode(&read(offset, format::FOOTER_BYTES)?, id, offset);
+        let footer = footer.map_err(|it| refuse(it, offset, "the footer of an sstable"))?;
         let section = |extent: Extent, what: &str| {
             let raw = read_exact(&*file, path, extent)?;
             format::unwrap(raw, id, extent.offset)

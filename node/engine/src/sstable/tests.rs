@@ -52,8 +52,8 @@ fn a_footer_of_a_newer_format_is_told_apart() {
     let footer = Footer { index: Extent { offset: 28, bytes: 90 }, ..zero() };
     let bytes = footer.encode(3, 500);
     assert_eq!(Footer::decode(&bytes, 3, 500), Ok(footer));
-    assert_eq!(Footer::decode(&bytes, 4, 500), Err(format::BadFooter::Corrupt));
-    assert_eq!(Footer::decode(&bytes[1..], 3, 500), Err(format::BadFooter::Corrupt));
+    assert_eq!(Footer::decode(&bytes, 4, 500), Err(format::BadVersion::Corrupt));
+    assert_eq!(Footer::decode(&bytes[1..], 3, 500), Err(format::BadVersion::Corrupt));
 }
 
 fn zero() -> Footer {
