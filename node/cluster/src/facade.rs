@@ -160,7 +160,7 @@ impl Cluster {
         self.finish(Outbox { send, ..Outbox::default() }, now, rng)
     }
 
-    /// Lets time pass: heartbeats, conviction, founding, retries. Call it every [`TICK_MAX`].
+    /// Lets time pass: heartbeats, conviction, founding, retries. Call it every [`crate::TICK_MAX`].
     pub fn tick(&mut self, now: Now, rng: &mut Rng) -> Effects {
         let mut out = Outbox::default();
         if self.log.metadata().is_founded() {

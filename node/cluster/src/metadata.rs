@@ -26,6 +26,9 @@ pub const KEYSPACES_MAX: usize = 1_000;
 pub const TABLES_MAX: usize = 5_000;
 /// Columns that a table may have.
 pub const COLUMNS_MAX: usize = 10_000;
+/// What all tables may weigh together, bytes: a snapshot of the metadata is one record of the system
+/// log and one message, at most 16 MiB each.
+pub const SCHEMA_BYTES_MAX: usize = 8 << 20;
 /// Members that a cluster may have: everyone sends heartbeats to everyone.
 pub const NODES_MAX: usize = 256;
 /// Members that vote on epochs after the first: three of seven may be down.

@@ -333,6 +333,27 @@ fn both_ends_of_a_half_cut_link_notice_and_recover() {
 }
 
 #[test]
+fn members_beyond_the_voters_propose_too() {
+    let mut world = World::founded(18, 9);
+    assert_eq!(7, world.metadata(0).voters.len());
+    let voters = Arc::clone(&world.metadata(0).voters);
+    for node in 0..9 {
+        world.apply(node, keyspace(&format!("ks{node}"), 3));
+    }
+    let voting: Vec<usize> = (0..9).filter(|it| voters.contains(&world.host(*it))).collect();
+    // Three of seven voters may be down.
+    for node in &voting[..3] {
+        world.kill(*node);
+    }
+    let other = (0..9).find(|it| !voting.contains(it)).unwrap();
+    world.apply(other, keyspace("after", 3));
+    for node in &voting[..3] {
+        world.start(*node, |_| {});
+    }
+    world.until("agreement", SECOND * 10, World::agreed);
+}
+
+#[test]
 fn news_goes_round_where_two_nodes_cannot_reach_each_other() {
     let mut world = World::founded(15, 3);
     world.cut.extend([(0, 1), (1, 0)]);

@@ -10,7 +10,7 @@ use model::{
     schema::{Replication, check_keyspace, check_table},
 };
 
-use super::{COLUMNS_MAX, Change, KEYSPACES_MAX, Metadata, Refused, TABLES_MAX};
+use super::{COLUMNS_MAX, Change, KEYSPACES_MAX, Metadata, Refused, SCHEMA_BYTES_MAX, TABLES_MAX};
 
 /// Whether a schema change may be the next one.
 pub(super) fn check(metadata: &Metadata, change: &Change) -> Result<(), Refused> {
@@ -42,6 +42,7 @@ pub(super) fn check(metadata: &Metadata, change: &Change) -> Result<(), Refused>
                 let (keyspace, name) = (table.keyspace.clone(), table.name.clone());
                 return Err(Refused::TableChanged { keyspace, name });
             }
+            check_size(schema, table)?;
             check_columns(table)
         }
         Change::DropTable { keyspace, name, id } => {
@@ -116,7 +117,28 @@ fn check_new_table(schema: &Schema, table: &Table) -> Result<(), Refused> {
     if schema.keyspaces.values().map(|it| it.tables.len()).sum::<usize>() >= TABLES_MAX {
         return Err(Refused::TooMany { what: "tables", max: TABLES_MAX });
     }
+    check_size(schema, table)?;
     check_columns(table)
+}
+
+/// Whether all tables still fit into one snapshot with this one, new or in place of its namesake.
+fn check_size(schema: &Schema, table: &Table) -> Result<(), Refused> {
+    let tables = schema.keyspaces.values().flat_map(|it| it.tables.values());
+    let others = tables.filter(|it| it.id != table.id);
+    let bytes = others.map(|it| weight(it)).sum::<usize>() + weight(table);
+    if SCHEMA_BYTES_MAX < bytes {
+        return Err(Refused::TooMany { what: "bytes of schema", max: SCHEMA_BYTES_MAX });
+    }
+    Ok(())
+}
+
+/// About how many bytes a table takes encoded, rather too many.
+fn weight(table: &Table) -> usize {
+    let options = &table.options;
+    let maps = options.compaction.iter().chain(&options.compression);
+    let maps = maps.map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
+    let columns = table.columns().map(|it| it.name.len() + 24).sum::<usize>();
+    table.keyspace.len() + table.name.len() + options.comment.len() + maps + columns + 80
 }
 
 fn check_columns(table: &Table) -> Result<(), Refused> {

@@ -112,6 +112,23 @@ fn each_refusal_says_what_stands_against_it() {
 }
 
 #[test]
+fn the_whole_schema_always_fits_into_one_record() {
+    let big = |id: u128| {
+        let mut table = table("ks", &format!("t{id}"), id);
+        table.options.comment = "x".repeat(60_000);
+        Change::CreateTable { table: Arc::new(table) }
+    };
+    let tables = (1..=150).map(big);
+    let metadata = after([found(), keyspace("ks", 1)].into_iter().chain(tables));
+    let kept = metadata.schema.keyspaces["ks"].tables.len();
+    assert_eq!(SCHEMA_BYTES_MAX / 60_000, kept, "the rest was refused");
+    let refused = Refused::TooMany { what: "bytes of schema", max: SCHEMA_BYTES_MAX };
+    assert_eq!(Err(refused), metadata.check(&big(151)));
+    let record = crate::Record::Snapshot(Box::new(metadata)).encode();
+    assert!(record.len() < SCHEMA_BYTES_MAX);
+}
+
+#[test]
 fn the_secret_is_not_printed() {
     let printed = format!("{:?}", after([found()]));
     assert!(printed.contains("Secret(…)") && !printed.contains("9, 9"), "{printed}");
