@@ -246,6 +246,7 @@ impl Hints {
     fn push(&self, host: HostId, hint: Hint, durable: Option<oneshot::Sender<bool>>) {
         let options = &self.inner.options;
         let now = self.inner.seconds();
+        let monotonic = self.inner.clock.monotonic();
         let mut state = self.inner.lock();
         let State { hosts, counts, bytes, .. } = &mut *state;
         let fits = *bytes + hint.mutation.len() as u64 <= options.total_bytes_max;
@@ -258,7 +259,9 @@ impl Hints {
                 *bytes += entry.queue.bytes() - before;
                 counts.stored += 1;
                 entry.refusing = false;
-                entry.waiters.extend(durable.map(|it| (sequence, it)));
+                // A log that has just failed is not written for some time: who waits is told so.
+                let waiter = durable.filter(|_| !entry.log.rests(monotonic));
+                entry.waiters.extend(waiter.map(|it| (sequence, it)));
             }
             Err(refused) => {
                 counts.overflowed += 1;

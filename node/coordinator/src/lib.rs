@@ -6,15 +6,27 @@
 //! Invariant: this crate knows nothing of engines, gRPC or CQL text.
 //!
 //! In reading order:
-mod ask;
-pub mod clock;
-pub mod hints;
-pub mod limits;
-pub mod plan;
-pub mod read;
+// What is known of the cluster, and how replicas are asked.
 pub mod replica;
 pub mod view;
+
+// Decisions.
+pub mod plan;
+
+// Drivers.
+mod ask;
+pub mod read;
 pub mod write;
+
+// What outlives a request.
+pub mod hints;
+
+// What every request needs.
+pub mod clock;
+pub mod limits;
+
+#[cfg(test)]
+mod fakes;
 
 use std::{sync::Arc, time::Duration};
 

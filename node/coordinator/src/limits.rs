@@ -77,3 +77,6 @@ impl Drop for Permit {
         self.from.used.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -212,7 +212,8 @@ fn available(need: &Need, natural: &[Candidate]) -> Result<(), Refused> {
     if need.count <= alive {
         return Ok(());
     }
-    let missing = counted().filter(|it| !it.alive).map(|it| it.host).collect();
+    let mut missing: Vec<HostId> = counted().filter(|it| !it.alive).map(|it| it.host).collect();
+    missing.sort_unstable();
     Err(Refused::Unavailable { required: need.count, alive, missing })
 }
 

@@ -34,6 +34,11 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Whether it failed a short while ago and is left alone.
+    pub(super) fn rests(&self, now: Duration) -> bool {
+        now < self.retry_at
+    }
+
     /// Says that the log holds what the queue does not.
     pub(super) fn rewrite(&mut self) {
         self.rewrite = true;
@@ -49,11 +54,10 @@ pub(super) fn open_all(
     sys::disk::create_dir_all_durably(&**disk, &options.dir).map_err(io)?;
     let mut hosts = Vec::new();
     for name in disk.list(&options.dir).map_err(io)? {
-        let Some(host) = name.strip_suffix(SUFFIX).and_then(|it| Uuid::parse_str(it).ok()) else {
-            continue;
-        };
-        let (queue, log) = open(disk, options, &name)?;
-        hosts.push((HostId(host), queue, log));
+        let host = name.strip_suffix(".log").and_then(|it| Uuid::parse_str(it).ok());
+        let Some(host) = host.map(HostId) else { continue };
+        let (queue, log) = open(disk, options, host)?;
+        hosts.push((host, queue, log));
     }
     Ok(hosts)
 }
@@ -68,12 +72,6 @@ pub(super) fn start(inner: &Arc<Inner>) {
     }
 }
 
-const SUFFIX: &str = ".hints";
-
-fn file_name(host: HostId) -> String {
-    format!("{host}{SUFFIX}")
-}
-
 /// Room for a full queue twice: live records, and those that are done.
 fn limits(options: &Options) -> Limits {
     const RECORD_OVERHEAD: u64 = 128;
@@ -83,14 +81,13 @@ fn limits(options: &Options) -> Limits {
     Limits { log_bytes_max: full.saturating_mul(2).saturating_add(1 << 20) }
 }
 
-fn open(disk: &Arc<dyn Disk>, options: &Options, name: &str) -> Result<(Queue, Log), OpenError> {
-    let (file, records) = SystemLog::open(Arc::clone(disk), &options.dir, name, limits(options))?;
-    if let Some(cut) = file.cut() {
-        tracing::info!(log = name, bytes = cut.bytes, "cut the torn tail of a hint log");
-    }
+fn open(disk: &Arc<dyn Disk>, options: &Options, host: HostId) -> Result<(Queue, Log), OpenError> {
+    let name = host.to_string();
+    let (file, records) = SystemLog::open(Arc::clone(disk), &options.dir, &name, limits(options))?;
     let mut queue = Queue::default();
     for record in records {
-        let malformed = |source| OpenError::Malformed { file: options.dir.join(name), source };
+        let malformed =
+            |source| OpenError::Malformed { file: options.dir.join(format!("{name}.log")), source };
         match record::read(record.kind, record.payload).map_err(malformed)? {
             Said::Hint(entry) => queue.restore(entry),
             Said::Done(sequence) => queue.done(sequence),
@@ -137,7 +134,7 @@ impl Work {
     fn run(self, disk: &Arc<dyn Disk>, options: &Options) -> Outcome {
         let mut file = self.file;
         let result = write(&mut file, &self.records, self.rewrite, || {
-            reopen(disk, &options.dir, &file_name(self.host), limits(options))
+            reopen(disk, &options.dir, &self.host.to_string(), limits(options))
         });
         // After a failure nobody knows what the file holds: it is opened and written anew.
         let file = file.filter(|_| result.is_ok());
@@ -190,7 +187,7 @@ impl Host {
     fn is_due(&self, now: Duration) -> bool {
         let unsaved = self.log.saved < self.queue.sequence_last();
         let undone = self.log.done < self.queue.done_through();
-        (unsaved || undone || self.log.rewrite) && self.log.retry_at <= now
+        (unsaved || undone || self.log.rewrite) && !self.log.rests(now)
     }
 
     fn take(&mut self, host: HostId, limits: Limits) -> Work {

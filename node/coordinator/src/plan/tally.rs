@@ -80,12 +80,12 @@ impl Tally {
         short.or_else(|| self.needs.first().map(counts)).unwrap_or_default()
     }
 
-    /// Those who have not acknowledged.
+    /// Those who have not acknowledged, in host order.
     pub fn missing(&self) -> Vec<HostId> {
         self.hosts(|state| state != State::Acked)
     }
 
-    /// Those who have not answered yet.
+    /// Those who have not answered yet, in host order.
     pub fn waiting(&self) -> Vec<HostId> {
         self.hosts(|state| state == State::Waiting)
     }
@@ -108,6 +108,9 @@ impl Tally {
     }
 
     fn hosts(&self, which: impl Fn(State) -> bool) -> Vec<HostId> {
-        self.members.iter().filter(|it| which(it.state)).map(|it| it.host).collect()
+        let members = self.members.iter().filter(|it| which(it.state));
+        let mut hosts: Vec<HostId> = members.map(|it| it.host).collect();
+        hosts.sort_unstable();
+        hosts
     }
 }

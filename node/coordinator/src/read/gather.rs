@@ -238,12 +238,14 @@ impl<'a> Gather<'a> {
         let unreachable =
             self.failures.iter().filter(|(_, it)| *it == replica::Error::Unreachable).count();
         let missing = self.missing();
+        let waiting = |host: &HostId| self.waiting.iter().any(|(it, _)| it == host);
         Stop::Error(if !failures.is_empty() {
             Error::Failed { consistency, required, received, failures }
         } else if let Some(text) = overloaded {
             Error::Overloaded(text)
-        } else if unreachable > 0 && unreachable == self.failures.len() && self.waiting.is_empty() {
+        } else if unreachable > 0 && unreachable == self.failures.len() {
             let alive = self.plan.live.len() - unreachable;
+            let missing = missing.into_iter().filter(|it| !waiting(it)).collect();
             Error::Unavailable { consistency, required, alive, missing }
         } else {
             Error::Timeout { consistency, required, received, missing }

@@ -4,8 +4,8 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use bytes::Bytes;
 use model::{
-    HostId, Partition, PartitionKey,
-    read::{Answer, Limits, Position},
+    Clustering, HostId, Partition, PartitionKey,
+    read::{Answer, Command, Limits, Position},
 };
 
 /// Which of two positions comes first in reading direction: a finished partition lies behind all of
@@ -33,28 +33,75 @@ pub(super) struct Merged {
     pub(super) missing: Vec<(HostId, Vec<Partition>)>,
 }
 
-/// Merges the answers of distinct replicas to one command.
-pub(super) fn merge(mut answers: Vec<(HostId, Answer)>, reversed: bool) -> Merged {
+/// Merges the answers of distinct replicas to `command`.
+pub(super) fn merge(mut answers: Vec<(HostId, Answer)>, command: &Command) -> Merged {
+    let reversed = command.reversed;
     let stops = answers.iter().filter_map(|(_, it)| it.stopped_at.clone());
-    let stopped_at = stops.min_by(|left, right| compare(left, right, reversed));
+    let mut stopped_at = stops.min_by(|left, right| compare(left, right, reversed));
     let tombstones = answers.iter().map(|(_, it)| it.tombstones).max().unwrap_or(0);
+    let ends = ends_in_partitions(&answers, command);
     let mut merged: BTreeMap<PartitionKey, Partition> = BTreeMap::new();
     for (_, answer) in &mut answers {
         // Behind its end an answer says nothing, neither that a row is there nor that it is not.
         if let Some(until) = &stopped_at {
             cut(&mut answer.partitions, until, reversed);
         }
-        for partition in &answer.partitions {
+        for partition in &mut answer.partitions {
+            if let Some(end) = ends.get(&partition.key) {
+                cut_rows(partition, end, reversed);
+            }
             match merged.get_mut(&partition.key) {
                 Some(known) => known.merge(partition.clone()),
                 None => drop(merged.insert(partition.key.clone(), partition.clone())),
             }
         }
     }
-    let partitions: Vec<Partition> = merged.into_values().collect();
+    let mut partitions: Vec<Partition> = merged.into_values().collect();
+    // A partition that came out short is gone on with, before those behind it.
+    let short = partitions.iter().position(|it| {
+        ends.contains_key(&it.key) && live_rows(it, command.now) < command.limits.rows_per_partition
+    });
+    if let Some(at) = short {
+        partitions.truncate(at + 1);
+        let key = &partitions[at].key;
+        let end = position(key, ends.get(key).cloned());
+        stopped_at = Some(match stopped_at {
+            Some(stop) if compare(&stop, &end, reversed).is_lt() => stop,
+            Some(_) | None => end,
+        });
+    }
     let lacks = |(host, answer): (HostId, Answer)| (host, missing(&answer.partitions, &partitions));
     let missing = answers.into_iter().map(lacks).filter(|(_, it)| !it.is_empty()).collect();
     Merged { partitions, stopped_at, tombstones, missing }
+}
+
+/// Up to which clustering all answers are complete, in the partitions where one was cut by the limit
+/// of rows for each partition.
+fn ends_in_partitions(
+    answers: &[(HostId, Answer)],
+    command: &Command,
+) -> BTreeMap<PartitionKey, Bytes> {
+    let mut ends: BTreeMap<PartitionKey, Bytes> = BTreeMap::new();
+    if command.limits.rows_per_partition == u64::MAX {
+        return ends;
+    }
+    for partition in answers.iter().flat_map(|(_, it)| &it.partitions) {
+        if live_rows(partition, command.now) < command.limits.rows_per_partition {
+            continue;
+        }
+        let end = if command.reversed { partition.rows.first() } else { partition.rows.last() };
+        let Some((Clustering(end), _)) = end else { continue };
+        let nearest = ends.entry(partition.key.clone()).or_insert_with(|| end.clone());
+        let nearer = if command.reversed { *nearest < *end } else { *end < *nearest };
+        if nearer {
+            nearest.clone_from(end);
+        }
+    }
+    ends
+}
+
+fn live_rows(partition: &Partition, now: i64) -> u64 {
+    partition.rows.iter().filter(|(_, row)| row.is_live(now)).count() as u64
 }
 
 /// What `own` lacks of `all`, both in key order.
@@ -70,13 +117,18 @@ fn missing(own: &[Partition], all: &[Partition]) -> Vec<Partition> {
 fn cut(partitions: &mut Vec<Partition>, until: &Position, reversed: bool) {
     partitions.truncate(partitions.partition_point(|it| it.key <= until.key));
     let last = partitions.last_mut().filter(|it| it.key == until.key);
-    let (Some(last), Some(clustering)) = (last, &until.clustering) else { return };
+    if let (Some(last), Some(clustering)) = (last, &until.clustering) {
+        cut_rows(last, clustering, reversed);
+    }
+}
+
+/// Keeps the rows up to and including `end`, in reading direction.
+fn cut_rows(partition: &mut Partition, end: &[u8], reversed: bool) {
     if reversed {
-        last.clip(clustering, &[0xFF]);
+        partition.clip(end, &[0xFF]);
     } else {
         // No key lies between a clustering and the same with a zero behind it.
-        let end = [clustering, &[0][..]].concat();
-        last.clip(&[], &end);
+        partition.clip(&[], &[end, &[0]].concat());
     }
 }
 

@@ -71,7 +71,7 @@ async fn attempt(
         }
         Gathered::Different(answers) => {
             let sources: Vec<HostId> = answers.iter().map(|(host, _)| *host).collect();
-            let merged = merge::merge(answers, command.reversed);
+            let merged = merge::merge(answers, command);
             repair::run(shared, terms, command, &mut gather, &sources, &merged).await?;
             Ok(merged)
         }

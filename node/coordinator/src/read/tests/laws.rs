@@ -1,0 +1,222 @@
+//! Whatever each replica has missed: paged reads answer exactly what a merge of the replicas holds.
+
+use std::collections::BTreeMap;
+
+use model::{Cell, ColumnId, Content, Deletion, PartitionKey, Row, Slice, read::Limits};
+use proptest::{collection::vec, prelude::*, sample::select};
+
+use super::*;
+use crate::fakes::{NOW, TABLE, apply, clustering};
+
+/// One change to one partition.
+#[derive(Clone, Debug)]
+enum Change {
+    Insert { row: u8, timestamp: i64 },
+    DeleteRow { row: u8, timestamp: i64 },
+    DeleteRange { from: u8, to: u8, timestamp: i64 },
+    DeleteAll { timestamp: i64 },
+    Static { timestamp: i64, lives: bool },
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let timestamp = || 1_i64..6;
+    prop_oneof![
+        6 => (0_u8..8, timestamp()).prop_map(|(row, timestamp)| Change::Insert { row, timestamp }),
+        3 => (0_u8..8, timestamp())
+            .prop_map(|(row, timestamp)| Change::DeleteRow { row, timestamp }),
+        1 => (0_u8..8, 1_u8..5, timestamp()).prop_map(|(from, len, timestamp)| {
+            Change::DeleteRange { from, to: from + len, timestamp }
+        }),
+        1 => timestamp().prop_map(|timestamp| Change::DeleteAll { timestamp }),
+        2 => (timestamp(), any::<bool>())
+            .prop_map(|(timestamp, lives)| Change::Static { timestamp, lives }),
+    ]
+}
+
+fn partition_of(partition: u8, change: &Change) -> Partition {
+    let mut it = Partition::empty(key(partition));
+    let deletion = |timestamp| Deletion { timestamp, deleted_at: NOW - 1 };
+    match change {
+        Change::Insert { row, timestamp } => it.put_row(clustering(*row), live_row(*timestamp)),
+        Change::DeleteRow { row, timestamp } => {
+            let deletion = Some(deletion(*timestamp));
+            it.put_row(clustering(*row), Row { deletion, ..Row::default() });
+        }
+        Change::DeleteRange { from, to, timestamp } => {
+            it.delete_range(clustering(*from).0, clustering(*to).0, deletion(*timestamp));
+        }
+        Change::DeleteAll { timestamp } => it.delete(deletion(*timestamp)),
+        Change::Static { timestamp, lives } => {
+            let content = if *lives {
+                Content::Live { value: timestamp.to_string().into() }
+            } else {
+                Content::Dead { deleted_at: NOW - 1 }
+            };
+            let cell = Cell { timestamp: *timestamp, content };
+            it.put_static(Row { cells: vec![(ColumnId(9), cell)], ..Row::default() });
+        }
+    }
+    it
+}
+
+/// A change, whose partition it is, and which of its three replicas missed it.
+type Delivery = (u8, Change, [bool; 3]);
+
+#[derive(Clone, Debug)]
+struct Case {
+    hosts: u32,
+    /// At QUORUM each change reaches two replicas at least; at ALL any number.
+    consistency: Consistency,
+    deliveries: Vec<Delivery>,
+    target: Option<u8>,
+    reversed: bool,
+    slices: Vec<Slice>,
+    limits: Limits,
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let delivery = (0_u8..4, change(), any::<[bool; 3]>());
+    let slices = prop_oneof![
+        3 => Just(vec![Slice::all()]),
+        1 => Just(vec![
+            Slice { start: clustering(1).0, end: clustering(3).0 },
+            Slice { start: clustering(4).0, end: clustering(7).0 },
+        ]),
+    ];
+    let limits = (
+        select(vec![1_u64, 2, 3, 100]),
+        select(vec![1_u64, 2, u64::MAX, u64::MAX]),
+        select(vec![1_u64, 3, 10_000]),
+        select(vec![1_u64, 250, 1 << 20]),
+    );
+    (
+        select(vec![3_u32, 5]),
+        select(vec![Consistency::Quorum, Consistency::All]),
+        vec(delivery, 0..30),
+        proptest::option::of(0_u8..4),
+        any::<bool>(),
+        slices,
+        limits,
+    )
+        .prop_map(|(hosts, consistency, deliveries, target, reversed, slices, limits)| {
+            let (rows, rows_per_partition, tombstones, bytes) = limits;
+            // How many rows of a partition were shown is not remembered from page to page, except
+            // where one is all that is asked for.
+            let rows = if (2..u64::MAX).contains(&rows_per_partition) { 1_000 } else { rows };
+            let small = rows != 1_000;
+            let limits = Limits {
+                rows,
+                rows_per_partition,
+                bytes: if small { bytes } else { 1 << 20 },
+                tombstones: if small { tombstones } else { 10_000 },
+            };
+            Case { hosts, consistency, deliveries, target, reversed, slices, limits }
+        })
+}
+
+/// What a reader must see: each partition's live rows in reading order, and its live static row.
+type Seen = Vec<(PartitionKey, Vec<(Vec<u8>, Row)>, Option<Row>)>;
+
+fn expected(case: &Case, all: &BTreeMap<PartitionKey, Partition>) -> Seen {
+    let mut seen = Vec::new();
+    for partition in all.values() {
+        if case.target.is_some_and(|it| key(it) != partition.key) {
+            continue;
+        }
+        let mut part = partition.clone();
+        part.clip_slices(&case.slices);
+        let mut rows: Vec<_> = part
+            .rows
+            .into_iter()
+            .filter(|(_, row)| row.is_live(NOW))
+            .map(|(clustering, row)| (clustering.0.to_vec(), row))
+            .collect();
+        if case.reversed {
+            rows.reverse();
+        }
+        let per_partition = usize::try_from(case.limits.rows_per_partition).unwrap_or(usize::MAX);
+        rows.truncate(per_partition);
+        let lives = part.static_row.has_live_cell(NOW);
+        if !rows.is_empty() || lives {
+            seen.push((part.key, rows, lives.then_some(part.static_row)));
+        }
+    }
+    seen
+}
+
+async fn run(case: Case) -> Result<(), TestCaseError> {
+    let world = World::new(case.hosts, 3);
+    let mut all = BTreeMap::new();
+    for (partition, change, missed) in &case.deliveries {
+        let part = partition_of(*partition, change);
+        let snapshot = View::snapshot(&*world.cluster);
+        let replicas = snapshot.replicas("ks", part.key.token).to_vec();
+        let missed_by = missed.iter().filter(|it| **it).count();
+        let quorum = case.consistency == Consistency::Quorum;
+        let mut reached = false;
+        for (replica, missed) in replicas.iter().zip(missed) {
+            if !missed || quorum && missed_by > 1 {
+                let data = &world.cluster.replicas[replica].data;
+                apply(&mut data.lock().expect("lock"), part.clone());
+                reached = true;
+            }
+        }
+        if reached {
+            apply(&mut all, part);
+        }
+    }
+    let expected = expected(&case, &all);
+    let target = case.target.map_or_else(whole_ring, |it| Target::One(key(it)));
+    let mut command = Command {
+        table: TABLE,
+        target,
+        slices: case.slices.clone(),
+        reversed: case.reversed,
+        resume: None,
+        limits: case.limits,
+        now: NOW,
+    };
+    let mut seen: Seen = Vec::new();
+    for page in 0.. {
+        prop_assert!(page < 300, "pages do not end");
+        let answer = world.read(command.clone(), case.consistency).await;
+        let answer = answer.map_err(|it| TestCaseError::fail(it.to_string()))?;
+        prop_assert!(answer.rows <= case.limits.rows);
+        let mut counted = 0;
+        for partition in answer.partitions {
+            let mut rows: Vec<_> = partition.rows;
+            if case.reversed {
+                rows.reverse();
+            }
+            counted += (rows.len() as u64).max(1);
+            let rows = rows.into_iter().map(|(it, row)| (it.0.to_vec(), row));
+            let lives = partition.static_row.has_live_cell(NOW);
+            let statics = lives.then_some(partition.static_row);
+            match seen.last_mut() {
+                Some((key, earlier, _)) if *key == partition.key => earlier.extend(rows),
+                Some(_) | None => seen.push((partition.key, rows.collect(), statics)),
+            }
+        }
+        prop_assert_eq!(counted, answer.rows);
+        match answer.next.and_then(|it| resume_at(command.clone(), it)) {
+            Some(next) => command = next,
+            None => break,
+        }
+    }
+    prop_assert_eq!(seen, expected);
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn paged_reads_equal_the_merge_of_the_replicas(case in case()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(run(case))?;
+    }
+}
