@@ -111,7 +111,8 @@ impl Link {
         let left = deadline.saturating_duration_since(Instant::now());
         slot.map_err(|_| closed())?.send(frame(client_frame::Body::Request(wire::ClientRequest {
             id: pending.id,
-            timeout_ms: u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1),
+            // A node that gives up has time left to say why: that tells more than silence.
+            timeout_ms: u32::try_from((left - left / 20).as_millis()).unwrap_or(u32::MAX).max(1),
             keyspace: keyspace.to_owned(),
             body: Some(body),
         })));
