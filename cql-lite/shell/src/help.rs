@@ -1,0 +1,125 @@
+//! What `HELP` says.
+
+use cql_lite::suggest::suggest;
+
+/// A topic, its grammar or meaning, and an example.
+struct Topic {
+    name: &'static str,
+    text: &'static str,
+}
+
+const OVERVIEW: &str = "\
+Statements end with ; and may have several lines:
+  CREATE, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, SELECT
+
+Words of the shell end with their line:
+  CONSISTENCY [level]      how many replicas must answer
+  DESCRIBE …               KEYSPACES, TABLES, KEYSPACE k, TABLE t, SCHEMA, CLUSTER; \\d and \\d t
+  EXPAND [ON|OFF]          one column a line
+  PAGING [rows|ON|OFF]     how many rows at once
+  TIMING [ON|OFF]          times below results
+  SOURCE 'file'            run a file
+  SHOW VERSION | HOST      versions; the node
+  CLEAR                    wipe the screen
+  HELP [topic]             topics: ";
+
+const TOPICS: [Topic; 11] = [
+    Topic {
+        name: "SELECT",
+        text: "SELECT *|columns|aggregates FROM [keyspace.]table [WHERE relations] [GROUP BY columns]\n  \
+               [ORDER BY columns] [PER PARTITION LIMIT n] [LIMIT n] [ALLOW FILTERING];\n\n\
+               Example: SELECT * FROM chat.messages WHERE conversation_id = 'c1' LIMIT 50;\n\
+               The partition key comes first, then a prefix of the clustering columns.",
+    },
+    Topic {
+        name: "INSERT",
+        text: "INSERT INTO [keyspace.]table (columns) VALUES (values) [IF NOT EXISTS]\n  \
+               [USING TTL seconds [AND TIMESTAMP micros]];\n\n\
+               Example: INSERT INTO chat.users (id, name) VALUES ('u1', 'Ada') USING TTL 3600;\n\
+               A row that is there already is overwritten, column by column.",
+    },
+    Topic {
+        name: "UPDATE",
+        text: "UPDATE [keyspace.]table [USING TTL seconds [AND TIMESTAMP micros]]\n  \
+               SET column = value, … WHERE primary key;\n\n\
+               Example: UPDATE chat.users SET name = 'Ada' WHERE id = 'u1';\n\
+               A row that is not there is made.",
+    },
+    Topic {
+        name: "DELETE",
+        text: "DELETE [columns] FROM [keyspace.]table [USING TIMESTAMP micros] WHERE key;\n\n\
+               Example: DELETE FROM chat.messages WHERE conversation_id = 'c1' AND sent_at < '2024-01-01';\n\
+               A partition key alone deletes the whole partition.",
+    },
+    Topic {
+        name: "CREATE",
+        text: "CREATE KEYSPACE [IF NOT EXISTS] name WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3};\n\
+               CREATE TABLE [IF NOT EXISTS] [keyspace.]name (column type, …, PRIMARY KEY ((partition), clustering))\n  \
+               [WITH CLUSTERING ORDER BY (column DESC) AND option = value];\n\n\
+               Example: CREATE TABLE chat.messages (conversation_id text, sent_at timestamp, content text,\n  \
+               PRIMARY KEY (conversation_id, sent_at)) WITH CLUSTERING ORDER BY (sent_at DESC);",
+    },
+    Topic {
+        name: "DROP",
+        text: "DROP KEYSPACE|TABLE [IF EXISTS] name;\nTRUNCATE [TABLE] [keyspace.]table;\n\n\
+               Both delete everything in it, at once.",
+    },
+    Topic {
+        name: "USE",
+        text: "USE keyspace;\n\nUnqualified names are looked up there from then on.",
+    },
+    Topic {
+        name: "TYPES",
+        text: "ascii, bigint, blob, boolean, date, double, float, inet, int, smallint, text, time,\n\
+               timestamp, timeuuid, tinyint, uuid, varchar\n\n\
+               Written: 'text', 42, 4.2, true, 0xcafe, 123e4567-e89b-12d3-a456-426614174000,\n\
+               '2024-01-15' (date), '10:30:00' (time), '2024-01-15 10:30:00+0000' (timestamp), '192.0.2.1' (inet)",
+    },
+    Topic {
+        name: "CONSISTENCY",
+        text: "CONSISTENCY [level]\n\n\
+               ONE, TWO, THREE: so many replicas. QUORUM: more than half. ALL: every one.\n\
+               LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM: counted by data center.\n\
+               What is written at QUORUM is seen by every later read at QUORUM, while any minority is down.",
+    },
+    Topic {
+        name: "DESCRIBE",
+        text: "DESCRIBE KEYSPACES | TABLES | SCHEMA | CLUSTER\nDESCRIBE KEYSPACE name\nDESCRIBE TABLE [keyspace.]name\n\n\
+               The text that makes something is a statement that makes it again.",
+    },
+    Topic {
+        name: "KEYS",
+        text: "Tab completes, Ctrl-R searches what was typed before, → takes the gray suggestion.\n\
+               Ctrl-C drops the line or cancels the statement, Ctrl-D leaves.",
+    },
+];
+
+/// The names of all topics.
+pub(crate) fn topics() -> impl Iterator<Item = &'static str> {
+    TOPICS.iter().map(|topic| topic.name)
+}
+
+/// The overview, or a topic.
+pub(crate) fn text<'e>(
+    topic: Option<&str>,
+    extras: impl Iterator<Item = (&'e str, &'e str)>,
+) -> String {
+    let Some(wanted) = topic else {
+        let mut text = format!("{OVERVIEW}{}", topics().collect::<Vec<_>>().join(", "));
+        text.push_str("\n  EXIT                     leave; Ctrl-D, too");
+        for (name, help) in extras {
+            text.push_str(&format!("\n  {:<24} {help}", format!("\\{name}")));
+        }
+        return text;
+    };
+    let first = wanted.split_whitespace().next().unwrap_or_default();
+    match TOPICS.iter().find(|topic| topic.name.eq_ignore_ascii_case(first)) {
+        Some(topic) => topic.text.to_owned(),
+        None => match suggest(first, topics()) {
+            Some(near) => format!("No topic {wanted}: did you mean HELP {near}?"),
+            None => {
+                format!("No topic {wanted}. Topics: {}", topics().collect::<Vec<_>>().join(", "))
+            }
+        },
+    }
+}

@@ -1,0 +1,164 @@
+//! Words, pieces of scripts, completion, flags and exit codes, without any node.
+
+use clap::Parser as _;
+use client::fake::{node_info, wire};
+use client::{Consistency, Topology};
+
+use crate::complete::{Known, complete};
+use crate::script::{is_incomplete, pieces};
+use crate::words::{Refused, Word, meant, parse};
+use crate::{Options, run};
+
+fn cut(script: &str) -> Vec<(usize, &str)> {
+    pieces(script).map(|piece| (piece.line, piece.text)).collect()
+}
+
+#[test]
+fn statements_end_with_a_semicolon_and_words_with_their_line() {
+    assert_eq!(
+        cut("CONSISTENCY ONE\nSELECT *\nFROM t;\n\n-- end\nhelp select;SELECT 1"),
+        [(1, "CONSISTENCY ONE"), (2, "SELECT *\nFROM t"), (6, "help select"), (6, "SELECT 1")]
+    );
+    assert_eq!(cut("SOURCE 'a;b.cql'; EXIT"), [(1, "SOURCE 'a;b.cql'"), (1, "EXIT")]);
+    assert_eq!(cut("\\demo kill 2\nUSE a;"), [(1, "\\demo kill 2"), (2, "USE a")]);
+    assert_eq!(cut("DESC TABLE it's\nUSE a;"), [(1, "DESC TABLE it's"), (2, "USE a")]);
+    assert_eq!(cut(" ;; \n -- nothing\n"), []);
+}
+
+#[test]
+fn an_editor_asks_for_more_until_nothing_can_be_missing() {
+    for complete in ["", "USE a;", "help", "USE a; CONSISTENCY", "\\q", "-- a"] {
+        assert!(!is_incomplete(complete), "{complete}");
+    }
+    for incomplete in ["SELECT", "USE a; SELECT", "SELECT ';", "/* a;", "SELECT 1 -- ;"] {
+        assert!(is_incomplete(incomplete), "{incomplete}");
+    }
+}
+
+#[test]
+fn words_are_understood_in_any_case() {
+    assert_eq!(parse("consistency quorum"), Ok(Word::Consistency(Some(Consistency::Quorum))));
+    assert_eq!(parse("CONSISTENCY"), Ok(Word::Consistency(None)));
+    assert_eq!(parse("desc tables"), Ok(Word::Describe("desc tables".to_owned())));
+    assert_eq!(parse("\\d users"), Ok(Word::Describe("DESCRIBE TABLE users".to_owned())));
+    assert_eq!(parse("SOURCE 'x y.cql'"), Ok(Word::Source("x y.cql".to_owned())));
+    assert_eq!(parse("paging 7"), Ok(Word::Paging(Some(7))));
+    assert_eq!(parse("PAGING OFF"), Ok(Word::Paging(Some(0))));
+    assert_eq!(parse("\\q"), Ok(Word::Exit));
+    let arguments = vec!["kill".to_owned(), "2".to_owned()];
+    assert_eq!(parse("\\demo kill 2"), Ok(Word::Extra("demo".to_owned(), arguments)));
+    assert_eq!(parse("COPY t TO 'f'"), Err(Refused::NotYet("COPY")));
+    let usage = |text| match parse(text) {
+        Err(Refused::Usage(usage)) => usage,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(usage("consistency qorum"), "CONSISTENCY QUORUM");
+    assert_eq!(usage("paging 0"), "PAGING [rows|ON|OFF]");
+    assert_eq!(usage("expand maybe"), "EXPAND [ON|OFF]");
+}
+
+#[test]
+fn a_first_word_that_nobody_knows_is_suggested() {
+    assert_eq!(meant("SELCT * FROM t"), Some("SELECT"));
+    assert_eq!(meant("consistancy one"), Some("CONSISTENCY"));
+    assert_eq!(meant("select 1"), None);
+    assert_eq!(meant("frobnicate"), None);
+}
+
+fn topology() -> Topology {
+    let column = |name: &str, kind: &str| wire::ColumnInfo {
+        name: name.to_owned(),
+        cql_type: "text".to_owned(),
+        kind: kind.to_owned(),
+    };
+    let messages = wire::TableInfo {
+        name: "messages".to_owned(),
+        columns: vec![
+            column("body", "regular"),
+            column("sent_at", "clustering"),
+            column("room", "partition"),
+        ],
+    };
+    let keyspace = wire::KeyspaceInfo {
+        name: "chat".to_owned(),
+        strategy: "SimpleStrategy".to_owned(),
+        factors: Default::default(),
+        tables: vec![messages],
+    };
+    let nodes = vec![node_info("n1:9044", &[0])];
+    Topology::from(wire::Topology { epoch: 1, nodes, keyspaces: vec![keyspace] })
+}
+
+fn completed(line: &str, keyspace: &str) -> Vec<String> {
+    let topology = topology();
+    let extras = ["demo".to_owned()];
+    let known = Known { topology: &topology, keyspace, extras: &extras };
+    let (start, candidates) = complete(line, &known);
+    candidates.into_iter().map(|candidate| format!("{}{candidate}", &line[..start])).collect()
+}
+
+#[test]
+fn completion_knows_words_tables_and_columns() {
+    assert_eq!(completed("SEL", ""), ["SELECT"]);
+    assert_eq!(completed("sel", ""), ["select"]);
+    assert_eq!(completed("\\de", ""), ["\\demo"]);
+    assert_eq!(completed("USE c", ""), ["USE chat"]);
+    assert_eq!(completed("SELECT * FROM c", ""), ["SELECT * FROM chat."]);
+    assert_eq!(completed("SELECT * FROM chat.m", ""), ["SELECT * FROM chat.messages"]);
+    assert_eq!(completed("SELECT * FROM m", "chat"), ["SELECT * FROM messages"]);
+    assert_eq!(completed("CONSISTENCY QU", ""), ["CONSISTENCY QUORUM"]);
+    let where_clause = completed("SELECT * FROM messages WHERE ", "chat");
+    let names: Vec<&str> =
+        where_clause.iter().filter_map(|line| line.rsplit(' ').next()).take(3).collect();
+    assert_eq!(names, ["room", "sent_at", "body"], "the key first, in its order");
+    assert_eq!(
+        completed("USE chat; DESCRIBE KEYSP", ""),
+        ["USE chat; DESCRIBE KEYSPACES", "USE chat; DESCRIBE KEYSPACE"]
+    );
+    assert_eq!(completed("SELECT 'é FRO", ""), ["SELECT 'é FROM"], "whatever comes, no panic");
+}
+
+#[test]
+fn flags_are_read_and_wrong_ones_refused_with_code_2() {
+    let options = Options::try_parse_from([
+        "cql-lite",
+        "a",
+        "b:1",
+        "-e",
+        "SELECT 1",
+        "-e",
+        "-- x",
+        "-f",
+        "x.cql",
+        "-k",
+        "ks",
+        "--consistency",
+        "one",
+        "--format",
+        "jsonl",
+        "--on-error",
+        "continue",
+        "--request-timeout",
+        "500ms",
+    ])
+    .unwrap();
+    assert_eq!(options.nodes, ["a", "b:1"]);
+    assert_eq!(options.work.execute, ["SELECT 1", "-- x"]);
+    assert_eq!(options.consistency, Consistency::One);
+    assert_eq!(options.request_timeout.as_millis(), 500);
+    let refused = |flags: &[&str]| {
+        let all = [&["cql-lite"], flags].concat();
+        Options::try_parse_from(all).unwrap_err().exit_code()
+    };
+    assert_eq!(refused(&["--bogus"]), 2);
+    assert_eq!(refused(&["--consistency", "most"]), 2);
+    assert_eq!(refused(&["--format", "xml"]), 2);
+    assert_eq!(refused(&["--request-timeout", "5"]), 2);
+}
+
+#[tokio::test]
+async fn without_a_node_the_exit_code_is_3() {
+    // Port 0 is nobody's.
+    let options = Options::try_parse_from(["cql-lite", "127.0.0.1:0", "-e", "SELECT 1"]).unwrap();
+    assert_eq!(run(options).await, 3);
+}
