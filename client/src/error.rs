@@ -8,7 +8,6 @@ use proto::client as wire;
 
 /// What went wrong. The variant is the remedy; the details are the evidence.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Error {
     /// Nothing happened: try again, later or elsewhere. The session did so already, as far as
     /// the deadline and its retry budget allowed.

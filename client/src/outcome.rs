@@ -19,7 +19,6 @@ pub struct Outcome {
 
 /// The kinds of outcome.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Response {
     /// Done; there is nothing to tell.
     Done,

@@ -91,7 +91,6 @@ impl From<wire::Prepared> for Plan {
 
 /// What can be executed: text, sent as it is, or a prepared statement.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum Statement {
     /// CQL text, parsed by the node each time.
     Text(String),

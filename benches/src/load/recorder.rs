@@ -57,7 +57,6 @@ impl Recorder {
             Error::Invalid(_) => "invalid",
             Error::UnknownOutcome(_) => "unknown_outcome",
             Error::Connect(_) => "connect",
-            _ => "other",
         };
         self.count(format!("{kind} {}", error.code()), 1);
     }

@@ -108,9 +108,11 @@ fn of_client(error: &Error) -> u8 {
     match error {
         Error::Connect(_) => 3,
         Error::UnknownOutcome(_) => 4,
-        _ if code.is_some_and(|code| late.contains(&code)) => 4,
-        _ if matches!(code, Some(Code::CannotConnect | Code::Unauthorized)) => 3,
-        _ => 1,
+        Error::Retry(_) | Error::Invalid(_) => match code {
+            Some(code) if late.contains(&code) => 4,
+            Some(Code::CannotConnect | Code::Unauthorized) => 3,
+            Some(_) | None => 1,
+        },
     }
 }
 
@@ -143,7 +145,6 @@ fn render_client(error: &Error, source: &str) -> String {
             text.push_str("\n  safe to retry: only if it may be applied twice");
         }
         Error::Invalid(_) | Error::Connect(_) => {}
-        _ => {}
     }
     if let Some(hint) = error.hint() {
         text.push_str(&format!("\n  help: {hint}"));

@@ -317,7 +317,6 @@ impl Shell {
             }
             Response::Text(text) => Ok(writeln!(out, "{}", text.trim_end())?),
             Response::Done | Response::SetKeyspace(_) | Response::SchemaChange { .. } => Ok(()),
-            _ => Ok(()),
         }
     }
 
