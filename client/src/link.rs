@@ -97,6 +97,7 @@ impl Link {
     pub(crate) async fn call(
         &self,
         keyspace: &str,
+        epoch: u64,
         body: client_request::Body,
         deadline: Instant,
     ) -> Result<wire::ServerAnswer, Failure> {
@@ -114,6 +115,7 @@ impl Link {
             // A node that gives up has time left to say why: that tells more than silence.
             timeout_ms: u32::try_from((left - left / 20).as_millis()).unwrap_or(u32::MAX).max(1),
             keyspace: keyspace.to_owned(),
+            epoch,
             body: Some(body),
         })));
         pending.sent = true;

@@ -2,6 +2,7 @@
 
 use std::future::IntoFuture;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -287,9 +288,15 @@ impl Run<'_> {
     }
 
     async fn call(&self, link: &Link, body: Body) -> Result<wire::ServerAnswer, Error> {
-        match link.call(&self.keyspace, body, self.deadline).await {
+        // Whichever node answers, it must know what this session did to the schema.
+        let seen = &self.request.session.inner.epoch;
+        match link.call(&self.keyspace, seen.load(Ordering::Acquire), body, self.deadline).await {
             Ok(answer) => match answer.body {
                 Some(server_answer::Body::Error(error)) => Err(Error::from(error)),
+                Some(server_answer::Body::SchemaChange(ref change)) => {
+                    seen.fetch_max(change.epoch, Ordering::AcqRel);
+                    Ok(answer)
+                }
                 Some(_) | None => Ok(answer),
             },
             Err(failure) => Err(self.explain(failure, link.address())),

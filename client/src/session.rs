@@ -1,7 +1,7 @@
 //! The session: what a program holds on to.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     map: watch::Receiver<Arc<Cluster>>,
     keeper: AbortHandle,
     keyspace: RwLock<String>,
+    /// The last change of the schema that this session made.
+    pub(crate) epoch: AtomicU64,
     pub(crate) defaults: Defaults,
     pub(crate) stamps: Stamps,
     turn: AtomicUsize,
@@ -255,6 +257,7 @@ impl Builder {
                 map: map.clone(),
                 keeper,
                 keyspace: RwLock::new(self.keyspace),
+                epoch: AtomicU64::new(0),
                 defaults: self.defaults,
                 stamps: Stamps::new(self.clock),
                 turn: AtomicUsize::new(rng.random_range(0..1 << 16)),

@@ -10,9 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use cluster::{Liveness, Metadata, Status};
-use coordinator::hints::Hints;
+use coordinator::{hints::Hints, view::View};
 use cql_lite::code::Code;
 use engine::Engine;
+use futures_util::{FutureExt, future::BoxFuture};
 use model::{Consistency, HostId, PartitionKey, TableId};
 use proto::{admin, client, peer};
 use query::{Error, Executor, Retry};
@@ -20,6 +21,7 @@ use sys::{Blocking, Clock};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
+    catalog::ClusterCatalog,
     cluster_driver::{Input, Published},
     config::Settings,
     http,
@@ -57,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) hints: Hints,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) catalog: Arc<ClusterCatalog>,
     pub(crate) published: Published,
     pub(crate) inputs: mpsc::Sender<Input>,
     /// Set once: the streams to peers are told of their watcher, which is this.
@@ -191,7 +194,7 @@ impl Watcher for Shared {
                 }
             }
             Notice::Refused { code, message } => {
-                tracing::error!(peer = address, code, message, "a peer does not let this node in");
+                tracing::warn!(peer = address, code, message, "a peer does not let this node in");
             }
         }
     }
@@ -231,7 +234,9 @@ impl peer_door::Behind for Shared {
         let host = uuid::Uuid::from_slice(&hello.host_id).map(HostId);
         let host = host.map_err(|_| ("HX9001", "a host id of another length".to_owned()))?;
         // Strangers may speak to the cluster layer, which answers them, and to nobody else.
-        if hello.lane() != peer::Lane::Urgent && !metadata.nodes.contains_key(&host) {
+        // One who is ahead of us may have become a member in what we have not seen.
+        let stranger = !metadata.nodes.contains_key(&host) && hello.epoch <= metadata.epoch;
+        if hello.lane() != peer::Lane::Urgent && stranger {
             return Err(("HX7001", format!("{host} is not a member of this cluster")));
         }
         Ok(())
@@ -271,6 +276,13 @@ impl client_door::Behind for Shared {
     fn executor(&self) -> Result<Arc<Executor>, Error> {
         self.serves()?;
         Ok(Arc::clone(&self.executor))
+    }
+
+    fn catch_up(&self, epoch: u64) -> BoxFuture<'_, ()> {
+        if epoch <= self.published.metadata.borrow().epoch {
+            return std::future::ready(()).boxed();
+        }
+        self.catalog.catch_up(epoch)
     }
 
     fn topology(&self) -> watch::Receiver<client::Topology> {

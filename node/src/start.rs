@@ -37,8 +37,12 @@ use crate::{
     metrics::{Gauges, Metrics},
     replica::local::Local,
     rpc::{
-        admin_door::AdminDoor, client_door::ClientDoor, link::Watcher, peer_door::PeerDoor,
-        peers::Peers, transport,
+        admin_door::AdminDoor,
+        client_door::ClientDoor,
+        link::Watcher,
+        peer_door::PeerDoor,
+        peers::{Peers, WeakPeers},
+        transport,
     },
     shared::Shared,
     system_store::SystemStore,
@@ -198,12 +202,12 @@ impl Node {
         let (inputs, inputs_receiver) = mpsc::channel(INPUTS_MAX);
         let catalog = Arc::new(ClusterCatalog::new(host, published.clone(), inputs.clone()));
 
-        let peers_cell: Arc<OnceLock<Peers>> = Arc::default();
+        let weak_peers: Arc<OnceLock<WeakPeers>> = Arc::default();
         let metrics = Arc::new(Metrics::new(gauges(
             engine.clone(),
             hints.clone(),
             Arc::clone(&catalog),
-            Arc::clone(&peers_cell),
+            Arc::clone(&weak_peers),
         )));
         let local: Arc<dyn Replica> = Arc::new(Local {
             host,
@@ -214,7 +218,7 @@ impl Node {
             metrics: Arc::clone(&metrics),
         });
         let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
-        drop(peers_cell.set(peers.clone()));
+        drop(weak_peers.set(peers.downgrade()));
         let timestamps = open_timestamps(&settings, &seams).await?;
         let coordinator = Coordinator::new(
             coordinator::Parts {
@@ -250,6 +254,7 @@ impl Node {
             engine: engine.clone(),
             hints: hints.clone(),
             executor: Arc::new(executor),
+            catalog: Arc::clone(&catalog),
             published: published.clone(),
             inputs,
             peers: OnceLock::from(peers.clone()),
@@ -496,7 +501,7 @@ fn gauges(
     engine: Engine,
     hints: hints::Hints,
     catalog: Arc<ClusterCatalog>,
-    peers: Arc<OnceLock<Peers>>,
+    peers: Arc<OnceLock<WeakPeers>>,
 ) -> crate::metrics::Source {
     Arc::new(move || {
         use coordinator::view::View;

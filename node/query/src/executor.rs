@@ -165,7 +165,7 @@ impl Executor {
         for node in self.catalog.nodes() {
             let id = node.host.to_string();
             for missing in acks.missing.iter_mut().filter(|it| **it == id) {
-                *missing = format!("{} ({id})", node.cql);
+                *missing = format!("{} ({id})", node.peer);
                 error.message = error.message.replace(&id, missing);
             }
         }

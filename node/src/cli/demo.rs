@@ -51,7 +51,8 @@ pub(super) fn run(args: Args) -> i32 {
         complain(cql_lite::code::Code::BadSetting, why);
         return Exit::Usage as i32;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -168,9 +168,11 @@ impl Fleet {
             match launch(member.settings.clone()).await {
                 Ok(running) => break running,
                 // The killed one's threads still hold the port or the directory for a moment.
-                Err(Failed::Start(StartError::Locked(_) | StartError::Listen { .. }))
-                    if begun.elapsed() < LET_GO =>
-                {
+                Err(Failed::Start(
+                    StartError::Locked(_)
+                    | StartError::Engine(engine::Error::Locked { .. })
+                    | StartError::Listen { .. },
+                )) if begun.elapsed() < LET_GO => {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(why) => return Err(why.into_error(number)),

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::future::BoxFuture;
 use model::Consistency;
 use proto::client::{self, client_frame, server_answer::Body};
 use query::{
@@ -41,6 +42,9 @@ pub(crate) trait Behind: Send + Sync + 'static {
 
     /// The executor, once this node serves: `Err` says why not yet, or not any more.
     fn executor(&self) -> Result<Arc<Executor>, Error>;
+
+    /// Resolves once this node has seen this epoch. May take forever.
+    fn catch_up(&self, epoch: u64) -> BoxFuture<'_, ()>;
 
     /// Ring, nodes and tables, now and at every change.
     fn topology(&self) -> watch::Receiver<client::Topology>;
@@ -250,11 +254,15 @@ async fn execute(
 ) -> Result<Done, Error> {
     use client::client_request::Body;
     let executor = behind.executor()?;
-    let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
     let timeout = match request.timeout_ms {
         0 => TIMEOUT_DEFAULT,
         millis => Duration::from_millis(millis.into()).min(TIMEOUT_MAX),
     };
+    if tokio::time::timeout(timeout, behind.catch_up(request.epoch)).await.is_err() {
+        let text = format!("this node has not seen schema epoch {} yet", request.epoch);
+        return Err(Error::new(cql_lite::code::Code::NotReady, text).retry(Retry::Safe));
+    }
+    let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
     let (source, values, names, options) = match request.body {
         Some(Body::Prepare(it)) => {
             return executor.prepare(&it.text, keyspace.as_deref()).map(Done::Prepared);

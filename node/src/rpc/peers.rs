@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use bytes::Bytes;
@@ -122,13 +122,25 @@ impl Peers {
         }
     }
 
-    /// How many peers have their small lane up.
-    pub(crate) fn connected(&self) -> usize {
-        self.state().peers.values().filter(|(_, peer)| peer.small.is_up()).count()
+    /// The same peers, without keeping them.
+    pub(crate) fn downgrade(&self) -> WeakPeers {
+        WeakPeers(Arc::downgrade(&self.shared))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Peers as the metrics see them: a node that is gone must not be kept by its counters.
+pub(crate) struct WeakPeers(Weak<Shared>);
+
+impl WeakPeers {
+    /// How many peers have their small lane up.
+    pub(crate) fn connected(&self) -> usize {
+        let Some(shared) = self.0.upgrade() else { return 0 };
+        let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.peers.values().filter(|(_, peer)| peer.small.is_up()).count()
     }
 }
 
