@@ -35,10 +35,10 @@ pub(crate) fn timestamp(write: &Write, bindings: &Bindings<'_>) -> Result<Option
     let Some(operand) = &write.timestamp else { return Ok(None) };
     match bindings.evaluate(operand)? {
         Bound::Unset => Ok(None),
-        Bound::Null => Err(null_in("the timestamp")),
+        Bound::Null => Err(null_in("the timestamp").at(operand.span)),
         Bound::Value(bytes) => match <[u8; 8]>::try_from(&bytes[..]) {
             Ok(bytes) => Ok(Some(i64::from_be_bytes(bytes))),
-            Err(_) => Err(null_in("the timestamp")),
+            Err(_) => Err(null_in("the timestamp").at(operand.span)),
         },
     }
 }
@@ -74,15 +74,19 @@ pub(crate) fn mutations(
         Change::DeletePartition => pattern.delete(deletion(when)),
         Change::DeleteRows => delete_rows(write, when, bindings, &mut pattern)?,
     }
-    let mut mutations = Vec::new();
-    for key in resolve::keys(&write.table, &write.keys, bindings)? {
-        let partition = Partition { key, ..pattern.clone() };
-        if !partition.is_empty() {
-            let mutation = Mutation { table: write.table.id, partition };
-            check_size(&mutation)?;
-            mutations.push(mutation);
-        }
+    let mut keys = resolve::keys(&write.table, &write.keys, bindings)?;
+    let Some(last) = keys.pop() else { return Ok(Vec::new()) };
+    pattern.key = last;
+    if pattern.is_empty() {
+        return Ok(Vec::new());
     }
+    let copy = |key| Partition { key, ..pattern.clone() };
+    let mut partitions: Vec<Partition> = keys.into_iter().map(copy).collect();
+    partitions.push(pattern);
+    let table = write.table.id;
+    let mutations: Vec<Mutation> =
+        partitions.into_iter().map(|partition| Mutation { table, partition }).collect();
+    mutations.iter().try_for_each(check_size)?;
     Ok(mutations)
 }
 
@@ -200,7 +204,11 @@ fn ttl(write: &Write, bindings: &Bindings<'_>) -> Result<Option<u32>, Error> {
         Ok(seconds) if seconds <= TTL_MAX => Ok(Some(seconds)),
         Ok(_) | Err(_) => {
             let message = format!("a TTL is 0 to {TTL_MAX} seconds, not {seconds}");
-            Err(Error::new(Code::BadValue, message))
+            let error = Error::new(Code::BadValue, message);
+            Err(match &write.ttl {
+                Some(operand) => error.at(operand.span),
+                None => error,
+            })
         }
     }
 }

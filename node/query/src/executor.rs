@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use cql_lite::{ast::Statement, code::Code};
+use cql_lite::{
+    ast::{Spanned, Statement},
+    code::Code,
+};
 use model::{Consistency, Schema};
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
@@ -390,17 +393,20 @@ impl<'r> Run<'r> {
 }
 
 /// Rows that `LIMIT` allows; none where it is not given or unset.
-fn limit(operand: Option<&Operand>, bindings: &Bindings<'_>) -> Result<Option<u64>, Error> {
+fn limit(
+    operand: Option<&Spanned<Operand>>,
+    bindings: &Bindings<'_>,
+) -> Result<Option<u64>, Error> {
     let Some(operand) = operand else { return Ok(None) };
     let bytes = match bindings.evaluate(operand)? {
         Bound::Unset => return Ok(None),
-        Bound::Null => return Err(plan::term::null_in("LIMIT")),
+        Bound::Null => return Err(plan::term::null_in("LIMIT").at(operand.span)),
         Bound::Value(bytes) => bytes,
     };
     let rows = <[u8; 4]>::try_from(&bytes[..]).map(i32::from_be_bytes).unwrap_or(0);
     match u64::try_from(rows) {
         Ok(rows) if rows > 0 => Ok(Some(rows)),
-        Ok(_) | Err(_) => Err(Error::new(Code::BadValue, "LIMIT is at least 1")),
+        Ok(_) | Err(_) => Err(Error::new(Code::BadValue, "LIMIT is at least 1").at(operand.span)),
     }
 }
 

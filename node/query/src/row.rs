@@ -1,7 +1,7 @@
 //! From stored rows to the values of a result.
 
 use bytes::Bytes;
-use cql_lite::{code::Code, value};
+use cql_lite::{code::Code, types::CqlType, value};
 use model::{Cell, Clustering, Content, Partition, Row, Table, key, key::Order};
 
 use crate::{
@@ -26,15 +26,16 @@ pub(crate) struct View<'r> {
 pub(crate) struct Views<'r> {
     key: Vec<Bytes>,
     partition: &'r Partition,
-    clustering_types: &'r [(cql_lite::types::CqlType, Order)],
+    clustering_types: Option<&'r [(CqlType, Order)]>,
     now: i64,
 }
 
 impl<'r> Views<'r> {
-    /// Of this partition, as it is at `now` (seconds).
+    /// Of this partition, as it is at `now` (seconds). Clustering keys are decoded only with their
+    /// types: counting rows looks at none of them.
     pub(crate) fn new(
         table: &Table,
-        clustering_types: &'r [(cql_lite::types::CqlType, Order)],
+        clustering_types: Option<&'r [(CqlType, Order)]>,
         partition: &'r Partition,
         now: i64,
     ) -> Result<Views<'r>, Error> {
@@ -45,8 +46,11 @@ impl<'r> Views<'r> {
 
     /// The view of one row.
     pub(crate) fn row(&self, clustering: &Clustering, row: &'r Row) -> Result<View<'_>, Error> {
-        let clustering = key::decode_clustering(self.clustering_types, &clustering.0)
-            .map_err(|error| corrupt("clustering key", &error))?;
+        let decode = |types| {
+            key::decode_clustering(types, &clustering.0)
+                .map_err(|error| corrupt("clustering key", &error))
+        };
+        let clustering = self.clustering_types.map_or(Ok(Vec::new()), decode)?;
         Ok(self.view(clustering, Some(row)))
     }
 

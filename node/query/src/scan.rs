@@ -5,9 +5,10 @@
 //! client's page may end there too. A partition that a range was cut in is finished as a step of
 //! its own before the range goes on: only there the rows already returned count.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use model::{
     Clustering, Partition, PartitionKey, Row, Slice, TokenRange,
     read::{Command, Limits, Position, Target},
@@ -24,6 +25,10 @@ use crate::{
 
 /// Rows asked of the store at once while counting.
 const AGGREGATE_ROWS: u64 = 5_000;
+
+/// Partitions named by IN that are read at once. What was read of them beyond a full page is
+/// dropped, so not many.
+const PARTITIONS_AT_ONCE: usize = 8;
 
 /// A read with its values.
 pub(crate) struct Scan<'s> {
@@ -100,6 +105,8 @@ impl Scan<'_> {
         let is_aggregate = matches!(sink, Sink::Fold(..));
         let page_rows = if is_aggregate { u64::MAX } else { self.page_rows };
         let (mut emitted, mut bytes) = (0_u64, 0_u64);
+        // Pages of the steps to come.
+        let mut ahead = VecDeque::new();
         let mut step = self.step(&progress)?;
         while let Some(now) = &step {
             let wanted = (page_rows - emitted).min(progress.remaining.unwrap_or(u64::MAX));
@@ -107,9 +114,19 @@ impl Scan<'_> {
                 break;
             }
             let asked = if is_aggregate { wanted.min(AGGREGATE_ROWS) } else { wanted };
-            let command = self.command(now, asked, &progress);
             let options = store::Options { timeout: time_left()?, ..source.options };
-            let page = source.store.read(command, options).await.map_err(Error::of_read)?;
+            // What was read ahead is about whole partitions; the rest of one is asked for anew.
+            let known = if matches!(now, Step::One(_, None)) { ahead.pop_front() } else { None };
+            let page = match known {
+                Some(page) => page,
+                None => {
+                    let mut pages = self.fetch(now, asked, &progress, source, options).await?;
+                    // The step's own page comes first.
+                    let Some(page) = pages.pop_front() else { break };
+                    ahead.extend(pages);
+                    page
+                }
+            };
             bytes += page.partitions.iter().map(|it| it.memory_bytes() as u64).sum::<u64>();
             let cut = page.next.is_some();
             let ends = !cut && matches!(now, Step::Range(..));
@@ -131,6 +148,32 @@ impl Scan<'_> {
                 Scanned { rows: vec![folded.finish(aggregates)], progress: None }
             }
         })
+    }
+
+    /// Reads what `step` asks for, and with a whole partition some of those that come after it:
+    /// one after the other they would each cost a round trip.
+    async fn fetch(
+        &self,
+        step: &Step,
+        rows: u64,
+        progress: &Progress,
+        source: &Source,
+        options: store::Options,
+    ) -> Result<VecDeque<store::Page>, Error> {
+        let mut reads = Vec::new();
+        match (step, &self.target) {
+            (Step::One(key, None), Partitions::Keys(keys)) => {
+                let later = keys.iter().skip_while(|it| *it != key).take(PARTITIONS_AT_ONCE);
+                for key in later {
+                    let command = self.command(&Step::One(key.clone(), None), rows, progress);
+                    reads.push(source.store.read(command, options));
+                }
+            }
+            (Step::One(..) | Step::Range(..), Partitions::Keys(_) | Partitions::Range(_)) => {
+                reads.push(source.store.read(self.command(step, rows, progress), options));
+            }
+        }
+        Ok(try_join_all(reads).await.map_err(Error::of_read)?.into())
     }
 
     /// What comes after `progress`.
@@ -202,12 +245,13 @@ impl Scan<'_> {
         moment: &Moment<'_>,
     ) -> Result<(u64, bool), Error> {
         let types = self.select.table.clustering_types();
+        let types = self.select.output.shows_clustering().then_some(types.as_slice());
         let mut taken = 0;
         for partition in &page.partitions {
             if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
                 progress.in_partition = 0;
             }
-            let views = Views::new(&self.select.table, &types, partition, self.now)?;
+            let views = Views::new(&self.select.table, types, partition, self.now)?;
             for (clustering, row) in self.live(partition) {
                 if progress.in_partition >= self.rows_per_partition {
                     break;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cql_lite::{
-    ast::{self, Name, Order, SelectExpr, Selectors},
+    ast::{self, Name, Order, SelectExpr, Selectors, Spanned},
     code::Code,
     span::Span,
     types::CqlType,
@@ -39,9 +39,9 @@ pub(crate) struct Select {
     /// What is returned.
     pub(crate) output: Output,
     /// `LIMIT`
-    pub(crate) limit: Option<Operand>,
+    pub(crate) limit: Option<Spanned<Operand>>,
     /// `PER PARTITION LIMIT`
-    pub(crate) per_partition_limit: Option<Operand>,
+    pub(crate) per_partition_limit: Option<Spanned<Operand>>,
 }
 
 /// Which partitions.
@@ -62,6 +62,22 @@ pub(crate) enum Output {
     Aggregate(Vec<Aggregate>),
 }
 
+impl Output {
+    /// Whether a column of the clustering key is looked at.
+    pub(crate) fn shows_clustering(&self) -> bool {
+        match self {
+            Output::Rows(exprs) => exprs.iter().any(Expr::shows_clustering),
+            Output::Aggregate(aggregates) => aggregates.iter().any(|it| match it {
+                Aggregate::CountAll => false,
+                Aggregate::Count(expr)
+                | Aggregate::Min(expr, _)
+                | Aggregate::Max(expr, _)
+                | Aggregate::First(expr) => expr.shows_clustering(),
+            }),
+        }
+    }
+}
+
 /// What is computed from a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Expr {
@@ -77,6 +93,16 @@ pub(crate) enum Expr {
     Ttl(CellColumn),
     /// A function of others.
     Call(Scalar, Vec<Expr>),
+}
+
+impl Expr {
+    fn shows_clustering(&self) -> bool {
+        match self {
+            Expr::Clustering(_) => true,
+            Expr::Call(_, args) => args.iter().any(Expr::shows_clustering),
+            Expr::Partition(_) | Expr::Cell(_) | Expr::Writetime(_) | Expr::Ttl(_) => false,
+        }
+    }
 }
 
 /// What is computed from all rows.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cql_lite::{
-    ast::{Marker, Term},
+    ast::{Marker, Spanned, Term},
     code::Code,
     span::Span,
     types::CqlType,
@@ -152,12 +152,15 @@ pub(crate) fn too_large(name: &str, bytes: usize) -> Error {
     Error::new(Code::TooLarge, message)
 }
 
-/// A part of the statement that is not a column, such as `[limit]`, and its type.
+/// A part of the statement that is not a column, such as `[limit]`, with where it was written: what
+/// it may be is known only once it has a value.
 pub(crate) fn pseudo(
     terms: &mut Terms<'_>,
     term: Option<&Term>,
     name: &str,
     cql_type: CqlType,
-) -> Result<Option<Operand>, Error> {
-    term.map(|term| terms.operand(term, name, &cql_type)).transpose()
+) -> Result<Option<Spanned<Operand>>, Error> {
+    let Some(term) = term else { return Ok(None) };
+    let operand = terms.operand(term, name, &cql_type)?;
+    Ok(Some(Spanned::new(operand, term.span())))
 }

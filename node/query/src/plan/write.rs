@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cql_lite::{
-    ast::{self, Condition, Name},
+    ast::{self, Condition, Name, Spanned},
     code::Code,
     span::Span,
     types::CqlType,
@@ -33,9 +33,9 @@ pub(crate) struct Write {
     /// What happens to them.
     pub(crate) change: Change,
     /// `USING TIMESTAMP`, microseconds.
-    pub(crate) timestamp: Option<Operand>,
+    pub(crate) timestamp: Option<Spanned<Operand>>,
     /// `USING TTL`, seconds.
-    pub(crate) ttl: Option<Operand>,
+    pub(crate) ttl: Option<Spanned<Operand>>,
 }
 
 /// What happens to the rows.
@@ -167,8 +167,8 @@ pub(crate) fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Plan, Er
 
 /// `USING`, checked.
 struct Using {
-    timestamp: Option<Operand>,
-    ttl: Option<Operand>,
+    timestamp: Option<Spanned<Operand>>,
+    ttl: Option<Spanned<Operand>>,
 }
 
 impl Using {
