@@ -1,12 +1,13 @@
 //! Creating, changing, dropping and emptying tables.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
 use model::TableId;
 
+use crate::flush::Dump;
 use crate::inner::Inner;
 use crate::manifest::Op;
+use crate::sstable;
 use crate::table::Table;
 use crate::{Error, TableShape};
 
@@ -72,25 +73,39 @@ impl Inner {
         self.release_log(&mut manifest)
     }
 
-    /// Gives the sstables of `table` second names, durably, in a folder of their own.
-    fn snapshot(&self, table: &Table, why: &str) -> Result<Option<PathBuf>, Error> {
+    /// Gives the sstables of `table` second names, durably, in a folder of their own, and writes what is only in memory
+    /// beside them.
+    fn snapshot(&self, table: &Table, why: &str) -> Result<(), Error> {
         let version = table.version();
-        if version.sstables.is_empty() {
-            return Ok(None);
+        if version.sstables.is_empty() && version.memtable_bytes() == 0 {
+            return Ok(());
         }
-        let micros = self.clock.wall_micros();
-        let name = format!("{why}-{}-{micros}", table.id.0);
-        let dir = self.options.data_dir.join("snapshots").join(name);
+        let snapshots = self.options.data_dir.join("snapshots");
+        let mut micros = self.clock.wall_micros();
+        let mut dir = snapshots.join(format!("{why}-{}-{micros}", table.id.0));
+        // The wall clock may stand still or go back.
+        while self.disk.exists(&dir) {
+            micros += 1;
+            dir = snapshots.join(format!("{why}-{}-{micros}", table.id.0));
+        }
         let disk = &*self.disk;
         sys::disk::create_dir_all_durably(disk, &dir).map_err(|it| Error::io(&dir, it))?;
         for sstable in &version.sstables {
             let Some(name) = sstable.path.file_name() else { continue };
             let link = dir.join(name);
-            if !disk.exists(&link) {
-                disk.hard_link(&sstable.path, &link).map_err(|it| Error::io(&link, it))?;
+            disk.hard_link(&sstable.path, &link).map_err(|it| Error::io(&link, it))?;
+        }
+        let memtables = version.frozen.iter().chain([&version.active]);
+        for memtable in memtables.filter(|it| !it.is_empty()) {
+            let id = self.next_sstable();
+            let path = sstable::path(&dir, id);
+            let block_bytes = self.options.block_bytes;
+            let mut writer = sstable::Writer::create(disk, &path, id, &table.shape(), block_bytes)?;
+            Dump::new(Arc::clone(memtable)).write(&mut writer, u64::MAX)?;
+            if !writer.finish()? {
+                self.remove_unused(&path);
             }
         }
-        disk.sync_dir(&dir).map_err(|it| Error::io(&dir, it))?;
-        Ok(Some(dir))
+        disk.sync_dir(&dir).map_err(|it| Error::io(&dir, it))
     }
 }

@@ -15,7 +15,7 @@ use crate::flush::{Flush, LaneJob, Work};
 use crate::inner::Inner;
 use crate::manifest::Op;
 use crate::memtable::Memtable;
-use crate::read::Scan;
+use crate::read::{self, Scan};
 use crate::stats::count;
 use crate::table::Table;
 use crate::{
@@ -76,9 +76,8 @@ impl Engine {
         self.inner.create_table(shape)
     }
 
-    /// Removes a table: what it holds on disk moves to `snapshots/dropped-<id>-<micros>/`, what is
-    /// only in memory is gone. No log replay brings it back. Blocks. Of an unknown table: nothing to
-    /// do.
+    /// Removes a table: all that it holds goes to `snapshots/dropped-<id>-<micros>/`, what is only in
+    /// memory too. No log replay brings it back. Blocks. Of an unknown table: nothing to do.
     ///
     /// # Errors
     /// `Closed`, `DiskFull`, `Io`.
@@ -86,8 +85,8 @@ impl Engine {
         self.inner.drop_table(table)
     }
 
-    /// Empties a table, after a snapshot of its sstables in `snapshots/truncated-<id>-<micros>/`. No
-    /// log replay brings the rows back; writes that begin after this call stay. Blocks.
+    /// Empties a table, after a snapshot of all rows in `snapshots/truncated-<id>-<micros>/`. No
+    /// log replay brings them back; writes that begin after this call stay. Blocks.
     ///
     /// # Errors
     /// `UnknownTable`, `Closed`, `DiskFull`, `Io`.
@@ -136,7 +135,7 @@ impl Engine {
         Ok(ticket)
     }
 
-    /// Reads, from memory as far as that goes.
+    /// Reads, from memory as far as that goes, and not so long that the caller's thread is held up.
     ///
     /// `limits.rows_per_partition` cuts a partition without setting `stopped_at`: an answer's
     /// partition with that many live rows may have more behind its last one. A limit of zero counts
@@ -151,9 +150,9 @@ impl Engine {
         let table = inner.table(command.table)?;
         count(&inner.counters.reads);
         let mut scan = Scan::new(&table.version(), command);
-        match scan.in_memory(&inner.cache) {
-            Ok(answer) => Ok(Read::Ready(answer)),
-            Err(Halt::Miss) => {
+        match scan.in_memory(&inner.cache, read::PIECES_IN_PLACE) {
+            Ok(Some(answer)) => Ok(Read::Ready(answer)),
+            Ok(None) | Err(Halt::Miss) => {
                 count(&inner.counters.reads_cold);
                 Ok(Read::Cold(Cold::new(scan, Arc::clone(&inner.cache))))
             }

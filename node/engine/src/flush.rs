@@ -27,10 +27,51 @@ pub(crate) struct Flush {
     inner: Arc<Inner>,
     table: Arc<Table>,
     memtable: Arc<Memtable>,
+    dump: Dump,
     output: Option<Output>,
+}
+
+/// A memtable on its way into an sstable.
+pub(crate) struct Dump {
+    memtable: Arc<Memtable>,
     next: Bound<PartitionKey>,
     /// The partition being written, and from where on.
     current: Option<(Arc<Run>, Bytes)>,
+}
+
+impl Dump {
+    pub(crate) fn new(memtable: Arc<Memtable>) -> Dump {
+        Dump { memtable, next: Bound::Unbounded, current: None }
+    }
+
+    /// Goes on until the file has some `until` bytes. `true` when the memtable is at its end.
+    pub(crate) fn write(
+        &mut self,
+        writer: &mut sstable::Writer,
+        until: u64,
+    ) -> Result<bool, Error> {
+        while writer.bytes() < until {
+            match self.current.take() {
+                Some((_, from)) if from == piece::top() => writer.end()?,
+                Some((run, from)) => {
+                    let want = Slice { start: from, end: piece::top() };
+                    let piece = run.piece(&want, false, usize::MAX);
+                    let end = piece.end.clone();
+                    writer.add(piece)?;
+                    self.current = Some((run, end));
+                }
+                None => {
+                    let Some((key, run)) = self.memtable.next(self.next.as_ref()) else {
+                        return Ok(true);
+                    };
+                    writer.begin(run.head().clone());
+                    self.next = Bound::Excluded(key);
+                    self.current = Some((run, Bytes::new()));
+                }
+            }
+        }
+        Ok(false)
+    }
 }
 
 /// The sstable being written.
@@ -72,8 +113,8 @@ impl Output {
 
 impl Flush {
     pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, memtable: Arc<Memtable>) -> Flush {
-        let next = Bound::Unbounded;
-        Flush { inner, table, memtable, output: None, next, current: None }
+        let dump = Dump::new(Arc::clone(&memtable));
+        Flush { inner, table, memtable, dump, output: None }
     }
 
     /// Goes on for one step. `true` when all is done.
@@ -83,30 +124,10 @@ impl Flush {
             return Ok(false);
         };
         let until = output.writer.bytes() + STEP_BYTES;
-        while output.writer.bytes() < until {
-            match self.current.take() {
-                Some((run, from)) if from == piece::top() => {
-                    drop(run);
-                    output.writer.end()?;
-                }
-                Some((run, from)) => {
-                    let want = Slice { start: from, end: piece::top() };
-                    let piece = run.piece(&want, false, usize::MAX);
-                    let end = piece.end.clone();
-                    output.writer.add(piece)?;
-                    self.current = Some((run, end));
-                }
-                None => {
-                    let Some((key, run)) = self.memtable.next(self.next.as_ref()) else {
-                        return self.commit().map(|()| true);
-                    };
-                    output.writer.begin(run.head().clone());
-                    self.next = Bound::Excluded(key);
-                    self.current = Some((run, Bytes::new()));
-                }
-            }
+        if !self.dump.write(&mut output.writer, until)? {
+            return Ok(false);
         }
-        Ok(false)
+        self.commit().map(|()| true)
     }
 
     /// Puts the sstable in the memtable's place.

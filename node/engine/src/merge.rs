@@ -17,6 +17,9 @@ use crate::memtable::run::Run;
 use crate::piece::Piece;
 use crate::sstable::{Sstable, filter};
 
+/// Rows that a read copies from a source at once at most.
+pub(crate) const PIECE_ROWS_MAX: usize = 256;
+
 /// Something that holds partitions.
 #[derive(Clone)]
 pub(crate) enum Source {
@@ -76,8 +79,8 @@ enum Rows {
 }
 
 impl Merge {
-    /// Looks for the partition everywhere. `None` if no source holds it. Pieces are asked for with at most `rows_max`
-    /// rows.
+    /// Looks for the partition everywhere. `None` if no source holds it. The first pieces are asked for
+    /// with at most `rows_max` rows.
     pub(crate) fn open(
         key: &PartitionKey,
         sources: &[Source],
@@ -123,7 +126,16 @@ impl Merge {
                 });
             }
         }
+        // What a few rows did not settle takes more: the next ones may all be dead.
+        if self.rows_max < PIECE_ROWS_MAX {
+            self.rows_max = (self.rows_max * 2).min(PIECE_ROWS_MAX);
+        }
         Ok(if self.reversed { self.merge_last(want) } else { self.merge_first(want) })
+    }
+
+    /// How many sstables hold the partition.
+    pub(crate) fn sstables(&self) -> u32 {
+        self.inputs.iter().filter(|it| matches!(it.rows, Rows::Sstable(_))).count() as u32
     }
 
     /// Forgets the rest of the pieces.

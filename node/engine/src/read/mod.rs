@@ -16,16 +16,19 @@ pub(crate) use scan::Scan;
 pub enum Read {
     /// Everything was in memory.
     Ready(Answer),
-    /// Some blocks are not: the rest of the read has to go to the disk.
+    /// Some blocks are not, or there is much to go through: the rest of the read is a job.
     Cold(Cold),
 }
 
-/// A read that has to go to the disk: it goes on where memory ended.
+/// A read that may have to go to the disk: it goes on where memory ended.
 pub struct Cold {
     scan: Box<Scan>,
     cache: Arc<Cache>,
     answer: Option<oneshot::Sender<Result<Answer, Error>>>,
 }
+
+/// Merged pieces, and partitions begun and ended, on the thread of the caller: a millisecond or so.
+pub(crate) const PIECES_IN_PLACE: u32 = 256;
 
 /// Merged pieces between two steps: a piece is a block or less of each source.
 const PIECES_PER_STEP: u32 = 64;

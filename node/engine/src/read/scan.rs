@@ -13,9 +13,6 @@ use crate::merge::{self, Merge, Source};
 use crate::piece::{self, Piece};
 use crate::version::Version;
 
-/// Rows copied from a source at once at most.
-const PIECE_ROWS_MAX: usize = 256;
-
 /// A read under way.
 pub(crate) struct Scan {
     sources: Vec<Source>,
@@ -63,7 +60,10 @@ impl Scan {
             stopped_at: None,
             tombstones: 0,
             live_rows: 0,
-            sstables: version.sstables.len() as u32,
+            sstables: match command.target {
+                Target::One(_) => 0,
+                Target::Range { .. } => version.sstables.len() as u32,
+            },
         };
         let next = first_partition(&command);
         let sources = version.sources();
@@ -71,16 +71,12 @@ impl Scan {
         Scan { sources, command, recent, next, current: None, answer, bytes: 0 }
     }
 
-    /// Goes on with what is in memory.
-    pub(crate) fn in_memory(&mut self, cache: &Cache) -> Result<Answer, Halt> {
-        loop {
-            let recent = std::mem::take(&mut self.recent);
-            let result = self.advance(&Io::cached(cache, &recent), u32::MAX);
-            self.recent = recent;
-            if let Some(answer) = result? {
-                return Ok(answer);
-            }
-        }
+    /// Goes on for `pieces` merged pieces with what is in memory. `None` if there is more to do.
+    pub(crate) fn in_memory(&mut self, cache: &Cache, pieces: u32) -> Result<Option<Answer>, Halt> {
+        let recent = std::mem::take(&mut self.recent);
+        let result = self.advance(&Io::cached(cache, &recent), pieces);
+        self.recent = recent;
+        result
     }
 
     /// Goes on for `pieces` merged pieces, waiting for the disk. `None` if there is more to do.
@@ -133,13 +129,16 @@ impl Scan {
         };
         let Some(key) = key else { return Ok(false) };
         let limits = &self.command.limits;
-        let rows_max = limits.rows.min(limits.rows_per_partition).min(PIECE_ROWS_MAX as u64);
+        let rows_max = limits.rows.min(limits.rows_per_partition).min(merge::PIECE_ROWS_MAX as u64);
         let reversed = self.command.reversed;
         let merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
-        self.next = match self.command.target {
-            Target::One(_) => None,
-            Target::Range { .. } => Some(Bound::Excluded(key.clone())),
-        };
+        match self.command.target {
+            Target::One(_) => {
+                self.next = None;
+                self.answer.sstables = merge.as_ref().map_or(0, Merge::sstables);
+            }
+            Target::Range { .. } => self.next = Some(Bound::Excluded(key.clone())),
+        }
         let Some(merge) = merge else { return Ok(true) };
         let now = self.command.now;
         let head = merge.head();
