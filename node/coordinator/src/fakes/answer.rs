@@ -1,0 +1,87 @@
+//! What a fake replica answers to a read.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use model::{
+    Partition, PartitionKey,
+    read::{Answer, Command, Position, Target},
+};
+
+/// What a replica with `data` answers: the plainest reading of `model::read`.
+pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command) -> Answer {
+    let mut out = Answer {
+        partitions: Vec::new(),
+        stopped_at: None,
+        tombstones: 0,
+        live_rows: 0,
+        sstables: 0,
+    };
+    let resume = command.resume.as_ref();
+    let wanted = |key: &PartitionKey| match &command.target {
+        Target::One(it) => it == key,
+        Target::Range { tokens, after } => {
+            tokens.contains(key.token)
+                && after.as_ref().is_none_or(|it| it < key)
+                && resume.is_none_or(|it| it.key <= *key)
+        }
+    };
+    let mut bytes = 0;
+    for (key, all) in data.iter().filter(|(key, _)| wanted(key)) {
+        let at = resume.filter(|it| it.key == *key).and_then(|it| it.clustering.clone());
+        let mut slices = command.slices.clone();
+        for slice in &mut slices {
+            match &at {
+                Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),
+                Some(at) => slice.start = slice.start.clone().max(successor(at)),
+                None => {}
+            }
+        }
+        slices.retain(|it| it.start < it.end);
+        let mut part = all.clone();
+        part.clip_slices(&slices);
+        let mut rows: Vec<_> =
+            part.rows.iter().map(|(it, row)| (it.clone(), row.clone())).collect();
+        if command.reversed {
+            rows.reverse();
+        }
+        let (mut live, mut end, mut stop) = (0, None, false);
+        for (clustering, row) in rows {
+            let lives = row.is_live(command.now);
+            live += u64::from(lives);
+            out.live_rows += u64::from(lives);
+            out.tombstones += u64::from(!lives);
+            bytes += 100;
+            stop = command.limits.rows <= out.live_rows
+                || command.limits.tombstones <= out.tombstones
+                || command.limits.bytes <= bytes;
+            if stop || command.limits.rows_per_partition <= live {
+                end = Some(clustering.0);
+                break;
+            }
+        }
+        if let Some(end) = &end {
+            if command.reversed {
+                part.clip(end, &[0xFF]);
+            } else {
+                part.clip(&[], &successor(end));
+            }
+        }
+        let static_lives = part.static_row.has_live_cell(command.now);
+        if !stop && live == 0 && static_lives && at.is_none() {
+            out.live_rows += 1;
+            stop = command.limits.rows <= out.live_rows;
+        }
+        out.partitions.push(part);
+        if stop {
+            out.stopped_at = Some(Position { key: key.clone(), clustering: end });
+            break;
+        }
+    }
+    out.partitions.retain(|it| !it.is_empty());
+    out
+}
+
+fn successor(clustering: &[u8]) -> Bytes {
+    [clustering, &[0]].concat().into()
+}
