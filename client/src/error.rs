@@ -122,7 +122,8 @@ impl From<wire::Error> for Error {
             code: wire.code,
             message: wire.message,
             hint: Some(wire.hint).filter(|hint| !hint.is_empty()),
-            span: (wire.span_start < wire.span_end)
+            // An empty one at the end is where something is missing.
+            span: (wire.span_start <= wire.span_end && 0 < wire.span_end)
                 .then_some(wire.span_start as usize..wire.span_end as usize),
             consistency: Some(wire.consistency).filter(|level| !level.is_empty()),
             required: wire.required,
