@@ -1,6 +1,9 @@
 //! A script cut into what is run at once: statements to their `;`, words of the shell to the end
 //! of their line.
 
+use std::io::{self, Read as _};
+use std::path::Path;
+
 use cql_lite::split::{Ending, Part, split};
 
 use crate::words;
@@ -51,4 +54,14 @@ impl<'s> Iterator for Pieces<'s> {
         self.at = if complete { self.at + part.span.end } else { self.script.len() };
         Some(Piece { text: part.text, line, complete })
     }
+}
+
+/// The text of a file; `-` is standard input. Blocks.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path)
 }

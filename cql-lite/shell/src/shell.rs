@@ -1,7 +1,7 @@
 //! Running statements: one session, its settings, and where its output goes.
 
 use std::future::IntoFuture as _;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::help;
 use crate::options::{Face, OnError, Work};
 use crate::output::{Format, Printer, Unprintable};
 use crate::script::{self, Piece};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, or_interrupt};
 use crate::words::{self, Refused, Word};
 
 /// A command that whoever embeds the shell adds: `\name arguments`.
@@ -205,9 +205,12 @@ impl Shell {
     }
 
     async fn run_file(&mut self, path: &Path) -> Ran {
-        let name = path.display().to_string();
+        let name = match path.to_str() {
+            Some("-") => "standard input".to_owned(),
+            _ => path.display().to_string(),
+        };
         let owned = path.to_owned();
-        let read = tokio::task::spawn_blocking(move || read_file(&owned)).await;
+        let read = tokio::task::spawn_blocking(move || script::read(&owned)).await;
         match read.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(text) => self.run_script(&text, Some(&name)).await,
             Err(error) => {
@@ -270,7 +273,9 @@ impl Shell {
 
     /// Sends a statement and prints its pages as they come.
     async fn run_statement(&mut self, text: &str) -> Result<(), Failure> {
-        let began = Instant::now();
+        // How long it took: without what somebody needed to press a key.
+        let mut elapsed = Duration::ZERO;
+        let mut partial = false;
         let format = match self.format {
             _ if self.expand => Format::Vertical,
             Some(format) => format,
@@ -284,6 +289,7 @@ impl Shell {
             let request = self.session.execute(text, ()).consistency(self.consistency);
             let request = request.page_size(self.page_rows).paging_state(state);
             let rows = printer.rows();
+            let began = Instant::now();
             let outcome = or_interrupt(request.into_future()).await;
             let outcome = outcome.ok_or(Failure::Cancelled { rows })??;
             for warning in outcome.warnings() {
@@ -291,16 +297,18 @@ impl Shell {
             }
             pages += 1;
             self.print(&mut printer, &outcome)?;
+            elapsed += began.elapsed();
             match outcome.paging_state() {
                 Some(more) => state = more.clone(),
                 None => break,
             }
             if !self.wants_more().await {
+                partial = true;
                 break;
             }
         }
         printer.finish(&mut self.terminal.out)?;
-        self.footer(&printer, pages, began.elapsed());
+        self.footer(&printer, partial, pages, elapsed);
         Ok(())
     }
 
@@ -332,7 +340,7 @@ impl Shell {
     }
 
     /// `3 rows · 4.1 ms · QUORUM`, where somebody looks.
-    fn footer(&mut self, printer: &Printer, pages: u32, elapsed: Duration) {
+    fn footer(&mut self, printer: &Printer, partial: bool, pages: u32, elapsed: Duration) {
         if !self.terminal.is_terminal {
             return;
         }
@@ -341,6 +349,9 @@ impl Shell {
             (true, 1) => "1 row".to_owned(),
             (true, rows) => format!("{rows} rows"),
         }];
+        if partial {
+            parts.push("not all".to_owned());
+        }
         if 1 < pages {
             parts.push(format!("{pages} pages"));
         }
@@ -476,24 +487,5 @@ impl Shell {
             self.notice(&if colors { Color::DarkGray.paint(place).to_string() } else { place });
         }
         failure.exit_code()
-    }
-}
-
-fn read_file(path: &Path) -> io::Result<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text)?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(path)
-}
-
-/// The future's output, unless somebody presses Ctrl-C first: then it is dropped, which cancels
-/// the statement at the node.
-async fn or_interrupt<T>(future: impl Future<Output = T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        Ok(()) = tokio::signal::ctrl_c() => None,
     }
 }

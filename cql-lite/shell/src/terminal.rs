@@ -38,3 +38,13 @@ impl Terminal {
         Layout { width, colors: self.colors }
     }
 }
+
+/// The future's output, unless somebody presses Ctrl-C first: then it is dropped, which cancels
+/// the statement at the node.
+pub(crate) async fn or_interrupt<T>(future: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
