@@ -3,27 +3,45 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use cluster::{Change, Metadata, Outcome, Refused};
-use coordinator::view::{Place, Ranges, Snapshot, View};
-use futures_util::{FutureExt, future::BoxFuture};
+use coordinator::{
+    replica::{Call, Replica, Request},
+    view::{Place, Ranges, Snapshot, View},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use model::{HostId, Schema};
 use query::{Catalog, NodeInfo, SchemaChange, catalog};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cluster_driver::{Input, Published};
+use crate::{
+    cluster_driver::{Input, Published},
+    rpc::peers::WeakPeers,
+};
 
 /// How much longer than its deadline a proposal's outcome is waited for.
 const OUTCOME_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a peer that is thought alive may take to learn of a change, before its statement is
+/// answered without it.
+const AGREEMENT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Before a peer that could not be asked is asked again.
+const AGREEMENT_PAUSE: Duration = Duration::from_millis(20);
 
 /// What this node knows of the cluster, for statements.
 pub(crate) struct ClusterCatalog {
     host: HostId,
     published: Published,
     inputs: mpsc::Sender<Input>,
+    /// Set once: peers need the local replica, and that is made later.
+    peers: Arc<OnceLock<WeakPeers>>,
     snapshot: Mutex<Arc<Snapshot>>,
 }
 
@@ -33,14 +51,40 @@ impl ClusterCatalog {
         host: HostId,
         published: Published,
         inputs: mpsc::Sender<Input>,
+        peers: Arc<OnceLock<WeakPeers>>,
     ) -> ClusterCatalog {
         let snapshot = Mutex::new(snapshot_of(&published.metadata.borrow()));
-        ClusterCatalog { host, published, inputs, snapshot }
+        ClusterCatalog { host, published, inputs, peers, snapshot }
     }
 
     /// The metadata now.
     pub(crate) fn metadata(&self) -> Arc<Metadata> {
         Arc::clone(&self.published.metadata.borrow())
+    }
+
+    /// Resolves once every peer that is thought alive knows `epoch`: whoever was told of a change
+    /// may go on with any of them.
+    async fn agree(&self, epoch: u64) {
+        let Some(peers) = self.peers.get() else { return };
+        let alive = Arc::clone(&self.published.alive.borrow());
+        let asked = alive.iter().filter_map(|host| peers.get(*host));
+        let all = join_all(asked.map(|peer| self.catch_up_at(peer, epoch)));
+        if tokio::time::timeout(AGREEMENT_TIMEOUT, all).await.is_err() {
+            tracing::warn!(epoch, "some peers may not know of a change yet");
+        }
+    }
+
+    /// Resolves once `peer` knows `epoch`, or is not thought alive any more.
+    async fn catch_up_at(&self, peer: Arc<dyn Replica>, epoch: u64) {
+        while self.is_alive(peer.host()) {
+            let request = Request::CatchUp;
+            let call = Call { trace: 0, epoch, timeout: AGREEMENT_TIMEOUT, request };
+            if peer.call(call).await.is_ok() {
+                return;
+            }
+            // Its stream is not up yet, or broke: it comes back, or is convicted.
+            tokio::time::sleep(AGREEMENT_PAUSE).await;
+        }
     }
 }
 
@@ -107,6 +151,7 @@ impl Catalog for ClusterCatalog {
                 Ok(Ok(Outcome::Applied { epoch })) => {
                     let mut metadata = self.published.metadata.clone();
                     drop(metadata.wait_for(|it| epoch <= it.epoch).await);
+                    self.agree(epoch).await;
                     Ok(epoch)
                 }
                 Ok(Ok(Outcome::Refused(refused))) => Err(refusal(refused)),

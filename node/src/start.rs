@@ -200,9 +200,13 @@ impl Node {
         let hints = open_hints(&settings, &seams).await?;
         let (publisher, published) = cluster_driver::publish(&cluster);
         let (inputs, inputs_receiver) = mpsc::channel(INPUTS_MAX);
-        let catalog = Arc::new(ClusterCatalog::new(host, published.clone(), inputs.clone()));
-
         let weak_peers: Arc<OnceLock<WeakPeers>> = Arc::default();
+        let catalog = Arc::new(ClusterCatalog::new(
+            host,
+            published.clone(),
+            inputs.clone(),
+            Arc::clone(&weak_peers),
+        ));
         let metrics = Arc::new(Metrics::new(gauges(
             engine.clone(),
             hints.clone(),

@@ -50,6 +50,8 @@ pub enum Request {
     Digest(read::Command),
     /// Forget all data of a table (after a snapshot).
     Truncate(model::TableId),
+    /// Answer once the epoch of this call is known there.
+    CatchUp,
 }
 
 /// Where a mutation comes from.
@@ -66,7 +68,7 @@ pub enum Origin {
 /// What a replica answers.
 #[derive(Clone, Debug)]
 pub enum Response {
-    /// The mutation is durable, or the table truncated.
+    /// The mutation is durable, the table truncated, or the epoch known.
     Done,
     /// The answer of a `Read`.
     Data(read::Answer),

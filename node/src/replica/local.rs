@@ -32,22 +32,27 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Lets a request through whose table did not change since it was planned, and makes one from
-    /// the future wait until this node has caught up.
-    async fn fence(&self, table: TableId, epoch: u64) -> Result<(), Error> {
+    /// Makes a request from the future wait until this node has caught up.
+    async fn catch_up(&self, epoch: u64) -> Result<(), Error> {
         let mut metadata = self.metadata.clone();
-        if metadata.borrow().epoch < epoch {
-            // A full queue means that somebody asked already.
-            drop(self.inputs.try_send(Input::Behind(epoch)));
-            let caught_up = metadata.wait_for(|it| epoch <= it.epoch);
-            match tokio::time::timeout(CATCH_UP_TIMEOUT, caught_up).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(_)) | Err(_) => {
-                    return Err(Error::Failed(format!("this node has not seen epoch {epoch} yet")));
-                }
+        if epoch <= metadata.borrow().epoch {
+            return Ok(());
+        }
+        // A full queue means that somebody asked already.
+        drop(self.inputs.try_send(Input::Behind(epoch)));
+        let caught_up = metadata.wait_for(|it| epoch <= it.epoch);
+        match tokio::time::timeout(CATCH_UP_TIMEOUT, caught_up).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                Err(Error::Failed(format!("this node has not seen epoch {epoch} yet")))
             }
         }
-        let now = metadata.borrow();
+    }
+
+    /// Lets a request through whose table did not change since it was planned.
+    async fn fence(&self, table: TableId, epoch: u64) -> Result<(), Error> {
+        self.catch_up(epoch).await?;
+        let now = self.metadata.borrow();
         match now.schema.table_by_id(table) {
             Some(table) if table.epoch <= epoch => Ok(()),
             Some(_) => Err(Error::StaleEpoch { have: now.epoch }),
@@ -86,6 +91,10 @@ impl Local {
                 let engine = self.engine.clone();
                 let truncated = sys::run_fn(&*self.blocking, move || engine.truncate(table)).await;
                 truncated.map_err(|stopped| Error::Failed(stopped.to_string()))?.map_err(error)?;
+                Ok(Response::Done)
+            }
+            Request::CatchUp => {
+                self.catch_up(call.epoch).await?;
                 Ok(Response::Done)
             }
         }

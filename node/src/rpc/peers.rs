@@ -132,7 +132,8 @@ impl Peers {
     }
 }
 
-/// Peers as the metrics see them: a node that is gone must not be kept by its counters.
+/// Peers as metrics and catalog see them, which live as long as anyone who asks them: a node that is
+/// gone must not be kept by its counters.
 pub(crate) struct WeakPeers(Weak<Shared>);
 
 impl WeakPeers {
@@ -141,6 +142,11 @@ impl WeakPeers {
         let Some(shared) = self.0.upgrade() else { return 0 };
         let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.peers.values().filter(|(_, peer)| peer.small.is_up()).count()
+    }
+
+    /// The peer of this host.
+    pub(crate) fn get(&self, host: HostId) -> Option<Arc<dyn Replica>> {
+        Peers { shared: self.0.upgrade()? }.get(host)
     }
 }
 
@@ -163,7 +169,10 @@ impl Replica for Peer {
         let link = match &call.request {
             Request::Mutate { origin: coordinator::replica::Origin::Hint, .. }
             | Request::Read(_) => &self.large,
-            Request::Mutate { .. } | Request::Digest(_) | Request::Truncate(_) => &self.small,
+            Request::Mutate { .. }
+            | Request::Digest(_)
+            | Request::Truncate(_)
+            | Request::CatchUp => &self.small,
         };
         link.call(call).boxed()
     }

@@ -19,6 +19,7 @@ pub(crate) fn request_frame(id: u64, call: &Call) -> peer::PeerFrame {
         Request::Truncate(table) => {
             peer::request::Body::Truncate(Bytes::copy_from_slice(table.0.as_bytes()))
         }
+        Request::CatchUp => peer::request::Body::CatchUp(peer::Nothing {}),
     };
     let request = peer::Request {
         id,
@@ -46,6 +47,7 @@ pub(crate) fn call_from_wire(request: peer::Request) -> Result<Call, String> {
         peer::request::Body::Truncate(it) => Request::Truncate(TableId(
             uuid::Uuid::from_slice(&it).map_err(|_| "a table id of another length")?,
         )),
+        peer::request::Body::CatchUp(peer::Nothing {}) => Request::CatchUp,
     };
     Ok(Call {
         trace: request.trace,
