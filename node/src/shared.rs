@@ -218,28 +218,23 @@ impl peer_door::Behind for Shared {
             );
             return Err(("HX7003", text));
         }
-        if hello.cluster_name != self.settings.cluster_name {
-            let text = format!(
-                "this is cluster `{}`, not `{}`",
-                self.settings.cluster_name, hello.cluster_name
-            );
-            return Err(("HX7002", text));
+        // Strangers may speak to the cluster layer, which tells them why they are not let in, and to
+        // nobody else.
+        if hello.lane() == peer::Lane::Urgent {
+            return Ok(());
         }
         let metadata = self.metadata();
-        let founded = metadata.is_founded() && !hello.cluster_id.is_empty();
-        if founded && hello.cluster_id.as_ref() != metadata.cluster_id.as_bytes() {
-            let text = "another cluster of the same name: one of the two has old data".to_owned();
+        if hello.cluster_id.as_ref() != metadata.cluster_id.as_bytes() && metadata.is_founded() {
+            let text = format!("this is cluster `{}`, and another one", self.settings.cluster_name);
             return Err(("HX7002", text));
         }
         let host = uuid::Uuid::from_slice(&hello.host_id).map(HostId);
         let host = host.map_err(|_| ("HX9001", "a host id of another length".to_owned()))?;
-        // Strangers may speak to the cluster layer, which answers them, and to nobody else.
         // One who is ahead of us may have become a member in what we have not seen.
-        let stranger = !metadata.nodes.contains_key(&host) && hello.epoch <= metadata.epoch;
-        if hello.lane() != peer::Lane::Urgent && stranger {
-            return Err(("HX7001", format!("{host} is not a member of this cluster")));
+        if metadata.nodes.contains_key(&host) || metadata.epoch < hello.epoch {
+            return Ok(());
         }
-        Ok(())
+        Err(("HX7001", format!("{host} is not a member of this cluster")))
     }
 
     fn hello(&self, lane: peer::Lane) -> peer::Hello {

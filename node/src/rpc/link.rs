@@ -186,7 +186,6 @@ async fn keep_connected(
             }
             Err(Failure::Refused { code, message }) => {
                 watcher.on_notice(&address, lane, Notice::Refused { code, message });
-                pause = PAUSE_MAX;
             }
             Err(Failure::NotThere(why)) => {
                 tracing::debug!(peer = %address, ?lane, %why, "not connected");
