@@ -1,0 +1,24 @@
+//! Real processes on loopback: what is promised, with `kill -9` for an argument.
+//!
+//! `HELENUS_BIN` names another binary to test, a release build for instance; `HELENUS_KILL_ROUNDS`
+//! says how often the whole cluster is killed under load.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test of processes: it panics when they misbehave, and starts and looks after them"
+)]
+
+#[path = "end_to_end/all_die.rs"]
+mod all_die;
+#[path = "end_to_end/commands.rs"]
+mod commands;
+#[path = "end_to_end/demo.rs"]
+mod demo;
+#[path = "end_to_end/one_dies.rs"]
+mod one_dies;
+
+// Shared by all of them.
+#[path = "end_to_end/load.rs"]
+mod load;
+#[path = "end_to_end/process.rs"]
+mod process;
