@@ -5,6 +5,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "a test of processes: it panics when they misbehave, and starts and looks after them"
 )]
 

@@ -1,4 +1,9 @@
 //! The repository checks itself: who may see whom, how long files get, what must be there.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that reads the sources: it panics where they are not as they should be"
+)]
 
 use std::{
     collections::{BTreeMap, BTreeSet},

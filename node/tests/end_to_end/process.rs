@@ -155,10 +155,6 @@ impl Node {
         self.client
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
     }
