@@ -18,7 +18,7 @@ use futures_util::{
 };
 use model::{HostId, Schema};
 use query::{Catalog, NodeInfo, SchemaChange, catalog};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     cluster_driver::{Input, Published},
@@ -60,6 +60,11 @@ impl ClusterCatalog {
     /// The metadata now.
     pub(crate) fn metadata(&self) -> Arc<Metadata> {
         Arc::clone(&self.published.metadata.borrow())
+    }
+
+    /// The metadata, now and at every change.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<Metadata>> {
+        self.published.metadata.clone()
     }
 
     /// Resolves once every peer that is thought alive knows `epoch`: whoever was told of a change

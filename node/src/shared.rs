@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -26,6 +26,7 @@ use crate::{
     config::Settings,
     http,
     metrics::Metrics,
+    remembered::Remembered,
     rpc::{
         admin_door,
         client_door::{self, Kind},
@@ -59,11 +60,11 @@ pub(crate) struct Shared {
     pub(crate) engine: Engine,
     pub(crate) hints: Hints,
     pub(crate) executor: Arc<Executor>,
+    pub(crate) remembered: Remembered,
     pub(crate) catalog: Arc<ClusterCatalog>,
     pub(crate) published: Published,
     pub(crate) inputs: mpsc::Sender<Input>,
-    /// Set once: the streams to peers are told of their watcher, which is this.
-    pub(crate) peers: OnceLock<Peers>,
+    pub(crate) peers: Peers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) topology: watch::Receiver<client::Topology>,
     pub(crate) draining: AtomicBool,
@@ -250,9 +251,7 @@ impl peer_door::Behind for Shared {
         address: &str,
         answers: mpsc::Sender<Result<peer::PeerFrame, tonic::Status>>,
     ) {
-        if let Some(peers) = self.peers.get() {
-            peers.caller(address, answers);
-        }
+        self.peers.caller(address, answers);
     }
 }
 
@@ -271,6 +270,10 @@ impl client_door::Behind for Shared {
     fn executor(&self) -> Result<Arc<Executor>, Error> {
         self.serves()?;
         Ok(Arc::clone(&self.executor))
+    }
+
+    fn prepared(&self, prepared: &query::Prepared, keyspace: Option<&str>, text: &str) {
+        self.remembered.note(prepared.id, keyspace, text);
     }
 
     fn catch_up(&self, epoch: u64) -> BoxFuture<'_, ()> {

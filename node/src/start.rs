@@ -6,24 +6,23 @@
 //! ```
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
-use cluster::{Cluster, Metadata, OpenError, PeerRefused};
+use cluster::{Cluster, OpenError, PeerRefused};
 use coordinator::{
     Coordinator,
-    clock::{LogReservation, NotReserved, Timestamps},
+    clock::{NotReserved, Timestamps},
     hints,
     replica::Replica,
+    view::View,
 };
 use cql_lite::code::Code;
 use engine::Engine;
-use proto::client;
 use query::Executor;
-use sys::{Blocking, Clock, Disk, Listener, Lock, Net, SharedRng, run_fn, system_log};
+use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts, system_log};
 use tokio::{
     sync::{Mutex, mpsc, watch},
     task::JoinSet,
@@ -31,24 +30,28 @@ use tokio::{
 
 use crate::{
     catalog::ClusterCatalog,
-    cluster_driver::{self, Driver, INPUTS_MAX},
-    config::{CommitlogSync, Settings},
-    http,
+    cluster_driver::{self, Driver, INPUTS_MAX, Input},
+    config::Settings,
+    doors,
     metrics::{Gauges, Metrics},
+    open,
+    remembered::Remembered,
     replica::local::Local,
     rpc::{
-        admin_door::AdminDoor,
-        client_door::ClientDoor,
         link::Watcher,
-        peer_door::PeerDoor,
         peers::{Peers, WeakPeers},
-        transport,
     },
     shared::Shared,
-    system_store::SystemStore,
+    topology,
 };
 
 pub use crate::shared::Addresses;
+
+/// A replica that did not answer a read for this long is not waited for alone: one more is asked.
+const SPECULATE_AFTER: Duration = Duration::from_millis(50);
+
+/// How often hints are looked at.
+const HINTS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The machine, or a simulation of one.
 #[derive(Clone)]
@@ -63,7 +66,12 @@ pub struct Seams {
     pub net: Arc<dyn Net>,
     /// Threads.
     pub blocking: Arc<dyn Blocking>,
+    /// Opens the store of small facts in a folder.
+    pub facts: OpenFacts,
 }
+
+/// Opens a fact store in a folder: on the disk, or in memory for a simulation.
+pub type OpenFacts = Arc<dyn Fn(&Path) -> Result<Arc<dyn FactStore>, facts::Error> + Send + Sync>;
 
 /// Why a node did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +115,9 @@ pub enum StartError {
     /// The other founders do not let this node in.
     #[error("{0}")]
     Refused(PeerRefused),
+    /// The store of small facts could not be opened.
+    #[error("facts: {0}")]
+    Facts(#[from] facts::Error),
     /// Write timestamps could not be reserved.
     #[error("{0}")]
     Timestamps(#[from] NotReserved),
@@ -138,9 +149,10 @@ impl StartError {
             }
             StartError::Engine(engine::Error::DiskFull { .. }) => Code::DiskFull,
             StartError::Engine(engine::Error::LogFailed) => Code::LogFailed,
-            StartError::SystemLog(_) | StartError::Engine(_) | StartError::Hints(_) => {
-                Code::CorruptFile
-            }
+            StartError::SystemLog(_)
+            | StartError::Engine(_)
+            | StartError::Hints(_)
+            | StartError::Facts(_) => Code::CorruptFile,
             StartError::Refused(PeerRefused::NotAFounder { .. } | PeerRefused::NotASeed { .. }) => {
                 Code::NotFounder
             }
@@ -149,7 +161,7 @@ impl StartError {
     }
 }
 
-/// A running node. Dropping it stops it at once, as a kill would.
+/// A running node. Dropping it, and then the runtime that it runs on, is a kill: nothing is flushed.
 pub struct Node {
     shared: Arc<Shared>,
     failed: Mutex<mpsc::Receiver<StartError>>,
@@ -160,112 +172,61 @@ pub struct Node {
     _lock: Box<dyn Lock>,
 }
 
-struct Doors {
-    peer: Box<dyn Listener>,
-    client: Box<dyn Listener>,
-    http: Box<dyn Listener>,
-}
-
 impl Node {
     /// Starts a node. It serves once it is a member of a founded cluster: `serving`.
     ///
     /// # Errors
     /// See `StartError`.
     pub async fn start(settings: Settings, seams: Seams) -> Result<Node, StartError> {
-        check_listen(&settings)?;
-        let (doors, addresses) = open_doors(&settings, &*seams.net).await?;
-        let begun = seams.clock.monotonic();
-        let lock = lock_directory(&settings, &seams).await?;
-        let (store, recovered) = open_store(&settings, &seams).await?;
+        let (doors, addresses) = doors::open(&settings, &*seams.net).await?;
+        let lock = open::directory(&settings, &seams).await?;
+        let (store, recovered) = open::store(&settings, &seams).await?;
         let mut rng = seams.rng.fork();
         let wall_seconds = u64::try_from(seams.clock.wall_micros() / 1_000_000).unwrap_or(0);
         let (cluster, effects) = Cluster::new(
-            cluster::Local {
-                cluster_name: settings.cluster_name.clone(),
-                peer_addr: addresses.peer.clone(),
-                cql_addr: addresses.cql.clone(),
-                client_addr: addresses.client.clone(),
-                dc: settings.dc.clone(),
-                rack: settings.rack.clone(),
-                num_tokens: settings.num_tokens,
-                seeds: settings.seeds.clone(),
-            },
+            identity(&settings, &addresses),
             cluster::Options::production(),
             recovered,
             wall_seconds,
             &mut rng,
         )?;
-        let host = cluster.host_id();
-        let engine = open_engine(&settings, &seams, &cluster.snapshot()).await?;
-        let hints = open_hints(&settings, &seams).await?;
+        let snapshot = cluster.snapshot();
+        let (engine, hints, timestamps, facts) = tokio::try_join!(
+            open::engine(&settings, &seams, &snapshot),
+            open::hints(&settings, &seams),
+            open::timestamps(&settings, &seams),
+            open::facts(&settings, &seams),
+        )?;
         let (publisher, published) = cluster_driver::publish(&cluster);
         let (inputs, inputs_receiver) = mpsc::channel(INPUTS_MAX);
         let weak_peers: Arc<OnceLock<WeakPeers>> = Arc::default();
         let catalog = Arc::new(ClusterCatalog::new(
-            host,
+            cluster.host_id(),
             published.clone(),
             inputs.clone(),
             Arc::clone(&weak_peers),
         ));
-        let metrics = Arc::new(Metrics::new(gauges(
-            engine.clone(),
-            hints.clone(),
-            Arc::clone(&catalog),
-            Arc::clone(&weak_peers),
-        )));
-        let local: Arc<dyn Replica> = Arc::new(Local {
-            host,
-            engine: engine.clone(),
-            blocking: Arc::clone(&seams.blocking),
-            metadata: published.metadata.clone(),
-            inputs: inputs.clone(),
-            metrics: Arc::clone(&metrics),
-        });
-        let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
-        drop(weak_peers.set(peers.downgrade()));
-        let timestamps = open_timestamps(&settings, &seams).await?;
-        let coordinator = Coordinator::new(
-            coordinator::Parts {
-                view: Arc::clone(&catalog) as Arc<dyn coordinator::view::View>,
-                replicas: Arc::new(peers.clone()),
-                hints: hints.clone(),
-                timestamps: Arc::clone(&timestamps),
-            },
-            coordinator::Options {
-                in_flight_bytes_max: settings.memory / 10,
-                background_bytes_max: settings.memory / 20,
-                speculate_after: Some(Duration::from_millis(50)),
-            },
-        );
-        let executor = Executor::new(
-            Arc::clone(&catalog) as Arc<dyn query::Catalog>,
-            Arc::new(coordinator.clone()),
-            seams.rng.clone(),
-            Arc::clone(&seams.clock),
-            query::Options {
-                page_rows: 5_000,
-                page_bytes_max: 1 << 20,
-                page_tombstones_max: 10_000,
-                prepared_max: 10_000,
-            },
-        );
-        let (topology_sender, topology) = watch::channel(topology_of(&catalog));
+        let stored = Stored { engine: engine.clone(), hints: hints.clone(), timestamps };
+        let replicas = Replicated::new(&seams, stored, &catalog, &weak_peers, inputs.clone());
+        let (coordinator, executor) = serve_statements(&settings, &seams, &replicas, &catalog);
+        let (topology_sender, topology) = watch::channel(topology::picture(&catalog));
         let shared = Arc::new(Shared {
-            host,
+            host: cluster.host_id(),
             addresses,
             clock: Arc::clone(&seams.clock),
             blocking: Arc::clone(&seams.blocking),
             engine: engine.clone(),
             hints: hints.clone(),
             executor: Arc::new(executor),
+            remembered: Remembered::new(facts, Arc::clone(&seams.blocking)),
             catalog: Arc::clone(&catalog),
             published: published.clone(),
             inputs,
-            peers: OnceLock::from(peers.clone()),
-            metrics,
+            peers: replicas.peers.clone(),
+            metrics: replicas.metrics,
             topology,
             draining: AtomicBool::new(false),
-            begun,
+            begun: seams.clock.monotonic(),
             settings: settings.clone(),
         });
         let (failed_sender, failed) = mpsc::channel(4);
@@ -278,7 +239,7 @@ impl Node {
             engine: engine.clone(),
             hints,
             blocking: Arc::clone(&seams.blocking),
-            peers,
+            peers: replicas.peers,
             watcher: Arc::clone(&shared) as Arc<dyn Watcher>,
             seeds: settings.seeds.clone(),
             own_address: shared.addresses.peer.clone(),
@@ -289,26 +250,14 @@ impl Node {
         let mut tasks = JoinSet::new();
         tasks.spawn(engine::background(engine, Arc::clone(&seams.blocking), shutdown_receiver));
         tasks.spawn(driver.run(effects));
-        tasks.spawn(timestamps.keep_ahead());
-        tasks.spawn(hints::replay(
-            coordinator,
-            hints::ReplayOptions {
-                bytes_per_second: settings.hint_throttle,
-                interval: Duration::from_millis(500),
-                timeout: settings.timeout_write,
-            },
-        ));
-        tasks.spawn(follow_topology(catalog, published, topology_sender));
-        spawn_doors(&mut tasks, doors, &shared, local, &seams);
+        tasks.spawn(Arc::clone(&replicas.stored.timestamps).keep_ahead());
+        tasks.spawn(hints::replay(coordinator, replay_options(&settings)));
+        tasks.spawn(topology::follow(catalog, published, topology_sender));
+        tasks.spawn(recall(Arc::clone(&shared)));
+        doors::spawn(&mut tasks, doors, &shared, replicas.local, &seams);
         log_start(&shared);
-        Ok(Node {
-            shared,
-            failed: Mutex::new(failed),
-            shutdown,
-            disk: seams.disk,
-            _tasks: tasks,
-            _lock: lock,
-        })
+        let failed = Mutex::new(failed);
+        Ok(Node { shared, failed, shutdown, disk: seams.disk, _tasks: tasks, _lock: lock })
     }
 
     /// Where this node is reached.
@@ -370,135 +319,113 @@ impl Node {
     }
 }
 
-fn check_listen(settings: &Settings) -> Result<(), StartError> {
-    let loopback = settings.listen == "localhost"
-        || settings.listen.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback());
-    if loopback || settings.insecure {
-        Ok(())
-    } else {
-        Err(StartError::Insecure(settings.listen.clone()))
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.shared.peers.close();
     }
 }
 
-async fn open_doors(settings: &Settings, net: &dyn Net) -> Result<(Doors, Addresses), StartError> {
-    let peer = open_door(settings, settings.peer_port, net).await?;
-    let client = open_door(settings, settings.client_port, net).await?;
-    let http = open_door(settings, settings.http_port, net).await?;
-    let or = |given: &str, port: u16| match given {
-        "" => format!("{}:{port}", settings.advertise),
-        given => given.to_owned(),
-    };
-    let addresses = Addresses {
-        peer: or("", port_of(&*peer)),
-        cql: or(&settings.advertise_cql, settings.cql_port),
-        client: or(&settings.advertise_client, port_of(&*client)),
-        http: format!("{}:{}", settings.listen, port_of(&*http)),
-    };
-    Ok((Doors { peer, client, http }, addresses))
+fn identity(settings: &Settings, addresses: &Addresses) -> cluster::Local {
+    cluster::Local {
+        cluster_name: settings.cluster_name.clone(),
+        peer_addr: addresses.peer.clone(),
+        cql_addr: addresses.cql.clone(),
+        client_addr: addresses.client.clone(),
+        dc: settings.dc.clone(),
+        rack: settings.rack.clone(),
+        num_tokens: settings.num_tokens,
+        seeds: settings.seeds.clone(),
+    }
 }
 
-async fn open_door(
-    settings: &Settings,
-    port: u16,
-    net: &dyn Net,
-) -> Result<Box<dyn Listener>, StartError> {
-    let address = format!("{}:{port}", settings.listen);
-    let listener = net.listen(&address).await;
-    listener.map_err(|source| StartError::Listen { address, source })
+/// What is on disk.
+struct Stored {
+    engine: Engine,
+    hints: hints::Hints,
+    timestamps: Arc<Timestamps>,
 }
 
-fn port_of(listener: &dyn Listener) -> u16 {
-    listener.local_addr().map_or(0, |it| it.port())
+/// This node's replica and the ways to the others.
+struct Replicated {
+    stored: Stored,
+    local: Arc<dyn Replica>,
+    peers: Peers,
+    metrics: Arc<Metrics>,
 }
 
-async fn lock_directory(settings: &Settings, seams: &Seams) -> Result<Box<dyn Lock>, StartError> {
-    let (disk, dir) = (Arc::clone(&seams.disk), settings.data_dir.clone());
-    let locked = run_fn(&*seams.blocking, move || {
-        disk.create_dir_all(&dir)?;
-        disk.lock(&dir.join("LOCK"))
-    });
-    let dir = settings.data_dir.display().to_string();
-    locked.await?.map_err(|source| match source.kind() {
-        std::io::ErrorKind::WouldBlock => StartError::Locked(dir),
-        _ => StartError::Directory { dir, source },
-    })
+impl Replicated {
+    fn new(
+        seams: &Seams,
+        stored: Stored,
+        catalog: &Arc<ClusterCatalog>,
+        weak_peers: &Arc<OnceLock<WeakPeers>>,
+        inputs: mpsc::Sender<Input>,
+    ) -> Replicated {
+        let (engine, hints) = (stored.engine.clone(), stored.hints.clone());
+        let source = gauges(engine, hints, Arc::clone(catalog), Arc::clone(weak_peers));
+        let metrics = Arc::new(Metrics::new(source));
+        let local: Arc<dyn Replica> = Arc::new(Local {
+            host: catalog.local(),
+            engine: stored.engine.clone(),
+            blocking: Arc::clone(&seams.blocking),
+            metadata: catalog.watch(),
+            inputs,
+            metrics: Arc::clone(&metrics),
+        });
+        let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
+        drop(weak_peers.set(peers.downgrade()));
+        Replicated { stored, local, peers, metrics }
+    }
 }
 
-async fn open_store(
-    settings: &Settings,
-    seams: &Seams,
-) -> Result<(SystemStore, Vec<cluster::Record>), StartError> {
-    let (disk, dir) = (Arc::clone(&seams.disk), settings.data_dir.join("system"));
-    let blocking = Arc::clone(&seams.blocking);
-    let opened = run_fn(&*seams.blocking, move || SystemStore::open(disk, &dir, blocking));
-    Ok(opened.await??)
-}
-
-async fn open_timestamps(
-    settings: &Settings,
-    seams: &Seams,
-) -> Result<Arc<Timestamps>, StartError> {
-    let (disk, dir) = (Arc::clone(&seams.disk), settings.data_dir.join("system"));
-    let blocking = Arc::clone(&seams.blocking);
-    let opened = run_fn(&*seams.blocking, move || LogReservation::open(disk, blocking, &dir));
-    let (reservation, reserved) = opened.await??;
-    let timestamps = Timestamps::open(Arc::clone(&seams.clock), Arc::new(reservation), reserved);
-    Ok(Arc::new(timestamps.await?))
-}
-
-async fn open_engine(
+fn serve_statements(
     settings: &Settings,
     seams: &Seams,
-    metadata: &Metadata,
-) -> Result<Engine, StartError> {
-    let options = engine::Options {
-        data_dir: settings.data_dir.join("data"),
-        commitlog_sync: match settings.commitlog_sync {
-            CommitlogSync::Group => engine::CommitlogSync::Group,
-            CommitlogSync::Batch => engine::CommitlogSync::Batch,
-            CommitlogSync::Periodic(period) => engine::CommitlogSync::Periodic(period),
+    replicas: &Replicated,
+    catalog: &Arc<ClusterCatalog>,
+) -> (Coordinator, Executor) {
+    let coordinator = Coordinator::new(
+        coordinator::Parts {
+            view: Arc::clone(catalog) as Arc<dyn View>,
+            replicas: Arc::new(replicas.peers.clone()),
+            hints: replicas.stored.hints.clone(),
+            timestamps: Arc::clone(&replicas.stored.timestamps),
         },
-        segment_bytes: settings.commitlog_segment,
-        commitlog_bytes_max: 1 << 30,
-        memtable_bytes: settings.memory / 2,
-        cache_bytes: settings.memory / 4,
-        block_bytes: 16 << 10,
-        disk_reserve_bytes: 64 << 20,
-    };
-    let shapes = cluster_driver::shapes(metadata).into_values().collect();
-    let (disk, clock) = (Arc::clone(&seams.disk), Arc::clone(&seams.clock));
-    let opened = run_fn(&*seams.blocking, move || Engine::open(options, disk, clock, shapes));
-    let (engine, recovery) = opened.await??;
-    if let Some((file, offset, bytes)) = &recovery.torn {
-        tracing::warn!(file = %file.display(), offset, bytes, "a torn tail of the commit log was cut: never acknowledged");
-    }
-    tracing::info!(
-        clean = recovery.clean,
-        segments = recovery.segments,
-        replayed = recovery.replayed,
-        "the data directory is open"
+        coordinator::Options {
+            in_flight_bytes_max: settings.memory / 10,
+            background_bytes_max: settings.memory / 20,
+            speculate_after: Some(SPECULATE_AFTER),
+        },
     );
-    // Dropped while this node was away.
-    for table in recovery.unlisted {
-        let engine = engine.clone();
-        run_fn(&*seams.blocking, move || engine.drop_table(table)).await??;
-    }
-    Ok(engine)
+    let executor = Executor::new(
+        Arc::clone(catalog) as Arc<dyn query::Catalog>,
+        Arc::new(coordinator.clone()),
+        seams.rng.clone(),
+        Arc::clone(&seams.clock),
+        query::Options {
+            page_rows: 5_000,
+            page_bytes_max: 1 << 20,
+            page_tombstones_max: 10_000,
+            prepared_max: 10_000,
+        },
+    );
+    (coordinator, executor)
 }
 
-async fn open_hints(settings: &Settings, seams: &Seams) -> Result<hints::Hints, StartError> {
-    let options = hints::Options {
-        dir: settings.data_dir.join("hints"),
-        host_bytes_max: settings.hint_bytes_max.min(settings.memory / 8),
-        host_count_max: 4_000_000,
-        total_bytes_max: settings.memory / 4,
-        window: settings.hint_window,
-    };
-    let (disk, clock) = (Arc::clone(&seams.disk), Arc::clone(&seams.clock));
-    let blocking = Arc::clone(&seams.blocking);
-    let opened =
-        run_fn(&*seams.blocking, move || hints::Hints::open(disk, blocking, clock, options));
-    Ok(opened.await??)
+/// Prepares again what was prepared before a restart, once there is a schema.
+async fn recall(shared: Arc<Shared>) {
+    let mut metadata = shared.published.metadata.clone();
+    if metadata.wait_for(|it| it.is_founded()).await.is_ok() {
+        shared.remembered.recall(&shared.executor).await;
+    }
+}
+
+fn replay_options(settings: &Settings) -> hints::ReplayOptions {
+    hints::ReplayOptions {
+        bytes_per_second: settings.hint_throttle,
+        interval: HINTS_INTERVAL,
+        timeout: settings.timeout_write,
+    }
 }
 
 fn gauges(
@@ -508,7 +435,6 @@ fn gauges(
     peers: Arc<OnceLock<WeakPeers>>,
 ) -> crate::metrics::Source {
     Arc::new(move || {
-        use coordinator::view::View;
         let metadata = catalog.metadata();
         let pending = hints.pending();
         let counts = hints.counts();
@@ -524,111 +450,6 @@ fn gauges(
             epoch: metadata.epoch,
         }
     })
-}
-
-fn spawn_doors(
-    tasks: &mut JoinSet<()>,
-    doors: Doors,
-    shared: &Arc<Shared>,
-    local: Arc<dyn Replica>,
-    seams: &Seams,
-) {
-    let peer = proto::peer::peer_server::PeerServer::new(PeerDoor {
-        behind: Arc::clone(shared) as _,
-        local,
-    })
-    .max_decoding_message_size(proto::PEER_FRAME_BYTES_MAX)
-    .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
-    let client = client::client_server::ClientServer::new(ClientDoor {
-        behind: Arc::clone(shared) as _,
-        rng: seams.rng.clone(),
-    })
-    .max_decoding_message_size(proto::CLIENT_FRAME_BYTES_MAX)
-    .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
-    let admin =
-        proto::admin::admin_server::AdminServer::new(AdminDoor { behind: Arc::clone(shared) as _ });
-    let date = || tower::util::MapResponseLayer::new(transport::fix_date);
-    let peers = transport::server()
-        .layer(date())
-        .add_service(peer)
-        .serve_with_incoming(transport::incoming(doors.peer));
-    tasks.spawn(async move { drop(peers.await) });
-    let clients = transport::server()
-        .layer(date())
-        .add_service(client)
-        .add_service(admin)
-        .serve_with_incoming(transport::incoming(doors.client));
-    tasks.spawn(async move { drop(clients.await) });
-    tasks.spawn(http::serve(doors.http, Arc::clone(shared) as _));
-}
-
-/// Keeps the clients' picture of the cluster up to date.
-async fn follow_topology(
-    catalog: Arc<ClusterCatalog>,
-    published: cluster_driver::Published,
-    topology: watch::Sender<client::Topology>,
-) {
-    let (mut metadata, mut alive) = (published.metadata, published.alive);
-    loop {
-        tokio::select! {
-            biased;
-            changed = metadata.changed() => if changed.is_err() { return },
-            changed = alive.changed() => if changed.is_err() { return },
-        }
-        topology.send_replace(topology_of(&catalog));
-    }
-}
-
-fn topology_of(catalog: &ClusterCatalog) -> client::Topology {
-    use coordinator::view::View;
-    let metadata = catalog.metadata();
-    let nodes = metadata.nodes.values().map(|node| client::NodeInfo {
-        host_id: bytes::Bytes::copy_from_slice(node.host_id.0.as_bytes()),
-        client_addr: node.client_addr.clone(),
-        cql_addr: node.cql_addr.clone(),
-        dc: node.dc.clone(),
-        rack: node.rack.clone(),
-        tokens: node.tokens.iter().map(|it| it.0).collect(),
-        alive: catalog.is_alive(node.host_id),
-    });
-    let keyspaces = metadata.schema.keyspaces.values().map(|it| keyspace_info(it));
-    client::Topology {
-        epoch: metadata.epoch,
-        nodes: nodes.collect(),
-        keyspaces: keyspaces.collect(),
-    }
-}
-
-fn keyspace_info(keyspace: &model::Keyspace) -> client::KeyspaceInfo {
-    use model::schema::{ColumnKind, Replication};
-    let (strategy, factors) = match &keyspace.replication {
-        Replication::Simple { factor } => {
-            let factors = [("replication_factor".to_owned(), *factor)];
-            ("SimpleStrategy", BTreeMap::from(factors))
-        }
-        Replication::NetworkTopology(factors) => ("NetworkTopologyStrategy", factors.clone()),
-    };
-    let column = |it: &model::schema::Column| client::ColumnInfo {
-        name: it.name.clone(),
-        cql_type: it.cql_type.to_string(),
-        kind: match it.kind {
-            ColumnKind::Partition => "partition",
-            ColumnKind::Clustering(_) => "clustering",
-            ColumnKind::Static => "static",
-            ColumnKind::Regular => "regular",
-        }
-        .into(),
-    };
-    let table = |it: &Arc<model::Table>| client::TableInfo {
-        name: it.name.clone(),
-        columns: it.columns().map(column).collect(),
-    };
-    client::KeyspaceInfo {
-        name: keyspace.name.clone(),
-        strategy: strategy.into(),
-        factors: factors.into_iter().collect(),
-        tables: keyspace.tables.values().map(table).collect(),
-    }
 }
 
 fn log_start(shared: &Shared) {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use sys::{Clock, RealClock, RealDisk, Rng, SharedRng, TcpNet, ThreadPool};
+use sys::{Clock, RealClock, RealDisk, Rng, SharedRng, SledFacts, TcpNet, ThreadPool};
 
 use super::{Exit, complain};
 use crate::{
@@ -218,6 +218,7 @@ pub(super) fn real_seams() -> Seams {
         disk: Arc::new(RealDisk),
         net: Arc::new(TcpNet),
         blocking: Arc::new(ThreadPool::new(BLOCKING_THREADS)),
+        facts: Arc::new(|dir| Ok(Arc::new(SledFacts::open(dir)?))),
     }
 }
 

@@ -43,6 +43,9 @@ pub(crate) trait Behind: Send + Sync + 'static {
     /// The executor, once this node serves: `Err` says why not yet, or not any more.
     fn executor(&self) -> Result<Arc<Executor>, Error>;
 
+    /// A statement was prepared.
+    fn prepared(&self, prepared: &query::Prepared, keyspace: Option<&str>, text: &str);
+
     /// Resolves once this node has seen this epoch. May take forever.
     fn catch_up(&self, epoch: u64) -> BoxFuture<'_, ()>;
 
@@ -265,7 +268,9 @@ async fn execute(
     let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
     let (source, values, names, options) = match request.body {
         Some(Body::Prepare(it)) => {
-            return executor.prepare(&it.text, keyspace.as_deref()).map(Done::Prepared);
+            let prepared = executor.prepare(&it.text, keyspace.as_deref())?;
+            behind.prepared(&prepared, keyspace.as_deref(), &it.text);
+            return Ok(Done::Prepared(prepared));
         }
         Some(Body::Query(it)) => (Source::Text(it.text), it.values, it.names, it.options),
         Some(Body::Describe(it)) => (Source::Text(it.what), Vec::new(), Vec::new(), None),

@@ -122,6 +122,11 @@ impl Peers {
         }
     }
 
+    /// Closes all links, and with them what their tasks hold on to.
+    pub(crate) fn close(&self) {
+        *self.state() = State::default();
+    }
+
     /// The same peers, without keeping them.
     pub(crate) fn downgrade(&self) -> WeakPeers {
         WeakPeers(Arc::downgrade(&self.shared))

@@ -1,0 +1,106 @@
+//! The doors: where they listen, and what stands behind them.
+
+use std::sync::Arc;
+
+use coordinator::replica::Replica;
+use proto::client;
+use sys::{Listener, Net};
+use tokio::task::JoinSet;
+
+use crate::{
+    config::Settings,
+    http,
+    rpc::{admin_door::AdminDoor, client_door::ClientDoor, peer_door::PeerDoor, transport},
+    shared::{Addresses, Shared},
+    start::{Seams, StartError},
+};
+
+/// Open listeners.
+pub(crate) struct Doors {
+    peer: Box<dyn Listener>,
+    client: Box<dyn Listener>,
+    http: Box<dyn Listener>,
+}
+
+/// Opens all doors; a port of 0 takes a free one.
+pub(crate) async fn open(
+    settings: &Settings,
+    net: &dyn Net,
+) -> Result<(Doors, Addresses), StartError> {
+    check_listen(settings)?;
+    let peer = open_door(settings, settings.peer_port, net).await?;
+    let client = open_door(settings, settings.client_port, net).await?;
+    let http = open_door(settings, settings.http_port, net).await?;
+    let or = |given: &str, port: u16| match given {
+        "" => format!("{}:{port}", settings.advertise),
+        given => given.to_owned(),
+    };
+    let addresses = Addresses {
+        peer: or("", port_of(&*peer)),
+        cql: or(&settings.advertise_cql, settings.cql_port),
+        client: or(&settings.advertise_client, port_of(&*client)),
+        http: format!("{}:{}", settings.listen, port_of(&*http)),
+    };
+    Ok((Doors { peer, client, http }, addresses))
+}
+
+async fn open_door(
+    settings: &Settings,
+    port: u16,
+    net: &dyn Net,
+) -> Result<Box<dyn Listener>, StartError> {
+    let address = format!("{}:{port}", settings.listen);
+    let listener = net.listen(&address).await;
+    listener.map_err(|source| StartError::Listen { address, source })
+}
+
+fn port_of(listener: &dyn Listener) -> u16 {
+    listener.local_addr().map_or(0, |it| it.port())
+}
+
+fn check_listen(settings: &Settings) -> Result<(), StartError> {
+    let loopback = settings.listen == "localhost"
+        || settings.listen.parse::<std::net::IpAddr>().is_ok_and(|it| it.is_loopback());
+    if loopback || settings.insecure {
+        Ok(())
+    } else {
+        Err(StartError::Insecure(settings.listen.clone()))
+    }
+}
+
+/// Serves on all doors until `tasks` is dropped.
+pub(crate) fn spawn(
+    tasks: &mut JoinSet<()>,
+    doors: Doors,
+    shared: &Arc<Shared>,
+    local: Arc<dyn Replica>,
+    seams: &Seams,
+) {
+    let peer = proto::peer::peer_server::PeerServer::new(PeerDoor {
+        behind: Arc::clone(shared) as _,
+        local,
+    })
+    .max_decoding_message_size(proto::PEER_FRAME_BYTES_MAX)
+    .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
+    let client = client::client_server::ClientServer::new(ClientDoor {
+        behind: Arc::clone(shared) as _,
+        rng: seams.rng.clone(),
+    })
+    .max_decoding_message_size(proto::CLIENT_FRAME_BYTES_MAX)
+    .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
+    let admin =
+        proto::admin::admin_server::AdminServer::new(AdminDoor { behind: Arc::clone(shared) as _ });
+    let date = || tower::util::MapResponseLayer::new(transport::fix_date);
+    let peers = transport::server()
+        .layer(date())
+        .add_service(peer)
+        .serve_with_incoming(transport::incoming(doors.peer));
+    tasks.spawn(async move { drop(peers.await) });
+    let clients = transport::server()
+        .layer(date())
+        .add_service(client)
+        .add_service(admin)
+        .serve_with_incoming(transport::incoming(doors.client));
+    tasks.spawn(async move { drop(clients.await) });
+    tasks.spawn(http::serve(doors.http, Arc::clone(shared) as _));
+}
