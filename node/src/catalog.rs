@@ -1,7 +1,6 @@
 //! Schema, ring and peers, as `query` and `coordinator` want them.
 
 use std::{
-    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
@@ -10,7 +9,7 @@ use std::{
 use cluster::{Change, Metadata, Outcome, Refused};
 use coordinator::{
     replica::{Call, Replica, Request},
-    view::{Place, Ranges, Snapshot, View},
+    view::{Snapshot, View},
 };
 use futures_util::{
     FutureExt,
@@ -53,7 +52,7 @@ impl ClusterCatalog {
         inputs: mpsc::Sender<Input>,
         peers: Arc<OnceLock<WeakPeers>>,
     ) -> ClusterCatalog {
-        let snapshot = Mutex::new(snapshot_of(&published.metadata.borrow()));
+        let snapshot = Mutex::new(Arc::new(Snapshot::of(&published.metadata.borrow())));
         ClusterCatalog { host, published, inputs, peers, snapshot }
     }
 
@@ -106,7 +105,7 @@ impl View for ClusterCatalog {
         let metadata = self.published.metadata.borrow();
         let mut cached = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         if cached.epoch() != metadata.epoch {
-            *cached = snapshot_of(&metadata);
+            *cached = Arc::new(Snapshot::of(&metadata));
         }
         Arc::clone(&cached)
     }
@@ -120,20 +119,6 @@ impl View for ClusterCatalog {
         }
         .boxed()
     }
-}
-
-fn snapshot_of(metadata: &Metadata) -> Arc<Snapshot> {
-    let place = |node: &cluster::Node| Place {
-        dc: node.dc.as_str().into(),
-        rack: node.rack.as_str().into(),
-    };
-    let places = metadata.nodes.iter().map(|(host, node)| (*host, place(node))).collect();
-    let ranges: BTreeMap<String, Arc<Ranges>> = metadata
-        .placements
-        .iter()
-        .map(|(name, placement)| (name.clone(), Arc::new(placement.scan_ranges())))
-        .collect();
-    Arc::new(Snapshot::new(metadata.epoch, Arc::clone(&metadata.schema), places, ranges))
 }
 
 impl Catalog for ClusterCatalog {

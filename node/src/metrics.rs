@@ -124,8 +124,9 @@ impl Metrics {
     /// The Prometheus text.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
-        // Writing to a string fails only when a collector does, and ours does not.
-        drop(prometheus_client::encoding::text::encode(&mut text, &self.registry));
+        if prometheus_client::encoding::text::encode(&mut text, &self.registry).is_err() {
+            tracing::error!("the metrics could not be written out");
+        }
         text
     }
 }

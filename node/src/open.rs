@@ -28,9 +28,12 @@ pub(crate) async fn directory(
         disk.lock(&dir.join("LOCK"))
     });
     let dir = settings.data_dir.display().to_string();
-    locked.await?.map_err(|source| match source.kind() {
-        std::io::ErrorKind::WouldBlock => StartError::Locked(dir),
-        _ => StartError::Directory { dir, source },
+    locked.await?.map_err(|source| {
+        if source.kind() == std::io::ErrorKind::WouldBlock {
+            StartError::Locked(dir)
+        } else {
+            StartError::Directory { dir, source }
+        }
     })
 }
 

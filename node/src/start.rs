@@ -64,8 +64,10 @@ pub struct Seams {
     pub disk: Arc<dyn Disk>,
     /// Connections.
     pub net: Arc<dyn Net>,
-    /// Threads.
+    /// Threads for whatever blocks for a moment.
     pub blocking: Arc<dyn Blocking>,
+    /// Threads for the commit log, flushes and compactions, which no read may take: three at once.
+    pub jobs: Arc<dyn Blocking>,
     /// Opens the store of small facts in a folder.
     pub facts: OpenFacts,
 }
@@ -177,6 +179,7 @@ impl Node {
     ///
     /// # Errors
     /// See `StartError`.
+    #[expect(clippy::too_many_lines, reason = "the list of all parts, in the order they are made")]
     pub async fn start(settings: Settings, seams: Seams) -> Result<Node, StartError> {
         let (doors, addresses) = doors::open(&settings, &*seams.net).await?;
         let lock = open::directory(&settings, &seams).await?;
@@ -248,7 +251,7 @@ impl Node {
             failed: failed_sender,
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(engine::background(engine, Arc::clone(&seams.blocking), shutdown_receiver));
+        tasks.spawn(engine::background(engine, Arc::clone(&seams.jobs), shutdown_receiver));
         tasks.spawn(driver.run(effects));
         tasks.spawn(Arc::clone(&replicas.stored.timestamps).keep_ahead());
         tasks.spawn(hints::replay(coordinator, replay_options(&settings)));
@@ -367,6 +370,7 @@ impl Replicated {
         let local: Arc<dyn Replica> = Arc::new(Local {
             host: catalog.local(),
             engine: stored.engine.clone(),
+            hints: stored.hints.clone(),
             blocking: Arc::clone(&seams.blocking),
             metadata: catalog.watch(),
             inputs,

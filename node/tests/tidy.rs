@@ -5,6 +5,12 @@
     reason = "a test that reads the sources: it panics where they are not as they should be"
 )]
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test reads the repository itself, and may panic"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

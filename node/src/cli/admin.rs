@@ -145,10 +145,13 @@ async fn connect(node: &str) -> Result<AdminClient<Channel>, Failure> {
 }
 
 fn failure(status: &tonic::Status) -> Failure {
-    match status.code() {
-        tonic::Code::Unavailable => Failure::Connect(status.message().into()),
-        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => Failure::Late,
-        _ => Failure::Refused(status.message().into()),
+    let code = status.code();
+    if code == tonic::Code::Unavailable {
+        Failure::Connect(status.message().into())
+    } else if matches!(code, tonic::Code::DeadlineExceeded | tonic::Code::Cancelled) {
+        Failure::Late
+    } else {
+        Failure::Refused(status.message().into())
     }
 }
 
@@ -259,11 +262,11 @@ pub(super) fn health(args: HealthArgs) -> Exit {
             }
             exit
         }
-        Err(failure) => match failure.report(&args.target) {
+        Err(failure) => {
+            let exit = failure.report(&args.target);
             // Whoever waits for health wants to know that there is none.
-            Exit::Connect if args.wait.is_some() => Exit::Unhealthy,
-            exit => exit,
-        },
+            if exit == Exit::Connect && args.wait.is_some() { Exit::Unhealthy } else { exit }
+        }
     }
 }
 

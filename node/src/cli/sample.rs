@@ -18,7 +18,7 @@ const DAY_BEGINS: i64 = 1_705_276_800_000;
 const SECONDS: i64 = 86_400;
 
 /// What the metrics are called, in clustering order.
-pub const METRIC_NAMES: [&str; 3] = ["cpu", "disk", "memory"];
+pub(super) const METRIC_NAMES: [&str; 3] = ["cpu", "disk", "memory"];
 
 /// Rows of the metrics day.
 pub const METRIC_ROWS: u64 = SECONDS as u64 * METRIC_NAMES.len() as u64;
@@ -27,7 +27,7 @@ pub const METRIC_ROWS: u64 = SECONDS as u64 * METRIC_NAMES.len() as u64;
 const CONVERSATIONS: u64 = 200;
 
 /// Messages of the chat.
-pub const MESSAGES: u64 = 20_000;
+pub(super) const MESSAGES: u64 = 20_000;
 
 /// Statements that make the keyspace and table of a sample, with `copies` replicas.
 pub fn schema(sample: Sample, copies: usize) -> [String; 2] {

@@ -11,8 +11,11 @@ use crate::{
     start::{Node, Seams},
 };
 
-/// Blocking threads for log syncs, flushes, compactions and cold reads.
+/// Blocking threads for cold reads, hints and the system log.
 const BLOCKING_THREADS: usize = 8;
+
+/// Threads of the engine's own: log syncs, flushes, compactions.
+const JOB_THREADS: usize = 3;
 
 /// `helenus start`; each flag lies over the setting of the same name.
 #[derive(Debug, clap::Args)]
@@ -218,6 +221,7 @@ pub(super) fn real_seams() -> Seams {
         disk: Arc::new(RealDisk),
         net: Arc::new(TcpNet),
         blocking: Arc::new(ThreadPool::new(BLOCKING_THREADS)),
+        jobs: Arc::new(ThreadPool::new(JOB_THREADS)),
         facts: Arc::new(|dir| Ok(Arc::new(SledFacts::open(dir)?))),
     }
 }

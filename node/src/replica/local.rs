@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use cluster::Metadata;
-use coordinator::replica::{Call, Error, Replica, Request, Response};
+use coordinator::{
+    hints::Hints,
+    replica::{Call, Error, Replica, Request, Response},
+};
 use engine::Engine;
 use futures_util::{FutureExt, future::BoxFuture};
 use model::{HostId, Mutation, TableId, read};
@@ -21,6 +24,8 @@ pub(crate) struct Local {
     pub(crate) host: HostId,
     /// Where the data is.
     pub(crate) engine: Engine,
+    /// What other replicas missed.
+    pub(crate) hints: Hints,
     /// Where cold reads run.
     pub(crate) blocking: Arc<dyn Blocking>,
     /// What we know of schema and ring.
@@ -88,6 +93,8 @@ impl Local {
             }
             Request::Truncate(table) => {
                 self.fence(table, call.epoch).await?;
+                // Replayed later, they would bring rows back on others.
+                self.hints.forget_table(table);
                 let engine = self.engine.clone();
                 let truncated = sys::run_fn(&*self.blocking, move || engine.truncate(table)).await;
                 truncated.map_err(|stopped| Error::Failed(stopped.to_string()))?.map_err(error)?;

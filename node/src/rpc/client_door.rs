@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use cql_lite::code::Code;
 use futures_util::future::BoxFuture;
 use model::Consistency;
 use proto::client::{self, client_frame, server_answer::Body};
@@ -191,7 +192,7 @@ impl Session {
         let id = request.id;
         let trace = self.rng.next_u64();
         if lock(&self.running).len() >= REQUESTS_MAX {
-            let code = cql_lite::code::Code::Overloaded;
+            let code = Code::Overloaded;
             let full = Error::new(code, format!("{REQUESTS_MAX} requests in hand on this stream"));
             let answer = answer(id, trace, Err(full.retry(Retry::Safe)));
             return self.say(client::server_frame::Body::Answer(answer)).await;
@@ -230,11 +231,9 @@ async fn carry_out(
         Ok(Done::Reply(Reply { outcome: Outcome::Void, .. })) => Kind::Write,
         Ok(Done::Reply(Reply { outcome: Outcome::SchemaChange { .. }, .. })) => Kind::Schema,
         Ok(Done::Reply(_) | Done::Prepared(_)) => Kind::Other,
-        Err(error) => match error.code {
-            cql_lite::code::Code::WriteTimeout => Kind::Write,
-            cql_lite::code::Code::ReadTimeout | cql_lite::code::Code::ReadFailure => Kind::Read,
-            _ => Kind::Other,
-        },
+        Err(error) if error.code == Code::WriteTimeout => Kind::Write,
+        Err(error) if matches!(error.code, Code::ReadTimeout | Code::ReadFailure) => Kind::Read,
+        Err(_) => Kind::Other,
     };
     let took = behind.monotonic().saturating_sub(begun);
     behind.observe(kind, consistency, took, outcome.as_ref().err());
@@ -255,7 +254,7 @@ async fn execute(
     request: client::ClientRequest,
     trace: u64,
 ) -> Result<Done, Error> {
-    use client::client_request::Body;
+    use proto::client::client_request::Body;
     let executor = behind.executor()?;
     let timeout = match request.timeout_ms {
         0 => TIMEOUT_DEFAULT,
@@ -263,7 +262,7 @@ async fn execute(
     };
     if tokio::time::timeout(timeout, behind.catch_up(request.epoch)).await.is_err() {
         let text = format!("this node has not seen schema epoch {} yet", request.epoch);
-        return Err(Error::new(cql_lite::code::Code::NotReady, text).retry(Retry::Safe));
+        return Err(Error::new(Code::NotReady, text).retry(Retry::Safe));
     }
     let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
     let (source, values, names, options) = match request.body {
@@ -275,13 +274,12 @@ async fn execute(
         Some(Body::Query(it)) => (Source::Text(it.text), it.values, it.names, it.options),
         Some(Body::Describe(it)) => (Source::Text(it.what), Vec::new(), Vec::new(), None),
         Some(Body::Execute(it)) => {
-            let id = <[u8; 16]>::try_from(it.id.as_ref()).map_err(|_| {
-                Error::new(cql_lite::code::Code::Unprepared, "an id of another length")
-            })?;
+            let id = <[u8; 16]>::try_from(it.id.as_ref())
+                .map_err(|_| Error::new(Code::Unprepared, "an id of another length"))?;
             (Source::Prepared(PreparedId(id)), it.values, Vec::new(), it.options)
         }
         None => {
-            let code = cql_lite::code::Code::Syntax;
+            let code = Code::Syntax;
             return Err(Error::new(code, "a request without a body"));
         }
     };
@@ -290,7 +288,7 @@ async fn execute(
         ..client::Options::default()
     });
     let consistency = level(Some(&options)).ok_or_else(|| {
-        let code = cql_lite::code::Code::BadBind;
+        let code = Code::BadBind;
         Error::new(code, format!("no consistency level has number {}", options.consistency))
     })?;
     let statement = Statement {
@@ -310,7 +308,7 @@ async fn execute(
     {
         Ok(outcome) => outcome.map(Done::Reply),
         Err(_) => {
-            let code = cql_lite::code::Code::WriteTimeout;
+            let code = Code::WriteTimeout;
             let late = Error::new(code, "the request did not finish in time");
             Err(late.retry(Retry::UnknownOutcome))
         }
