@@ -245,6 +245,8 @@ impl Run<'_> {
         let turn = inner.turn();
         let mut pause = None;
         let mut attempt = 0;
+        // Once an attempt may have done it, no later refusal undoes that.
+        let mut unknown = None;
         loop {
             let candidates = routing::candidates(&inner.cluster(), target.as_ref(), turn);
             let error = match candidates.get(attempt % candidates.len().max(1)) {
@@ -255,15 +257,18 @@ impl Run<'_> {
                 None => Error::connect("no node is connected"),
             };
             attempt += 1;
+            if matches!(error, Error::UnknownOutcome(_)) {
+                unknown = Some(error.clone());
+            }
             let again = retry::may_repeat(&error, self.is_idempotent())
                 && attempt < retry::ATTEMPTS_MAX as usize
                 && inner.with_budget(retry::Budget::spend);
             if !again {
-                return Err(error);
+                return Err(unknown.unwrap_or(error));
             }
             let rest = inner.with_rng(|rng| retry::pause(pause, rng));
             if self.deadline.saturating_duration_since(Instant::now()) <= rest {
-                return Err(error);
+                return Err(unknown.unwrap_or(error));
             }
             tracing::debug!(code = error.code(), attempt, "trying again");
             sleep(rest).await;

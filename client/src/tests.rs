@@ -167,6 +167,25 @@ async fn an_idempotent_write_is_repeated_with_the_same_timestamp() {
     assert_eq!(*stamps.lock().unwrap(), [7, 7, 7, 8]);
 }
 
+/// The first attempt may have happened, whatever the later ones were told.
+#[tokio::test(start_paused = true)]
+async fn a_refused_retry_does_not_settle_an_unknown_outcome() {
+    for (code, retry) in [(Code::Unavailable, Retry::Safe), (Code::UnknownTable, Retry::No)] {
+        let attempts = Arc::new(Mutex::new(0));
+        let cluster = three(prepares(true, move |_| {
+            let mut attempts = attempts.lock().unwrap();
+            *attempts += 1;
+            Reply::Answer(match *attempts {
+                1 => fake::error(Code::WriteTimeout, Retry::UnknownOutcome, "late"),
+                _ => fake::error(code, retry, "not now"),
+            })
+        }));
+        let session = connected(&cluster).await;
+        let error = session.query("INSERT", ("k",)).await.unwrap_err();
+        assert!(matches!(error, Error::UnknownOutcome(_)), "{error}");
+    }
+}
+
 struct Stuck;
 
 impl Clock for Stuck {
