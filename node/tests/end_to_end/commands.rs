@@ -163,20 +163,26 @@ async fn a_node_serves_refuses_a_second_of_it_and_drains() {
     expect("port in use", &output, 1, &["HX8003", &address]);
 
     session.query("INSERT INTO k.t (id, v) VALUES (?, ?)", (2, "two")).await.unwrap();
+    drains_and_replays_nothing(&mut node).await;
+
+    let foreign = Node::new(folder.path().join("third")).with_cluster_name("another");
+    let output = finish(foreign.command(&node.data_dir())).await;
+    expect("another cluster's directory", &output, 1, &["HX6004", "another", "end-to-end"]);
+}
+
+/// Stops it politely, finds everything on disk, and stops it again.
+async fn drains_and_replays_nothing(node: &mut Node) {
     let ended = node.terminate().await;
     assert_eq!(ended.code(), Some(0), "{}", node.log());
     node.start();
     node.ready().await;
     let opened = node.logged("the data directory is open");
     assert_eq!((&opened["clean"], &opened["replayed"]), (&true.into(), &0.into()), "{opened}");
-    let session = client::Session::builder().known_node(&address).build().await.unwrap();
+    let session =
+        client::Session::builder().known_node(node.client_address()).build().await.unwrap();
     let rows = session.query("SELECT id, v FROM k.t", ()).all::<(i32, String)>().await.unwrap();
     assert_eq!(rows.len(), 2, "{rows:?}");
     assert_eq!(node.terminate().await.code(), Some(0));
-
-    let foreign = Node::new(folder.path().join("third")).with_cluster_name("another");
-    let output = finish(foreign.command(&node.data_dir())).await;
-    expect("another cluster's directory", &output, 1, &["HX6004", "another", "end-to-end"]);
 }
 
 fn doors_over_http(port: u16) {
