@@ -29,6 +29,9 @@ async fn what_was_acknowledged_outlives_the_death_of_all_nodes() {
         let load = Load::start(&session, &known).await;
         // Each time somewhere else in the life of the log.
         load.goes_on(100 + 37 * (round % 17), 20).await;
+        let command = ["flush", "compact", "status"][round % 3];
+        let _under_way = cluster.nodes.each_ref().map(|it| it.begin(command));
+        load.goes_on(5 * (round % 7), 0).await;
         cluster.nodes.iter_mut().for_each(Node::kill);
         cluster.nodes.iter_mut().for_each(Node::gone);
         let failed = load.stop().await.len();

@@ -73,7 +73,7 @@ pub(crate) async fn finish(mut command: Command) -> Output {
 }
 
 /// A process that does not outlive whoever waits for it.
-struct Running(Option<Child>);
+pub(crate) struct Running(Option<Child>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -238,6 +238,12 @@ impl Node {
         assert!(kill.unwrap().success());
         let ended = || process.try_wait().unwrap();
         eventually("the node ends when asked to", SOON, ended).await.0
+    }
+
+    /// Begins an operator's command at this node, and does not wait for it.
+    pub(crate) fn begin(&self, command: &str) -> Running {
+        let mut command = helenus(&self.folder, &[command, "--node", &self.client_address()]);
+        Running(Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()))
     }
 
     /// `helenus status` as this node sees it.
