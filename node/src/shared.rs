@@ -14,7 +14,7 @@ use coordinator::{hints::Hints, view::View};
 use cql_lite::code::Code;
 use engine::Engine;
 use futures_util::{FutureExt, future::BoxFuture};
-use model::{Consistency, HostId, PartitionKey, TableId};
+use model::{HostId, PartitionKey, TableId};
 use proto::{admin, client, peer};
 use query::{Error, Executor, Retry};
 use sys::{Blocking, Clock};
@@ -29,7 +29,7 @@ use crate::{
     remembered::Remembered,
     rpc::{
         admin_door,
-        client_door::{self, Kind},
+        client_door::{self, Kind, Observed},
         link::{Notice, Watcher},
         peer_door,
         peers::Peers,
@@ -246,6 +246,10 @@ impl peer_door::Behind for Shared {
         drop(self.inputs.try_send(Input::Message(message)));
     }
 
+    fn slow(&self) -> Duration {
+        self.settings.slow_query
+    }
+
     fn on_caller(
         &self,
         address: &str,
@@ -287,14 +291,8 @@ impl client_door::Behind for Shared {
         self.topology.clone()
     }
 
-    fn observe(
-        &self,
-        kind: Kind,
-        consistency: Option<Consistency>,
-        took: Duration,
-        error: Option<&Error>,
-    ) {
-        let kind = match kind {
+    fn observe(&self, request: &Observed, error: Option<&Error>) {
+        let kind = match request.kind {
             Kind::Read => "read",
             Kind::Write => "write",
             Kind::Schema => "schema",
@@ -308,10 +306,11 @@ impl client_door::Behind for Shared {
                 Retry::UnknownOutcome => "unknown",
             },
         };
-        self.metrics.request(kind, consistency, outcome, took);
-        if self.settings.slow_query <= took {
+        self.metrics.request(kind, request.consistency, outcome, request.took);
+        if self.settings.slow_query <= request.took {
             self.metrics.slow_request();
-            tracing::warn!(kind, outcome, took_ms = took.as_millis() as u64, "slow request");
+            let (took_ms, trace) = (request.took.as_millis() as u64, request.trace);
+            tracing::warn!(trace = format!("{trace:016x}"), kind, outcome, took_ms, "slow request");
         }
     }
 

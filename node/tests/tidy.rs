@@ -4,7 +4,6 @@
     clippy::disallowed_methods,
     reason = "a test that reads the sources: it panics where they are not as they should be"
 )]
-
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

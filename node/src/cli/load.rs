@@ -1,11 +1,14 @@
 //! Loads sample data through the client crate, with a progress bar.
 
-use std::future::{Future, IntoFuture};
+use std::{
+    fmt::Write,
+    future::{Future, IntoFuture},
+};
 
 use client::{CqlTimestamp, Error, Session};
 use cql_lite::value::Value;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::sample::{self, MESSAGES, METRIC_ROWS, Sample};
 
@@ -78,8 +81,13 @@ where
 }
 
 fn bar(table: &'static str, rows: u64) -> ProgressBar {
-    let style = "{msg} {bar:40} {human_pos}/{human_len} rows, {per_sec}, {eta} left";
+    let style = "{msg} {bar:40} {human_pos}/{human_len} rows, {rate}, {eta} left";
     let style =
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let rate = |state: &ProgressState, out: &mut dyn Write| {
+        // Drawing fails only together with the terminal.
+        write!(out, "{:.0} a second", state.per_sec()).ok();
+    };
+    let style = style.with_key("rate", rate);
     ProgressBar::new(rows).with_style(style).with_message(table)
 }

@@ -54,16 +54,22 @@ pub(crate) trait Behind: Send + Sync + 'static {
     fn topology(&self) -> watch::Receiver<client::Topology>;
 
     /// Counts a finished request.
-    fn observe(
-        &self,
-        kind: Kind,
-        consistency: Option<Consistency>,
-        took: Duration,
-        error: Option<&Error>,
-    );
+    fn observe(&self, request: &Observed, error: Option<&Error>);
 
     /// Time since an arbitrary origin.
     fn monotonic(&self) -> Duration;
+}
+
+/// A request that has finished, for metrics and the log.
+pub(crate) struct Observed {
+    /// What it did.
+    pub(crate) kind: Kind,
+    /// At which level.
+    pub(crate) consistency: Option<Consistency>,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// Its name in the logs of every node that it touched.
+    pub(crate) trace: u64,
 }
 
 /// What a request does, for the metrics.
@@ -236,7 +242,7 @@ async fn carry_out(
         Err(_) => Kind::Other,
     };
     let took = behind.monotonic().saturating_sub(begun);
-    behind.observe(kind, consistency, took, outcome.as_ref().err());
+    behind.observe(&Observed { kind, consistency, took, trace }, outcome.as_ref().err());
     answer(id, trace, outcome)
 }
 

@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use coordinator::replica::{Error, Replica};
 use proto::peer::{self, Lane, peer_frame::Body};
-use tokio::{sync::mpsc, task::AbortHandle};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -34,6 +34,9 @@ pub(crate) trait Behind: Send + Sync + 'static {
 
     /// A message for the cluster layer.
     fn on_cluster(&self, message: Bytes);
+
+    /// Requests that take longer are logged, with the name that the coordinator gave them.
+    fn slow(&self) -> Duration;
 
     /// Somebody opened an urgent lane: messages for this address may go back on it.
     fn on_caller(&self, address: &str, answers: mpsc::Sender<Result<peer::PeerFrame, Status>>);
@@ -151,12 +154,17 @@ impl Session {
         };
         let (local, answers) = (Arc::clone(&self.local), self.answers.clone());
         let running = Arc::clone(&self.running);
+        let slow = self.behind.slow();
         // Holding the lock while spawning: the task cannot remove itself before it is entered.
         let mut entered = lock(&self.running);
         let task = tokio::spawn(async move {
-            let timeout = call.timeout;
+            let (timeout, trace, begun) = (call.timeout, call.trace, Instant::now());
             let outcome = tokio::time::timeout(timeout, local.call(call)).await;
             let outcome = outcome.unwrap_or(Err(Error::NoAnswer));
+            if slow <= begun.elapsed() {
+                let (trace, took) = (format!("{trace:016x}"), begun.elapsed().as_millis() as u64);
+                tracing::warn!(trace, took_ms = took, "slow request of a coordinator");
+            }
             lock(&running).remove(&id);
             drop(answers.send(Ok(wire::answer_frame(id, outcome))).await);
         });
