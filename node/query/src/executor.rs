@@ -17,6 +17,7 @@ use crate::{
     apply::{self, When},
     bind::Bindings,
     describe::describe,
+    filter,
     functions::{Moment, Ticks},
     page::{Progress, Seal, refused},
     plan::{
@@ -274,6 +275,7 @@ impl<'r> Run<'r> {
             select,
             target,
             slices: resolve::slices(&select.table, &select.rows, &bindings)?,
+            filters: filter::bind(&select.filters, &select.table, &bindings)?,
             rows_per_partition: match per_partition {
                 _ if select.distinct => 1,
                 Some(rows) => rows,

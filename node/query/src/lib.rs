@@ -23,6 +23,7 @@ mod resolve;
 
 mod apply;
 
+mod filter;
 mod page;
 mod row;
 mod scan;

@@ -4,6 +4,9 @@
 //! where it likes (rows, bytes, tombstones); `Progress` says how far we have come after each, so a
 //! client's page may end there too. A partition that a range was cut in is finished as a step of
 //! its own before the range goes on: only there the rows already returned count.
+//!
+//! Filters are checked here, row by row: then a page of the store gives fewer rows than it has, and
+//! we go on until the client's page is full, or as many bytes were looked at as it may have.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -16,6 +19,7 @@ use model::{
 
 use crate::{
     Error, Store,
+    filter::Filter,
     functions::Moment,
     page::{Progress, refused},
     plan::select::{Output, Select},
@@ -25,6 +29,10 @@ use crate::{
 
 /// Rows asked of the store at once while counting.
 const AGGREGATE_ROWS: u64 = 5_000;
+
+/// Rows asked of the store at once, to begin with, where a filter may drop most of them. They are
+/// doubled as long as it does.
+const FILTERED_ROWS_MIN: u64 = 100;
 
 /// Partitions named by IN that are read at once. What was read of them beyond a full page is
 /// dropped, so not many.
@@ -38,6 +46,8 @@ pub(crate) struct Scan<'s> {
     pub(crate) target: Partitions,
     /// Which rows of each.
     pub(crate) slices: Vec<Slice>,
+    /// Which of these rows: those that pass all.
+    pub(crate) filters: Vec<Filter>,
     /// `PER PARTITION LIMIT`, or no limit.
     pub(crate) rows_per_partition: u64,
     /// Most rows of the page.
@@ -75,6 +85,13 @@ pub(crate) struct Source {
 /// How much time is left, each time it is asked.
 pub(crate) type TimeLeft<'t> = &'t (dyn Fn() -> Result<std::time::Duration, Error> + Send + Sync);
 
+/// A page of the store.
+struct Fetched {
+    page: store::Page,
+    /// How many rows were asked for.
+    asked: u64,
+}
+
 /// What is made of the rows.
 enum Sink<'s> {
     Rows(&'s [crate::plan::select::Expr], Vec<Vec<Option<Bytes>>>),
@@ -107,37 +124,41 @@ impl Scan<'_> {
         let (mut emitted, mut bytes) = (0_u64, 0_u64);
         // Pages of the steps to come.
         let mut ahead = VecDeque::new();
+        let mut fetches = 0;
         let mut step = self.step(&progress)?;
         while let Some(now) = &step {
             let wanted = (page_rows - emitted).min(progress.remaining.unwrap_or(u64::MAX));
             if wanted == 0 || (bytes >= self.page_bytes_max && !is_aggregate) {
                 break;
             }
-            let asked = if is_aggregate { wanted.min(AGGREGATE_ROWS) } else { wanted };
-            let options = store::Options { timeout: time_left()?, ..source.options };
             // What was read ahead is about whole partitions; the rest of one is asked for anew.
             let known = if matches!(now, Step::One(_, None)) { ahead.pop_front() } else { None };
-            let page = match known {
-                Some(page) => page,
+            let fetched = match known {
+                Some(fetched) => fetched,
                 None => {
+                    let options = store::Options { timeout: time_left()?, ..source.options };
+                    let asked = self.rows_to_ask(wanted, fetches, is_aggregate);
+                    fetches += 1;
                     let mut pages = self.fetch(now, asked, &progress, source, options).await?;
                     // The step's own page comes first.
-                    let Some(page) = pages.pop_front() else { break };
+                    let Some(fetched) = pages.pop_front() else { break };
                     ahead.extend(pages);
-                    page
+                    fetched
                 }
             };
+            let Fetched { page, asked } = fetched;
             bytes += page.partitions.iter().map(|it| it.memory_bytes() as u64).sum::<u64>();
             let cut = page.next.is_some();
             let ends = !cut && matches!(now, Step::Range(..));
-            let (got, whole) = self.take(page, now, asked, &mut progress, &mut sink, moment)?;
+            let examined = self.rows_of(&page);
+            let (got, whole) = self.take(page, now, wanted, &mut progress, &mut sink, moment)?;
             emitted += got;
             progress.remaining = progress.remaining.map(|left| left - got);
             step = if ends && whole { None } else { self.step(&progress)? };
             // The store stopped for its own reasons: so do we, or an all-tombstone table would
             // keep a client waiting for ever.
             let whole_partition = matches!(&step, Some(Step::One(_, None)));
-            if cut && got < asked && !is_aggregate && !whole_partition {
+            if cut && examined < asked && !is_aggregate && !whole_partition {
                 break;
             }
         }
@@ -150,6 +171,27 @@ impl Scan<'_> {
         })
     }
 
+    /// How many rows to ask for where `wanted` may be returned, after so many fetches.
+    fn rows_to_ask(&self, wanted: u64, fetches: u32, is_aggregate: bool) -> u64 {
+        if is_aggregate {
+            wanted.min(AGGREGATE_ROWS)
+        } else if self.filters.is_empty() {
+            wanted
+        } else {
+            wanted.max((FILTERED_ROWS_MIN << fetches.min(8)).min(AGGREGATE_ROWS))
+        }
+    }
+
+    /// The rows of a page as the store counts them: statics without rows are one.
+    fn rows_of(&self, page: &store::Page) -> u64 {
+        let rows = |partition: &Partition| match self.live(partition).count() as u64 {
+            0 if is_open(page, partition) => 0,
+            0 => u64::from(partition.static_row.has_live_cell(self.now)),
+            live => live,
+        };
+        page.partitions.iter().map(rows).sum()
+    }
+
     /// Reads what `step` asks for, and with a whole partition some of those that come after it:
     /// one after the other they would each cost a round trip.
     async fn fetch(
@@ -159,7 +201,7 @@ impl Scan<'_> {
         progress: &Progress,
         source: &Source,
         options: store::Options,
-    ) -> Result<VecDeque<store::Page>, Error> {
+    ) -> Result<VecDeque<Fetched>, Error> {
         let mut reads = Vec::new();
         match (step, &self.target) {
             (Step::One(key, None), Partitions::Keys(keys)) => {
@@ -173,7 +215,8 @@ impl Scan<'_> {
                 reads.push(source.store.read(self.command(step, rows, progress), options));
             }
         }
-        Ok(try_join_all(reads).await.map_err(Error::of_read)?.into())
+        let pages = try_join_all(reads).await.map_err(Error::of_read)?;
+        Ok(pages.into_iter().map(|page| Fetched { page, asked: rows }).collect())
     }
 
     /// What comes after `progress`.
@@ -217,6 +260,12 @@ impl Scan<'_> {
                 (Target::Range { tokens: *tokens, after: after.clone() }, None, 0)
             }
         };
+        // Where a filter drops some rows of a partition and not others, no store can count them.
+        let rows_per_partition = if self.filters.iter().all(Filter::is_of_partitions) {
+            self.rows_per_partition.saturating_sub(in_partition).max(1)
+        } else {
+            u64::MAX
+        };
         Command {
             table: self.select.table.id,
             target,
@@ -225,7 +274,7 @@ impl Scan<'_> {
             resume,
             limits: Limits {
                 rows,
-                rows_per_partition: self.rows_per_partition.saturating_sub(in_partition).max(1),
+                rows_per_partition,
                 bytes: self.page_bytes_max,
                 tombstones: self.page_tombstones_max,
             },
@@ -233,8 +282,8 @@ impl Scan<'_> {
         }
     }
 
-    /// Takes the rows of a page, at most `wanted`, and moves `progress` behind them. Answers how
-    /// many, and whether that was the whole page.
+    /// Takes the rows of a page that pass, at most `wanted`, and moves `progress` behind them.
+    /// Answers how many, and whether that was the whole page.
     fn take(
         &self,
         page: store::Page,
@@ -245,7 +294,9 @@ impl Scan<'_> {
         moment: &Moment<'_>,
     ) -> Result<(u64, bool), Error> {
         let types = self.select.table.clustering_types();
-        let types = self.select.output.shows_clustering().then_some(types.as_slice());
+        let shows_clustering = self.select.output.shows_clustering()
+            || self.filters.iter().any(Filter::shows_clustering);
+        let types = shows_clustering.then_some(types.as_slice());
         let mut taken = 0;
         for partition in &page.partitions {
             if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
@@ -256,30 +307,34 @@ impl Scan<'_> {
                 if progress.in_partition >= self.rows_per_partition {
                     break;
                 }
+                let view = views.row(clustering, row)?;
+                if !self.passes(&view, moment)? {
+                    continue;
+                }
                 if taken == wanted {
                     return Ok((taken, false));
                 }
-                sink.take(&views.row(clustering, row)?, moment)?;
+                sink.take(&view, moment)?;
                 taken += 1;
                 progress.in_partition += 1;
                 let clustering = Some(clustering.0.clone());
                 progress.position = Some(Position { key: partition.key.clone(), clustering });
             }
-            let open = page
-                .next
-                .as_ref()
-                .is_some_and(|it| it.key == partition.key && it.clustering.is_some());
-            if open {
+            if is_open(&page, partition) {
                 continue;
             }
-            let statics = progress.in_partition == 0
+            // Statics stand for a partition without rows. Where they pass and rows did not, there
+            // were none: a filter that looks at rows does not let them through.
+            let statics = views.statics();
+            let shows_statics = progress.in_partition == 0
                 && self.select.rows.is_all()
-                && partition.static_row.has_live_cell(self.now);
-            if statics {
+                && partition.static_row.has_live_cell(self.now)
+                && self.passes(&statics, moment)?;
+            if shows_statics {
                 if taken == wanted {
                     return Ok((taken, false));
                 }
-                sink.take(&views.statics(), moment)?;
+                sink.take(&statics, moment)?;
                 taken += 1;
             }
             progress.finish(partition.key.clone());
@@ -293,6 +348,15 @@ impl Scan<'_> {
             }
         }
         Ok((taken, true))
+    }
+
+    fn passes(&self, view: &View<'_>, moment: &Moment<'_>) -> Result<bool, Error> {
+        for filter in &self.filters {
+            if !filter.passes(view, moment)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Moves `progress` to where the store stopped: behind the partition, if it has given all the
@@ -318,6 +382,11 @@ impl Scan<'_> {
         let live = rows.filter(move |(_, row)| row.is_live(now));
         if self.select.reversed { Box::new(live.rev()) } else { Box::new(live) }
     }
+}
+
+/// Whether the page ends inside this partition.
+fn is_open(page: &store::Page, partition: &Partition) -> bool {
+    page.next.as_ref().is_some_and(|it| it.key == partition.key && it.clustering.is_some())
 }
 
 impl Sink<'_> {

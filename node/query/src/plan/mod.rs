@@ -2,11 +2,12 @@
 //!
 //! Pure: a plan is made from a tree and a schema alone, and stays valid while its table does.
 //!
-//! In reading order: names, terms, conditions, then the statements.
+//! In reading order: names, terms, conditions and what they leave, then the statements.
 
 pub(crate) mod names;
 pub(crate) mod term;
 
+pub(crate) mod filter;
 pub(crate) mod restrict;
 
 pub(crate) mod select;

@@ -1,7 +1,8 @@
 //! Conditions: which partitions, and which stretches of their rows.
 //!
 //! A `WHERE` is sorted by column first, whatever the order it was written in; then it is asked for
-//! what a statement needs: the partition key whole, the clustering key as a prefix.
+//! what a statement needs: the partition key whole, the clustering key as a prefix. What none of
+//! that serves is left, each condition with the reason why.
 
 use cql_lite::{
     ast::{InValues, Name, Operator, Relation, RelationKind, Term},
@@ -15,6 +16,7 @@ use model::{
 };
 
 use super::{
+    filter::{Filter, Left},
     names::{column, list, not_supported},
     term::{Operand, Terms},
 };
@@ -56,21 +58,34 @@ pub(crate) struct TokenEdge {
 pub(crate) struct Conditions<'t> {
     table: &'t Table,
     /// The values allowed for each column of the partition key.
-    partition: Vec<Option<Vec<Operand>>>,
+    partition: Vec<Option<Allowed>>,
     /// The values allowed for each clustering column.
-    clustering: Vec<Option<Vec<Operand>>>,
-    /// From which clustering column on rows lie above what.
-    lower: Option<(usize, Edge)>,
-    /// From which clustering column on rows lie below what.
-    upper: Option<(usize, Edge)>,
+    clustering: Vec<Option<Allowed>>,
+    /// What rows lie above or below.
+    bounds: Vec<Bounded>,
     /// What tokens lie above.
     pub(crate) token_lower: Option<TokenEdge>,
     /// What tokens lie below.
     pub(crate) token_upper: Option<TokenEdge>,
-    /// Conditions on other columns.
-    others: Vec<Name>,
+    /// What the primary key does not serve, as far as it is known.
+    left: Vec<Left>,
     /// Where the last condition on a clustering column was written.
     clustering_span: Option<Span>,
+}
+
+/// The values that a key column may have.
+#[derive(Clone)]
+struct Allowed {
+    values: Vec<Operand>,
+    span: Span,
+}
+
+/// Clustering columns from `at` on, compared with as many values.
+struct Bounded {
+    at: usize,
+    op: Operator,
+    values: Vec<Operand>,
+    span: Span,
 }
 
 impl<'t> Conditions<'t> {
@@ -84,11 +99,10 @@ impl<'t> Conditions<'t> {
             table,
             partition: vec![None; table.partition_key.len()],
             clustering: vec![None; table.clustering_key.len()],
-            lower: None,
-            upper: None,
+            bounds: Vec::new(),
             token_lower: None,
             token_upper: None,
-            others: Vec::new(),
+            left: Vec::new(),
             clustering_span: None,
         };
         for relation in relations {
@@ -119,36 +133,33 @@ impl<'t> Conditions<'t> {
         terms: &mut Terms<'t>,
     ) -> Result<(), Error> {
         let column = column(self.table, name)?;
+        if op == Operator::NotEq {
+            return Err(not_supported("!= is", span));
+        }
+        let value = terms.of_condition(term, column)?;
         match column.kind {
-            ColumnKind::Partition if op == Operator::Eq => {
-                let value = terms.of_condition(term, column)?;
-                self.allow(column, vec![value], span)
+            ColumnKind::Partition | ColumnKind::Clustering(_) if op == Operator::Eq => {
+                self.allow(column, vec![value], span);
             }
-            ColumnKind::Partition => Err(bad_where(format!(
-                "partition key column `{}` can only be compared with = or IN",
-                column.name
-            ))
-            .at(span)
-            .hint(format!(
-                "for a range of partitions write token({}) and a bigint",
-                list(&self.table.partition_key)
-            ))),
-            ColumnKind::Clustering(_) if op == Operator::Eq => {
-                let value = terms.of_condition(term, column)?;
-                self.allow(column, vec![value], span)
+            ColumnKind::Partition => {
+                let message = format!(
+                    "partition key column `{}` can only be compared with = or IN",
+                    column.name
+                );
+                let keys = list(&self.table.partition_key);
+                let hint = format!("for a range of partitions write token({keys}) and a bigint");
+                let error = bad_where(message).hint(hint);
+                self.left.push(Left::new(Filter::compare(column, op, value), error, span));
             }
             ColumnKind::Clustering(_) => {
                 let at = position(&self.table.clustering_key, column);
-                let value = terms.of_condition(term, column)?;
-                self.bound(at, op, vec![value], span)
+                self.bound(Bounded { at, op, values: vec![value], span });
             }
             ColumnKind::Static | ColumnKind::Regular => {
-                // The marker in it must be known, even if the condition is refused later.
-                terms.of_condition(term, column)?;
-                self.others.push(name.clone());
-                Ok(())
+                self.leave_cell(name, Filter::compare(column, op, value));
             }
         }
+        Ok(())
     }
 
     fn any_of(
@@ -170,16 +181,17 @@ impl<'t> Conditions<'t> {
             let message = format!("{} values in IN, more than {IN_MAX}", list.len());
             return Err(Error::new(Code::TooLarge, message).at(span));
         }
-        let values: Result<Vec<Operand>, Error> =
-            list.iter().map(|term| terms.of_condition(term, column)).collect();
+        let mut values = Vec::with_capacity(list.len());
+        for term in list {
+            values.push(terms.of_condition(term, column)?);
+        }
         match column.kind {
-            ColumnKind::Partition | ColumnKind::Clustering(_) => self.allow(column, values?, span),
+            ColumnKind::Partition | ColumnKind::Clustering(_) => self.allow(column, values, span),
             ColumnKind::Static | ColumnKind::Regular => {
-                values?;
-                self.others.push(name.clone());
-                Ok(())
+                self.leave_cell(name, Filter::any_of(column, values));
             }
         }
+        Ok(())
     }
 
     fn token(
@@ -250,20 +262,22 @@ impl<'t> Conditions<'t> {
         for (term, column) in values.iter().zip(&columns) {
             operands.push(terms.of_condition(term, column)?);
         }
-        if op == Operator::Eq {
-            for (column, operand) in columns.into_iter().zip(operands) {
-                self.allow(column, vec![operand], span)?;
+        match op {
+            Operator::Eq => {
+                for (column, operand) in columns.into_iter().zip(operands) {
+                    self.allow(column, vec![operand], span);
+                }
             }
-            return Ok(());
+            Operator::NotEq => return Err(not_supported("!= is", span)),
+            Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge => {
+                self.bound(Bounded { at: first, op, values: operands, span });
+            }
         }
-        if columns.iter().any(|it| it.kind != columns[0].kind) {
-            return Err(not_supported("a tuple over ascending and descending columns is", span));
-        }
-        self.bound(first, op, operands, span)
+        Ok(())
     }
 
     /// Only these values for a key column.
-    fn allow(&mut self, column: &Column, values: Vec<Operand>, span: Span) -> Result<(), Error> {
+    fn allow(&mut self, column: &Column, values: Vec<Operand>, span: Span) {
         let slot = match column.kind {
             ColumnKind::Clustering(_) => {
                 self.clustering_span = Some(span);
@@ -273,39 +287,27 @@ impl<'t> Conditions<'t> {
                 &mut self.partition[position(&self.table.partition_key, column)]
             }
         };
-        if slot.is_some() {
-            let message = format!("`{}` is compared with = or IN more than once", column.name);
-            return Err(bad_where(message).at(span));
+        if slot.is_none() {
+            *slot = Some(Allowed { values, span });
+            return;
         }
-        *slot = Some(values);
-        Ok(())
+        let message = format!("`{}` is compared with = or IN more than once", column.name);
+        self.left.push(Left::new(Filter::any_of(column, values), bad_where(message), span));
     }
 
-    /// Only rows beyond these values, from clustering column `at` on.
-    fn bound(
-        &mut self,
-        at: usize,
-        op: Operator,
-        values: Vec<Operand>,
-        span: Span,
-    ) -> Result<(), Error> {
-        self.clustering_span = Some(span);
-        let inclusive = matches!(op, Operator::Ge | Operator::Le);
-        let side = match op {
-            Operator::Gt | Operator::Ge => &mut self.lower,
-            Operator::Lt | Operator::Le => &mut self.upper,
-            Operator::Eq | Operator::NotEq => return Err(not_supported("!= is", span)),
-        };
-        if side.is_some() {
-            return Err(bad_where("rows are bounded twice on one side".to_owned()).at(span));
-        }
-        *side = Some((at, Edge { values, inclusive }));
-        Ok(())
+    /// Only rows beyond these values.
+    fn bound(&mut self, bounded: Bounded) {
+        self.clustering_span = Some(bounded.span);
+        self.bounds.push(bounded);
     }
 
-    /// Whether the partition key is mentioned at all, other than by `token`.
-    pub(crate) fn names_partition(&self) -> bool {
-        self.partition.iter().any(Option::is_some)
+    /// A condition on a column outside the primary key.
+    fn leave_cell(&mut self, name: &Name, filter: Filter) {
+        let error = bad_where(format!(
+            "`{}` is not part of the primary key, so WHERE cannot look rows up by it",
+            name.text
+        ));
+        self.left.push(Left::new(filter, error, name.span));
     }
 
     /// Whether a range of tokens is asked for.
@@ -318,66 +320,79 @@ impl<'t> Conditions<'t> {
         self.clustering_span
     }
 
-    /// Refuses conditions on columns outside the primary key, with this advice.
-    pub(crate) fn refuse_others(&self, hint: &str) -> Result<(), Error> {
-        match self.others.first() {
-            None => Ok(()),
-            Some(name) => Err(bad_where(format!(
-                "`{}` is not part of the primary key, so WHERE cannot look rows up by it",
-                name.text
-            ))
-            .at(name.span)
-            .hint(hint)),
+    /// What the primary key does not serve, once it was asked for all that it may serve.
+    pub(crate) fn left(&self) -> &[Left] {
+        &self.left
+    }
+
+    /// What is to be checked on each row that is read.
+    pub(crate) fn into_filters(self) -> Vec<Filter> {
+        self.left.into_iter().map(|it| it.filter).collect()
+    }
+
+    /// The partition key. None if it is not whole: then what is known of it is left.
+    pub(crate) fn partition(&mut self) -> Option<Vec<Vec<Operand>>> {
+        if self.partition.iter().any(Option::is_none) {
+            let error = self.not_whole();
+            self.leave_partition(&error);
+            return None;
+        }
+        let allowed = std::mem::take(&mut self.partition).into_iter().flatten();
+        Some(allowed.map(|it| it.values).collect())
+    }
+
+    /// The error for a partition key that is not whole.
+    pub(crate) fn not_whole(&self) -> Error {
+        let slots = self.table.partition_key.iter().zip(&self.partition);
+        let names = list(slots.filter(|(_, it)| it.is_none()).map(|(column, _)| column));
+        let message = format!("the partition key is not whole: {names} is missing in WHERE");
+        bad_where(message).hint(format!(
+            "add a condition with = for {names}; the partition key is ({})",
+            list(&self.table.partition_key)
+        ))
+    }
+
+    /// Leaves what is known of the partition key, for this reason.
+    pub(crate) fn leave_partition(&mut self, error: &Error) {
+        for (column, slot) in self.table.partition_key.iter().zip(&self.partition) {
+            let Some(Allowed { values, span }) = slot else { continue };
+            let filter = Filter::any_of(column, values.clone());
+            self.left.push(Left::new(filter, error.clone(), *span));
         }
     }
 
-    /// A condition outside the primary key, if there is one.
-    pub(crate) fn other(&self) -> Option<&Name> {
-        self.others.first()
-    }
-
-    /// The partition key, which must be whole.
-    pub(crate) fn partition(&mut self) -> Result<Vec<Vec<Operand>>, Error> {
-        let missing = self.table.partition_key.iter().zip(&self.partition);
-        let missing: Vec<&Column> =
-            missing.filter(|(_, it)| it.is_none()).map(|(column, _)| column).collect();
-        if !missing.is_empty() {
-            let names = list(missing);
-            let message = format!("the partition key is not whole: {names} is missing in WHERE");
-            return Err(bad_where(message).hint(format!(
-                "add a condition with = for {names}; the partition key is ({})",
-                list(&self.table.partition_key)
-            )));
-        }
-        Ok(std::mem::take(&mut self.partition).into_iter().flatten().collect())
-    }
-
-    /// The clustering conditions, which must be a prefix and then at most one stretch.
-    pub(crate) fn rows(&mut self) -> Result<Rows, Error> {
+    /// The clustering conditions: a prefix and then at most one stretch. The others are left.
+    pub(crate) fn rows(&mut self) -> Rows {
         let columns = &self.table.clustering_key;
-        let span = self.clustering_span.unwrap_or_default();
-        let mut prefix: Vec<Vec<Operand>> = Vec::new();
-        let mut open: Option<usize> = None;
-        for (at, values) in std::mem::take(&mut self.clustering).into_iter().enumerate() {
-            match (values, open) {
-                (Some(values), None) => prefix.push(values),
-                (None, None) => open = Some(at),
-                (None, Some(_)) => {}
-                (Some(_), Some(gap)) => return Err(gap_before(&columns[at], &columns[gap], span)),
+        let mut rows = Rows::default();
+        for (at, allowed) in std::mem::take(&mut self.clustering).into_iter().enumerate() {
+            let Some(Allowed { values, span }) = allowed else { continue };
+            let open = rows.prefix.len();
+            if at == open {
+                rows.prefix.push(values);
+                continue;
+            }
+            let error = gap_before(&columns[at], &columns[open]);
+            self.left.push(Left::new(Filter::any_of(&columns[at], values), error, span));
+        }
+        for bounded in std::mem::take(&mut self.bounds) {
+            match rows.refusal(&bounded, columns) {
+                Some(error) => {
+                    let Bounded { at, op, values, span } = bounded;
+                    let columns = columns[at..at + values.len()].to_vec();
+                    let filter = Filter { columns, op, any_of: vec![values] };
+                    self.left.push(Left::new(filter, error, span));
+                }
+                None => rows.bound(bounded),
             }
         }
-        let edge = |side: Option<(usize, Edge)>| match side {
-            None => Ok(None),
-            Some((at, edge)) if at == prefix.len() => Ok(Some(edge)),
-            Some((at, _)) if at < prefix.len() => {
-                Err(bad_where(format!("`{}` has both = or IN and a range", columns[at].name))
-                    .at(span))
-            }
-            Some((at, _)) => Err(gap_before(&columns[at], &columns[prefix.len()], span)),
-        };
-        let lower = edge(self.lower.take())?;
-        let upper = edge(self.upper.take())?;
-        Ok(Rows { prefix, lower, upper })
+        rows
+    }
+}
+
+impl Bounded {
+    fn is_lower(&self) -> bool {
+        matches!(self.op, Operator::Gt | Operator::Ge)
     }
 }
 
@@ -385,6 +400,31 @@ impl Rows {
     /// Whether every row is meant.
     pub(crate) fn is_all(&self) -> bool {
         self.prefix.is_empty() && self.lower.is_none() && self.upper.is_none()
+    }
+
+    /// Why these rows cannot be bounded so, if they cannot.
+    fn refusal(&self, bounded: &Bounded, columns: &[Column]) -> Option<Error> {
+        let open = self.prefix.len();
+        let Bounded { at, ref values, span, .. } = *bounded;
+        if at < open {
+            let message = format!("`{}` has both = or IN and a range", columns[at].name);
+            return Some(bad_where(message));
+        }
+        if open < at {
+            return Some(gap_before(&columns[at], &columns[open]));
+        }
+        let compared = &columns[at..at + values.len()];
+        if compared.iter().any(|it| it.kind != compared[0].kind) {
+            return Some(not_supported("a tuple over ascending and descending columns is", span));
+        }
+        let side = if bounded.is_lower() { &self.lower } else { &self.upper };
+        side.as_ref().map(|_| bad_where("rows are bounded twice on one side".to_owned()))
+    }
+
+    fn bound(&mut self, bounded: Bounded) {
+        let inclusive = matches!(bounded.op, Operator::Ge | Operator::Le);
+        let side = if bounded.is_lower() { &mut self.lower } else { &mut self.upper };
+        *side = Some(Edge { values: bounded.values, inclusive });
     }
 
     /// Whether single rows are named, each by its whole clustering key.
@@ -398,12 +438,11 @@ pub(crate) fn bad_where(message: String) -> Error {
     Error::new(Code::BadWhere, message)
 }
 
-fn gap_before(column: &Column, gap: &Column, span: Span) -> Error {
+fn gap_before(column: &Column, gap: &Column) -> Error {
     bad_where(format!(
         "clustering column `{}` cannot be restricted: `{}` before it is not restricted with =",
         column.name, gap.name
     ))
-    .at(span)
     .hint(format!("add a condition with = for {}", list([gap])))
 }
 

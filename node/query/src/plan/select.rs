@@ -14,7 +14,9 @@ use model::{
 };
 
 use super::{
-    CellColumn, Plan, Verb, key_markers,
+    CellColumn, Plan, Verb,
+    filter::{self, Filter},
+    key_markers,
     names::{Scope, column, list, not_supported, spec},
     restrict::{Conditions, Rows, TokenEdge, bad_where},
     term::{Operand, Terms, pseudo},
@@ -32,6 +34,8 @@ pub(crate) struct Select {
     pub(crate) target: Target,
     /// Which rows of each partition.
     pub(crate) rows: Rows,
+    /// Which of these rows, by what the primary key does not serve.
+    pub(crate) filters: Vec<Filter>,
     /// Whether rows come in descending stored order.
     pub(crate) reversed: bool,
     /// Whether each partition is returned once.
@@ -96,11 +100,24 @@ pub(crate) enum Expr {
 }
 
 impl Expr {
-    fn shows_clustering(&self) -> bool {
+    /// Whether a column of the clustering key is looked at.
+    pub(crate) fn shows_clustering(&self) -> bool {
         match self {
             Expr::Clustering(_) => true,
             Expr::Call(_, args) => args.iter().any(Expr::shows_clustering),
             Expr::Partition(_) | Expr::Cell(_) | Expr::Writetime(_) | Expr::Ttl(_) => false,
+        }
+    }
+}
+
+impl Expr {
+    /// Whether it is the same for all rows of a partition.
+    pub(crate) fn is_of_partition(&self) -> bool {
+        match self {
+            Expr::Partition(_) => true,
+            Expr::Cell(column) | Expr::Writetime(column) | Expr::Ttl(column) => column.is_static,
+            Expr::Clustering(_) => false,
+            Expr::Call(_, args) => args.iter().all(Expr::is_of_partition),
         }
     }
 }
@@ -126,23 +143,13 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
     let mut terms = Terms::new(&table);
     let (output, columns) = output(select, &table)?;
     let mut conditions = Conditions::sort(&select.where_, &table, &mut terms)?;
-    if select.allow_filtering && conditions.other().is_some() {
-        let span = conditions.other().map_or(select.from.span(), |it| it.span);
-        return Err(not_supported("filtering by columns outside the primary key is", span)
-            .hint("read the partition and filter in the client"));
-    }
-    conditions.refuse_others("a table whose primary key begins with it answers this question")?;
-    let target = target(&mut conditions, &table)?;
+    let target = target(&mut conditions, &table);
     let clustering_span = conditions.clustering_span();
-    let rows = conditions.rows()?;
-    if let (Target::Tokens(..), Some(span)) = (&target, clustering_span) {
-        let names = list(&table.partition_key);
-        return Err(bad_where(
-            "clustering columns are restricted without the partition key".into(),
-        )
-        .at(span)
-        .hint(format!("add a condition with = for {names}")));
+    let rows = conditions.rows();
+    if !select.allow_filtering {
+        refuse_filtering(&conditions, &target, &rows, &table)?;
     }
+    let filters = conditions.into_filters();
     let reversed = order(select, &table, &target)?;
     let limits = [
         pseudo(
@@ -160,6 +167,7 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
     }
     if select.distinct {
         check_distinct(select, &table, clustering_span, &output)?;
+        check_distinct_filters(&filters, select.from.span())?;
     }
     let variables = terms.variables()?;
     let partition_key = match &target {
@@ -173,6 +181,7 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
         is_virtual,
         target,
         rows,
+        filters,
         reversed,
         distinct,
         output,
@@ -182,20 +191,38 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
     Ok(Plan { verb, variables, columns, partition_key, idempotent: true })
 }
 
-fn target<'t>(conditions: &mut Conditions<'t>, table: &'t Table) -> Result<Target, Error> {
+fn target(conditions: &mut Conditions<'_>, table: &Table) -> Target {
     if conditions.names_token() {
-        if conditions.names_partition() {
+        let names = list(&table.partition_key);
+        conditions.leave_partition(&bad_where(format!(
+            "token({names}) and its columns cannot both be restricted"
+        )));
+        return Target::Tokens(conditions.token_lower.take(), conditions.token_upper.take());
+    }
+    conditions.partition().map_or(Target::Tokens(None, None), Target::Keys)
+}
+
+/// Refuses to read rows that are not returned.
+fn refuse_filtering(
+    conditions: &Conditions<'_>,
+    target: &Target,
+    rows: &Rows,
+    table: &Table,
+) -> Result<(), Error> {
+    if let Some(left) = conditions.left().first() {
+        return Err(left.not_allowed());
+    }
+    match (target, conditions.clustering_span()) {
+        (Target::Tokens(..), Some(span)) if !rows.is_all() => {
+            let message = "clustering columns are restricted without the partition key";
             let names = list(&table.partition_key);
-            return Err(bad_where(format!(
-                "token({names}) and its columns cannot both be restricted"
-            )));
+            let error = bad_where(message.into())
+                .at(span)
+                .hint(format!("add a condition with = for {names}"));
+            Err(filter::not_allowed(error, table.clustering_key.first()))
         }
-        return Ok(Target::Tokens(conditions.token_lower.take(), conditions.token_upper.take()));
+        (Target::Tokens(..) | Target::Keys(_), _) => Ok(()),
     }
-    if conditions.names_partition() {
-        return Ok(Target::Keys(conditions.partition()?));
-    }
-    Ok(Target::Tokens(None, None))
 }
 
 /// Whether rows come in descending stored order.
@@ -294,6 +321,23 @@ fn check_distinct(
             .hint(format!("the partition key is ({keys})")));
     }
     Ok(())
+}
+
+/// What `DISTINCT` filters is partitions.
+fn check_distinct_filters(filters: &[Filter], span: Span) -> Result<(), Error> {
+    let mut columns = filters.iter().flat_map(|it| &it.columns);
+    let stray = columns.find(|it| match it.kind {
+        ColumnKind::Partition | ColumnKind::Static => false,
+        ColumnKind::Clustering(_) | ColumnKind::Regular => true,
+    });
+    match stray {
+        None => Ok(()),
+        Some(column) => {
+            let message = "SELECT DISTINCT filters by partition key and static columns only";
+            let hint = format!("`{}` is one value of each row", column.name);
+            Err(bad_where(message.into()).at(span).hint(hint))
+        }
+    }
 }
 
 /// What is returned, and the columns that describe it.
@@ -421,7 +465,8 @@ fn cell_property(
     })
 }
 
-fn of_column(table: &Table, column: &Column) -> Expr {
+/// The value of a column.
+pub(crate) fn of_column(table: &Table, column: &Column) -> Expr {
     let position = |columns: &[Column]| columns.iter().take_while(|it| it.id != column.id).count();
     match column.kind {
         ColumnKind::Partition => Expr::Partition(position(&table.partition_key)),

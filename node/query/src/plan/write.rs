@@ -154,7 +154,7 @@ pub(crate) fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Plan, Er
     let mut conditions = Conditions::sort(&delete.where_, &table, &mut terms)?;
     let keys = partition(&mut conditions)?;
     let (rows, change) = if cells.is_empty() {
-        let rows = conditions.rows()?;
+        let rows = rows(&mut conditions)?;
         let change = if rows.is_all() { Change::DeletePartition } else { Change::DeleteRows };
         (rows, change)
     } else {
@@ -245,8 +245,26 @@ fn partition(conditions: &mut Conditions<'_>) -> Result<Vec<Vec<Operand>>, Error
     if conditions.names_token() {
         return Err(bad_where("a write names its partitions: token() cannot".to_owned()));
     }
-    conditions.refuse_others("a write names its rows by the primary key alone")?;
-    conditions.partition()
+    let keys = conditions.partition();
+    refuse_left(conditions)?;
+    keys.ok_or_else(|| conditions.not_whole())
+}
+
+/// The rows, by the primary key alone.
+fn rows(conditions: &mut Conditions<'_>) -> Result<Rows, Error> {
+    let rows = conditions.rows();
+    refuse_left(conditions)?;
+    Ok(rows)
+}
+
+/// A write does not look at rows before it changes them.
+fn refuse_left(conditions: &Conditions<'_>) -> Result<(), Error> {
+    match conditions.left().first() {
+        None => Ok(()),
+        Some(left) => {
+            Err(left.error.clone().or_hint("a write names its rows by the primary key alone"))
+        }
+    }
 }
 
 /// The rows whose cells change: named by the whole clustering key, or none for statics alone.
@@ -257,7 +275,7 @@ fn cell_rows(
     verb: &str,
 ) -> Result<Rows, Error> {
     let span = conditions.clustering_span();
-    let rows = conditions.rows()?;
+    let rows = rows(conditions)?;
     if only_statics && !table.clustering_key.is_empty() {
         return match span {
             None => Ok(rows),

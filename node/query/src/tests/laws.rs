@@ -14,7 +14,7 @@ const TABLE: &str = "CREATE TABLE t (k int, a int, b int, s int STATIC, v int, \
     PRIMARY KEY (k, a, b)) WITH CLUSTERING ORDER BY (a DESC, b ASC)";
 
 /// Reads whose pages have to add up.
-const READS: [&str; 14] = [
+const READS: [&str; 26] = [
     "SELECT * FROM t",
     "SELECT * FROM t LIMIT 7",
     "SELECT * FROM t PER PARTITION LIMIT 2",
@@ -29,6 +29,18 @@ const READS: [&str; 14] = [
     "SELECT * FROM t WHERE k IN (1, 2) AND a IN (0, 2) AND b > 0",
     "SELECT * FROM t WHERE token(k) > token(1) PER PARTITION LIMIT 2",
     "SELECT DISTINCT k FROM t WHERE token(k) <= token(2)",
+    "SELECT * FROM t WHERE v > 30 ALLOW FILTERING",
+    "SELECT * FROM t WHERE v > 30 LIMIT 3 ALLOW FILTERING",
+    "SELECT * FROM t WHERE v > 30 PER PARTITION LIMIT 2 ALLOW FILTERING",
+    "SELECT * FROM t WHERE v > 30 PER PARTITION LIMIT 2 LIMIT 3 ALLOW FILTERING",
+    "SELECT * FROM t WHERE s > 30 PER PARTITION LIMIT 2 ALLOW FILTERING",
+    "SELECT * FROM t WHERE k = 1 AND b = 1 ORDER BY a ASC ALLOW FILTERING",
+    "SELECT * FROM t WHERE k = 1 AND v > 50 ORDER BY a ASC LIMIT 2 ALLOW FILTERING",
+    "SELECT * FROM t WHERE k IN (3, 1, 2) AND v > 30 PER PARTITION LIMIT 1 ALLOW FILTERING",
+    "SELECT * FROM t WHERE a >= 1 AND a < 3 AND b IN (0, 2) ALLOW FILTERING",
+    "SELECT * FROM t WHERE a = 1 PER PARTITION LIMIT 1 ALLOW FILTERING",
+    "SELECT DISTINCT k, s FROM t WHERE s < 60 ALLOW FILTERING",
+    "SELECT DISTINCT k, s FROM t WHERE k > 0 LIMIT 2 ALLOW FILTERING",
 ];
 
 /// One write to `TABLE`.
@@ -42,6 +54,39 @@ fn write() -> impl Strategy<Value = String> {
         7 => format!("DELETE FROM t WHERE k = {k} AND a >= {a}"),
         _ => format!("DELETE v FROM t WHERE k = {k} AND a = {a} AND b = {b}"),
     })
+}
+
+/// A row of `SELECT * FROM t`: k, a, b, s, v.
+type Five = [Option<i32>; 5];
+
+/// Whether a client would keep a row.
+type Keeps = fn(Five) -> bool;
+
+/// Conditions, and what they mean for a row.
+const FILTERS: [(&str, Keeps); 14] = [
+    ("v > 30", |[.., v]| v > Some(30)),
+    ("v <= 30", |[.., v]| v.is_some_and(|v| v <= 30)),
+    ("v >= 20 AND v < 70 AND v > 25", |[.., v]| v.is_some_and(|v| 25 < v && v < 70)),
+    ("s = 5 AND v > 5", |[.., s, v]| s == Some(5) && v > Some(5)),
+    ("s > 30", |[.., s, _]| s > Some(30)),
+    ("k >= 2", |[k, ..]| k >= Some(2)),
+    ("k > 0 AND k < 3 AND s > 10", |[k, .., s, _]| (k == Some(1) || k == Some(2)) && s > Some(10)),
+    ("b = 1", |[_, _, b, ..]| b == Some(1)),
+    ("a > 1 AND b = 1", |[_, a, b, ..]| a > Some(1) && b == Some(1)),
+    ("a IN (0, 2) AND b >= 1", |[_, a, b, ..]| (a == Some(0) || a == Some(2)) && b >= Some(1)),
+    ("k = 1 AND a > 0 AND b IN (0, 2)", |[k, a, b, ..]| {
+        k == Some(1) && a > Some(0) && (b == Some(0) || b == Some(2))
+    }),
+    ("k = 0 AND (a, b) > (1, 1)", |[k, a, b, ..]| k == Some(0) && (a, b) > (Some(1), Some(1))),
+    ("k = 1 AND k > 1", |_| false),
+    ("a = 1 AND a >= 1 AND a IN (1, 2)", |[_, a, ..]| a == Some(1)),
+];
+
+fn five(row: &[Option<Bytes>]) -> Five {
+    let int = |value: &Option<Bytes>| {
+        value.as_ref().map(|it| i32::from_be_bytes(it[..].try_into().unwrap()))
+    };
+    std::array::from_fn(|at| int(&row[at]))
 }
 
 fn rows(pages: Vec<Rows>) -> Vec<Vec<Option<Bytes>>> {
@@ -89,6 +134,36 @@ proptest! {
             let counted = rows(cut.pages(&text(&cut, &count), page_rows).unwrap());
             let expected = Value::Bigint(all.len() as i64).encode();
             prop_assert_eq!(counted, vec![vec![Some(Bytes::from(expected))]], "{}", count);
+        }
+    }
+
+    /// A filter answers what a client would have kept of all rows, wherever pages are cut.
+    #[test]
+    fn filters_keep_what_a_client_would(
+        writes in proptest::collection::vec(write(), 0..60),
+        page_rows in prop_oneof![1_u32..9, Just(5_000)],
+        bytes_max in prop_oneof![Just(1_u64), 1_u64..400, Just(1 << 20)],
+        tombstones_max in prop_oneof![Just(1_u64), 1_u64..4, Just(10_000)],
+    ) {
+        let mut world = World::with_limits(bytes_max, tombstones_max);
+        world.run(TABLE).unwrap();
+        for write in &writes {
+            world.run(write).unwrap();
+        }
+        let all = rows(world.pages(&text(&world, "SELECT * FROM t"), 5_000).unwrap());
+        for (condition, keeps) in FILTERS {
+            let read = format!("SELECT * FROM t WHERE {condition} ALLOW FILTERING");
+            let found = rows(world.pages(&text(&world, &read), page_rows).unwrap());
+            let kept = all.iter().filter(|row| keeps(five(row)));
+            let kept: Vec<Vec<Option<Bytes>>> = kept.cloned().collect();
+            prop_assert_eq!(&found, &kept, "{}", read);
+            let count = format!("SELECT count(*), max(v) FROM t WHERE {condition} ALLOW FILTERING");
+            let counted = rows(world.pages(&text(&world, &count), page_rows).unwrap());
+            let number = Bytes::from(Value::Bigint(kept.len() as i64).encode());
+            prop_assert_eq!(&counted[0][0], &Some(number), "{}", count);
+            let most = kept.iter().filter_map(|row| five(row)[4]).max();
+            let most = most.map(|it| Bytes::from(Value::Int(it).encode()));
+            prop_assert_eq!(&counted[0][1], &most, "{}", count);
         }
     }
 
@@ -155,6 +230,37 @@ proptest! {
         }
         world.run("SELECT * FROM t").unwrap();
     }
+}
+
+#[test]
+fn a_filter_reads_on_until_the_page_is_full() {
+    let mut world = World::new();
+    world.run("CREATE TABLE t (k int, c int, v int, PRIMARY KEY (k, c))").unwrap();
+    for c in 0..1_500 {
+        let v = i32::from(c % 500 == 499);
+        world.run(&format!("INSERT INTO t (k, c, v) VALUES ({}, {c}, {v})", c / 1_000)).unwrap();
+    }
+    for read in [
+        "SELECT c FROM t WHERE v = 1 ALLOW FILTERING",
+        "SELECT c FROM t WHERE k IN (0, 1) AND v = 1 ALLOW FILTERING",
+    ] {
+        let pages = world.pages(&text(&world, read), 2).unwrap();
+        let sizes: Vec<usize> = pages.iter().map(|it| it.rows.len()).collect();
+        assert_eq!(sizes, [2, 1], "{read}");
+    }
+}
+
+#[test]
+fn a_filter_ends_a_page_that_has_looked_at_enough() {
+    let mut world = World::with_limits(2_000, 10_000);
+    world.run("CREATE TABLE t (k int, c int, v int, PRIMARY KEY (k, c))").unwrap();
+    for c in 0..200 {
+        world.run(&format!("INSERT INTO t (k, c, v) VALUES (1, {c}, {c})")).unwrap();
+    }
+    let pages = world.pages(&text(&world, "SELECT c FROM t WHERE v = 199 ALLOW FILTERING"), 10);
+    let sizes: Vec<usize> = pages.unwrap().iter().map(|it| it.rows.len()).collect();
+    assert!(sizes.len() > 2, "{sizes:?}");
+    assert_eq!(sizes.iter().sum::<usize>(), 1);
 }
 
 #[test]
