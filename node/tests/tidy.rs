@@ -43,7 +43,7 @@ const MAY_SEE: &[(&str, &[&str])] = &[
             "sys",
         ],
     ),
-    ("sim-tests", &["client", "cluster", "coordinator", "cql-lite", "model", "node", "sys"]),
+    ("sim-tests", &["client", "node", "proto", "sys"]),
     ("benches", &["client", "cql-lite", "engine", "model", "node", "sys"]),
 ];
 

@@ -1,0 +1,249 @@
+//! The scenarios: what a run is about, and how a seed turns that into a plan.
+//!
+//! ```text
+//! 0 s     founding, tables      all is well
+//! 10 s    clients at work       what the plan says
+//! 38 s    clients at work       everything is made good again
+//! 44 s    clients at work       whoever asks gets an answer again
+//! 47 s    the last requests     all is well
+//! 52 s    the judge reads       all is well
+//! 60 s    the end
+//! ```
+//!
+//! Which faults may coincide, so that recovery stays possible: at most one node at a time is cut
+//! off, held, deaf, dumb or dead, except where all three lose power at once. Clocks jump at any
+//! time. Single messages get lost only while no node is cut off or dead.
+
+use std::time::Duration;
+
+use sys::Rng;
+
+use crate::nemesis::{Death, Fault, Plan, between};
+use crate::wire;
+use crate::world::NODES;
+
+/// When there must be tables.
+pub const READY_BY: Duration = Duration::from_secs(10);
+/// When everything is made good again.
+pub const CALM_AT: Duration = Duration::from_secs(38);
+/// From when on requests must succeed again.
+pub const RECOVERED_BY: Duration = Duration::from_secs(44);
+/// When clients stop.
+pub const WORK_UNTIL: Duration = Duration::from_secs(47);
+/// When no request is under way any more.
+pub const JUDGE_AT: Duration = Duration::from_millis(51_500);
+/// When a run ends.
+pub const END: Duration = Duration::from_secs(60);
+
+/// How far a wall clock jumps, at most.
+const JUMP_MICROS_MAX: u64 = 2_000_000;
+
+/// What clients do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Unique rows, and registers.
+    Data,
+    /// Unique rows, and a table that is created and dropped from three nodes.
+    Schema,
+}
+
+/// What a run is about.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// The name of its test.
+    pub name: &'static str,
+    /// What clients do.
+    pub load: Load,
+    /// Whether hints alone must bring every replica what it missed: true where no node dies.
+    pub hints_suffice: bool,
+    /// What goes wrong.
+    pub plan: fn(&mut Rng) -> Plan,
+}
+
+/// Every scenario.
+pub const ALL: [Scenario; 6] = [
+    PARTITION_AND_HEAL,
+    CRASH_OF_EACH_NODE,
+    POWER_LOSS_OF_ALL,
+    SCHEMA_IN_PARTITION,
+    ONE_WAY_PARTITION,
+    LOST_RESPONSES,
+];
+
+/// One node after the other is cut off, or its messages wait, and comes back.
+pub const PARTITION_AND_HEAL: Scenario = Scenario {
+    name: "partition_and_heal",
+    load: Load::Data,
+    hints_suffice: true,
+    plan: |rng| {
+        let mut plan = background(rng);
+        one_at_a_time(rng, &mut plan, |rng, node| {
+            let (alone, others) = sides(rng, node);
+            if rng.chance(0.25) { Fault::Hold(alone, others) } else { Fault::Cut(alone, others) }
+        });
+        plan
+    },
+};
+
+/// Each node dies once and starts again; what its disk had not synced is lost.
+pub const CRASH_OF_EACH_NODE: Scenario = Scenario {
+    name: "crash_of_each_node",
+    load: Load::Data,
+    hints_suffice: false,
+    plan: |rng| {
+        let mut plan = background(rng);
+        let mut nodes = NODES;
+        rng.shuffle(&mut nodes);
+        let mut when = READY_BY;
+        for node in nodes {
+            let dies = between(rng, when, when + Duration::from_secs(2));
+            let starts =
+                between(rng, dies + Duration::from_millis(200), dies + Duration::from_secs(4));
+            plan.at(dies, Fault::Crash(node.to_owned(), death(rng)));
+            plan.at(starts, Fault::Restart(node.to_owned()));
+            when = starts + Duration::from_secs(3);
+        }
+        plan
+    },
+};
+
+/// All nodes lose power at the same instant, twice.
+pub const POWER_LOSS_OF_ALL: Scenario = Scenario {
+    name: "power_loss_of_all",
+    load: Load::Data,
+    hints_suffice: false,
+    plan: |rng| {
+        let mut plan = background(rng);
+        for from in [12, 25] {
+            let from = Duration::from_secs(from);
+            let dies = between(rng, from, from + Duration::from_secs(4));
+            let death = if rng.chance(0.5) { Death::PowerCut } else { Death::PowerCutAllLost };
+            for node in NODES {
+                let starts =
+                    between(rng, dies + Duration::from_millis(200), dies + Duration::from_secs(2));
+                plan.at(dies, Fault::Crash(node.to_owned(), death));
+                plan.at(starts, Fault::Restart(node.to_owned()));
+            }
+        }
+        plan
+    },
+};
+
+/// Three clients change the schema through three nodes, of which one is cut off.
+pub const SCHEMA_IN_PARTITION: Scenario = Scenario {
+    name: "schema_in_partition",
+    load: Load::Schema,
+    hints_suffice: false,
+    plan: |rng| {
+        let mut plan = background(rng);
+        one_at_a_time(rng, &mut plan, |rng, node| {
+            let (alone, others) = sides(rng, node);
+            Fault::Cut(alone, others)
+        });
+        plan
+    },
+};
+
+/// One node after the other hears nobody, or is heard by nobody.
+pub const ONE_WAY_PARTITION: Scenario = Scenario {
+    name: "one_way_partition",
+    load: Load::Data,
+    hints_suffice: true,
+    plan: |rng| {
+        let mut plan = background(rng);
+        one_at_a_time(rng, &mut plan, |rng, node| {
+            let (alone, others) = sides(rng, node);
+            if rng.chance(0.5) {
+                Fault::CutOneWay(alone, others)
+            } else {
+                Fault::CutOneWay(others, alone)
+            }
+        });
+        plan
+    },
+};
+
+/// Writes are carried out and nobody is told; some come twice, some never.
+pub const LOST_RESPONSES: Scenario = Scenario {
+    name: "lost_responses",
+    load: Load::Data,
+    hints_suffice: true,
+    plan: |rng| {
+        let mut plan = background(rng);
+        let mut when = READY_BY;
+        while when + Duration::from_secs(4) < CALM_AT {
+            let some = |rng: &mut Rng, most| if rng.chance(0.5) { rng.below(most) } else { 0 };
+            #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+            let share = |percent: u64| percent as f64 / 100.0;
+            let faults = wire::Faults {
+                answer_lost: share(5 + rng.below(25)),
+                answer_doubled: share(some(rng, 30)),
+                request_lost: share(some(rng, 10)),
+                request_doubled: share(some(rng, 30)),
+            };
+            plan.at(when, Fault::Messages(faults));
+            when = between(rng, when + Duration::from_secs(2), when + Duration::from_secs(6));
+        }
+        plan.at(CALM_AT, Fault::Messages(wire::Faults::default()));
+        plan
+    },
+};
+
+/// One node after the other gets into trouble for some seconds, and out of it.
+fn one_at_a_time(rng: &mut Rng, plan: &mut Plan, mut trouble: impl FnMut(&mut Rng, &str) -> Fault) {
+    let mut when = READY_BY;
+    loop {
+        let begins = between(rng, when, when + Duration::from_secs(3));
+        let ends =
+            between(rng, begins + Duration::from_millis(300), begins + Duration::from_secs(7));
+        if CALM_AT <= ends {
+            break;
+        }
+        let node = NODES[usize::try_from(rng.below(3)).unwrap_or_default()];
+        plan.at(begins, trouble(rng, node));
+        plan.at(ends, Fault::Heal);
+        // Sometimes the next trouble comes before the last one is got over.
+        when = ends + Duration::from_millis(100);
+    }
+    plan.at(CALM_AT, Fault::Heal);
+}
+
+/// A node, perhaps with a client beside it, and all other nodes.
+fn sides(rng: &mut Rng, node: &str) -> (Vec<String>, Vec<String>) {
+    let mut alone = vec![node.to_owned()];
+    if rng.chance(0.5) {
+        alone.push("c1".to_owned());
+    }
+    let others = NODES.into_iter().filter(|it| *it != node).map(str::to_owned);
+    (alone, others.collect())
+}
+
+fn death(rng: &mut Rng) -> Death {
+    match rng.below(4) {
+        0 => Death::Kill,
+        1 => Death::PowerCutAllLost,
+        _ => Death::PowerCut,
+    }
+}
+
+/// What may happen at any time: clocks jump, memtables become sstables. Half of the runs have none
+/// of one.
+fn background(rng: &mut Rng) -> Plan {
+    let mut plan = Plan::default();
+    let hosts = ["n1", "n2", "n3", "c1", "c2"];
+    let kinds = (rng.chance(0.5), rng.chance(0.5));
+    for _ in 0..6 {
+        let when = between(rng, READY_BY, CALM_AT);
+        let host = hosts[usize::try_from(rng.below(5)).unwrap_or_default()];
+        let by = rng.below(2 * JUMP_MICROS_MAX).cast_signed() - JUMP_MICROS_MAX.cast_signed();
+        if kinds.0 {
+            plan.at(when, Fault::Jump(host.to_owned(), by));
+        }
+        let when = between(rng, READY_BY, CALM_AT);
+        let node = NODES[usize::try_from(rng.below(3)).unwrap_or_default()];
+        if kinds.1 {
+            plan.at(when, Fault::Flush(node.to_owned()));
+        }
+    }
+    plan
+}
