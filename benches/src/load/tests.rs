@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use node::config::{Layers, Origin, Settings};
 use node::start::{Node, Seams};
-use sys::{RealClock, RealDisk, Rng, SharedRng, TcpNet, ThreadPool};
+use sys::{MemoryFacts, RealClock, RealDisk, Rng, SharedRng, TcpNet, ThreadPool};
 
 use super::*;
 
@@ -28,6 +28,8 @@ async fn start_node(dir: &std::path::Path) -> Node {
         disk: Arc::new(RealDisk),
         net: Arc::new(TcpNet),
         blocking: Arc::new(ThreadPool::new(4)),
+        jobs: Arc::new(ThreadPool::new(3)),
+        facts: Arc::new(|_| Ok(Arc::new(MemoryFacts::new()))),
     };
     let node = Node::start(Settings::new(layers, 1 << 27).unwrap(), seams).await.unwrap();
     node.serving().await;
