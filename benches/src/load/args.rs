@@ -23,9 +23,11 @@ pub struct Args {
     pub rate: Rate,
     /// How long to measure, for example 30s
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[serde(serialize_with = "seconds")]
     pub duration: Duration,
     /// How long to run before measuring
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    #[serde(serialize_with = "seconds")]
     pub warmup: Duration,
     /// What to send
     #[arg(long, value_enum, default_value = "mixed")]
@@ -55,6 +57,7 @@ pub struct Args {
     pub replication_factor: Option<u64>,
     /// When a request counts as failed
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[serde(serialize_with = "seconds")]
     pub timeout: Duration,
     /// Where chance begins: the same seed sends the same requests
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -146,4 +149,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn level<S: serde::Serializer>(level: &Consistency, out: S) -> Result<S::Ok, S::Error> {
     out.serialize_str(level.name())
+}
+
+fn seconds<S: serde::Serializer>(duration: &Duration, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_f64(duration.as_secs_f64())
 }

@@ -58,6 +58,7 @@ async fn both_loops_measure_a_node() {
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert!(json["requests"]["write"]["p99_9_us"].is_u64(), "{json}");
     assert_eq!(json["args"]["consistency"], "QUORUM");
+    assert_eq!(json["args"]["duration"], 0.3);
 
     let closed = ["--rate", "max", "--in-flight", "3", "--workload", "read", "--connections", "2"];
     let report = run(&args(&address, &closed)).await.unwrap();
