@@ -84,6 +84,7 @@ impl Fake {
             Request::Read(_) => "read",
             Request::Digest(_) => "digest",
             Request::Truncate(_) => "truncate",
+            Request::CatchUp => "catch up",
         };
         self.log.lock().expect("lock").push(what.to_owned());
     }
@@ -104,6 +105,7 @@ impl Fake {
                 data.clear();
                 Response::Done
             }
+            Request::CatchUp => Response::Done,
         }
     }
 }
@@ -145,7 +147,7 @@ impl Replica for Fake {
                     Ok(self.carry_out(call.request))
                 }
                 Some(Deed::Babble) => match call.request {
-                    Request::Mutate { .. } | Request::Truncate(_) => {
+                    Request::Mutate { .. } | Request::Truncate(_) | Request::CatchUp => {
                         Ok(Response::Digest { digest: 0 })
                     }
                     Request::Read(_) | Request::Digest(_) => Ok(Response::Done),
