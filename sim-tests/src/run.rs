@@ -37,8 +37,8 @@ pub struct Report {
     pub hash: u64,
     /// What was wrong; empty if all was well.
     pub wrong: Vec<String>,
-    /// The last lines of the story.
-    pub tail: Vec<String>,
+    /// The story.
+    pub lines: Vec<String>,
     /// What happened to messages.
     pub counts: Counts,
     /// What was done to rows.
@@ -77,7 +77,7 @@ pub fn run(scenario: &Scenario, seed: u64, sabotage: &Sabotage) -> Report {
         seed,
         hash: trace.hash(),
         wrong: wrong.list(),
-        tail: trace.tail(),
+        lines: trace.lines(),
         counts,
         rows: logs.rows.events(),
         registers: logs.registers.events(),
@@ -140,17 +140,26 @@ fn populate(
     }
 }
 
+/// Lines of the story that are told while many seeds run.
+const LINES_TOLD: usize = 60;
+
 impl Report {
-    /// What a person needs who sees this seed fail.
+    /// What a person needs who sees this seed fail: the whole story when it is the only one, else
+    /// its end.
     pub fn story(&self, test: &str) -> String {
         let mut text = format!("{test} fails with seed {}\n", self.seed);
-        for wrong in self.wrong.iter().take(12) {
+        let (wrong, more) = self.wrong.split_at(self.wrong.len().min(12));
+        for wrong in wrong {
             text.push_str(&format!("  wrong: {wrong}\n"));
         }
-        if 12 < self.wrong.len() {
-            text.push_str(&format!("  and {} more\n", self.wrong.len() - 12));
+        if !more.is_empty() {
+            text.push_str(&format!("  and {} more\n", more.len()));
         }
-        for line in &self.tail {
+        let untold = match seeds::repeats_one() {
+            true => 0,
+            false => self.lines.len().saturating_sub(LINES_TOLD),
+        };
+        for line in &self.lines[untold..] {
             text.push_str(&format!("  {line}\n"));
         }
         text.push_str(&format!("repeat it: {}\n", seeds::command(test, self.seed)));

@@ -22,6 +22,11 @@ pub fn of(scenario: &str) -> Vec<u64> {
     remembered(REMEMBERED, scenario).into_iter().chain(fresh).collect()
 }
 
+/// Whether `SIM_SEED` asks for one run again.
+pub fn repeats_one() -> bool {
+    variable("SIM_SEED").is_some()
+}
+
 /// What to type to see a failure again.
 pub fn command(test: &str, seed: u64) -> String {
     format!("SIM_SEED={seed} cargo test -p sim-tests {test}")

@@ -1,4 +1,4 @@
-//! Everything that can be seen of a run, as one number and as the last lines of a story.
+//! Everything that can be seen of a run, as one number and as a story.
 //!
 //! Two runs of one seed must come to the same number: it covers every byte on the network with
 //! its time, what every client was answered and when, every fault, and the state of every disk
@@ -13,8 +13,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::clock::now;
 
-/// Lines that are kept for whoever reads a failure.
-const LINES_MAX: usize = 60;
+/// Lines that are kept for whoever reads a failure: all of a usual run.
+const LINES_MAX: usize = 10_000;
 
 /// The trace of a run. A clone is the same trace.
 #[derive(Clone)]
@@ -65,8 +65,8 @@ impl Trace {
         self.lock().hash.digest()
     }
 
-    /// The last lines.
-    pub fn tail(&self) -> Vec<String> {
+    /// The lines, or the last of very many.
+    pub fn lines(&self) -> Vec<String> {
         self.lock().lines.iter().cloned().collect()
     }
 
