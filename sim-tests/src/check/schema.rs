@@ -71,14 +71,19 @@ fn done<'a>(
 fn created_twice(events: &[Event<Op>]) -> Vec<String> {
     let mut creates: Vec<_> = done(events, &Op::Create).collect();
     creates.sort_by_key(|(_, ended)| *ended);
+    let dropped = |first: Duration, second: Duration| {
+        attempts(events, &Op::Drop)
+            .any(|it| it.began <= second && first <= it.ended.unwrap_or(Duration::MAX))
+    };
     let between = |pair: &[(&Event<Op>, Duration)]| {
-        let dropped = attempts(events, &Op::Drop).any(|drop| {
-            drop.began <= pair[1].1 && pair[0].0.began <= drop.ended.unwrap_or(Duration::MAX)
-        });
+        let [(a, a_ended), (b, b_ended)] = pair else { return None };
+        // Those that overlap may have happened in either order.
+        let explained = dropped(a.began, *b_ended) || dropped(b.began, *a_ended);
         let text = || {
-            format!("created at {:?} and again at {:?}, and never dropped", pair[0].1, pair[1].1)
+            let (a, b) = (a.began, b.began);
+            format!("created {a:?}–{a_ended:?} and again {b:?}–{b_ended:?}, and never dropped")
         };
-        (!dropped).then(text)
+        (!explained).then(text)
     };
     creates.windows(2).filter_map(between).collect()
 }

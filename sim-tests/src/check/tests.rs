@@ -137,4 +137,7 @@ fn a_table_is_not_created_twice() {
     let too_early = ddl(Drop, 0, 1);
     let later = [too_early, ddl(Create, 3, 5), ddl(Create, 6, 7)];
     assert_eq!(schema::check(&later).len(), 1);
+    // A create that is told late, after its table was dropped and another made.
+    let late = [ddl(Create, 0, 9), ddl(Drop, 3, 4), ddl(Create, 5, 6)];
+    assert_eq!(schema::check(&late), Vec::<String>::new());
 }
