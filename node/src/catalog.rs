@@ -61,6 +61,11 @@ impl ClusterCatalog {
         Arc::clone(&self.published.metadata.borrow())
     }
 
+    /// Whether `host` was heard lately, and its streams stand.
+    pub(crate) fn hears(&self, host: HostId) -> bool {
+        host == self.host || self.published.alive.borrow().contains(&host)
+    }
+
     /// The metadata, now and at every change.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Metadata>> {
         self.published.metadata.clone()
@@ -80,7 +85,7 @@ impl ClusterCatalog {
 
     /// Resolves once `peer` knows `epoch`, or is not thought alive any more.
     async fn catch_up_at(&self, peer: Arc<dyn Replica>, epoch: u64) {
-        while self.is_alive(peer.host()) {
+        while self.hears(peer.host()) {
             let request = Request::CatchUp;
             let call = Call { trace: 0, epoch, timeout: AGREEMENT_TIMEOUT, request };
             if peer.call(call).await.is_ok() {
@@ -98,7 +103,7 @@ impl View for ClusterCatalog {
     }
 
     fn is_alive(&self, host: HostId) -> bool {
-        host == self.host || self.published.alive.borrow().contains(&host)
+        host == self.host || self.published.standing.borrow().contains(&host)
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
@@ -162,11 +167,12 @@ impl Catalog for ClusterCatalog {
         let info = |node: &cluster::Node| NodeInfo {
             host: node.host_id,
             peer: socket(&node.peer_addr),
+            address: node.peer_addr.clone(),
             cql: socket(&node.cql_addr),
             dc: node.dc.clone(),
             rack: node.rack.clone(),
             tokens: node.tokens.clone(),
-            alive: self.is_alive(node.host_id),
+            alive: self.hears(node.host_id),
         };
         let own = metadata.nodes.get(&self.host).map(info);
         let others = metadata.nodes.values().filter(|it| it.host_id != self.host).map(info);

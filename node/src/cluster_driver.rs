@@ -56,8 +56,12 @@ pub(crate) enum Input {
 pub(crate) struct Published {
     /// The metadata, once the engine has its tables.
     pub(crate) metadata: watch::Receiver<Arc<Metadata>>,
-    /// Hosts believed alive; this one is not among them.
+    /// Hosts heard lately; this one is not among them.
     pub(crate) alive: watch::Receiver<Arc<BTreeSet<HostId>>>,
+    /// Hosts not convicted: those alive, and those whose stream broke a moment ago. A request to
+    /// one of these fails at once if it is really gone; leaving it out on mere suspicion would
+    /// cost a quorum for nothing.
+    pub(crate) standing: watch::Receiver<Arc<BTreeSet<HostId>>>,
     /// All members, renewed every second.
     pub(crate) peers: watch::Receiver<Arc<Vec<PeerView>>>,
 }
@@ -66,6 +70,7 @@ pub(crate) struct Published {
 pub(crate) struct Publisher {
     metadata: watch::Sender<Arc<Metadata>>,
     alive: watch::Sender<Arc<BTreeSet<HostId>>>,
+    standing: watch::Sender<Arc<BTreeSet<HostId>>>,
     peers: watch::Sender<Arc<Vec<PeerView>>>,
 }
 
@@ -73,10 +78,15 @@ pub(crate) struct Publisher {
 pub(crate) fn publish(cluster: &Cluster) -> (Publisher, Published) {
     let (metadata, metadata_receiver) = watch::channel(cluster.snapshot());
     let (alive, alive_receiver) = watch::channel(Arc::default());
+    let (standing, standing_receiver) = watch::channel(Arc::default());
     let (peers, peers_receiver) = watch::channel(Arc::default());
-    let published =
-        Published { metadata: metadata_receiver, alive: alive_receiver, peers: peers_receiver };
-    (Publisher { metadata, alive, peers }, published)
+    let published = Published {
+        metadata: metadata_receiver,
+        alive: alive_receiver,
+        standing: standing_receiver,
+        peers: peers_receiver,
+    };
+    (Publisher { metadata, alive, standing, peers }, published)
 }
 
 /// Everything the driver touches.
@@ -221,14 +231,8 @@ impl Driver {
             }
             Event::Liveness { host, liveness } => {
                 tracing::info!(%host, ?liveness, "a peer is thought of differently");
-                self.publisher.alive.send_modify(|alive| {
-                    let alive = Arc::make_mut(alive);
-                    if liveness == Liveness::Alive {
-                        alive.insert(host);
-                    } else {
-                        alive.remove(&host);
-                    }
-                });
+                note(&self.publisher.alive, host, liveness == Liveness::Alive);
+                note(&self.publisher.standing, host, liveness != Liveness::Dead);
             }
             Event::Status { host, status } => {
                 tracing::info!(%host, ?status, "a peer changed its status");
@@ -290,6 +294,18 @@ impl Driver {
         tracing::error!(%why, "the node cannot go on");
         drop(self.failed.send(why).await);
     }
+}
+
+/// Enters `host` in a published set, or takes it out.
+fn note(set: &watch::Sender<Arc<BTreeSet<HostId>>>, host: HostId, belongs: bool) {
+    set.send_modify(|hosts| {
+        let hosts = Arc::make_mut(hosts);
+        if belongs {
+            hosts.insert(host);
+        } else {
+            hosts.remove(&host);
+        }
+    });
 }
 
 /// The shape of every table, as the engine needs it.

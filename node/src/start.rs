@@ -442,7 +442,7 @@ fn gauges(
         let metadata = catalog.metadata();
         let pending = hints.pending();
         let counts = hints.counts();
-        let alive = metadata.nodes.keys().filter(|host| catalog.is_alive(**host)).count();
+        let alive = metadata.nodes.keys().filter(|host| catalog.hears(**host)).count();
         Gauges {
             engine: engine.stats(),
             hints_pending: pending.iter().map(|it| it.count).sum(),

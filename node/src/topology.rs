@@ -2,7 +2,6 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use coordinator::view::View;
 use proto::client;
 use tokio::sync::watch;
 
@@ -34,7 +33,7 @@ pub(crate) fn picture(catalog: &ClusterCatalog) -> client::Topology {
         dc: node.dc.clone(),
         rack: node.rack.clone(),
         tokens: node.tokens.iter().map(|it| it.0).collect(),
-        alive: catalog.is_alive(node.host_id),
+        alive: catalog.hears(node.host_id),
     });
     let keyspaces = metadata.schema.keyspaces.values().map(|it| keyspace_info(it));
     client::Topology {

@@ -1,9 +1,5 @@
 //! The repository checks itself: who may see whom, how long files get, what must be there.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test that reads the sources: it panics where they are not as they should be"
-)]
+
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

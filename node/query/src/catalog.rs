@@ -74,6 +74,8 @@ pub struct NodeInfo {
     pub host: HostId,
     /// Where peers reach it.
     pub peer: SocketAddr,
+    /// The same as it was advertised, perhaps by name: what people know the node by.
+    pub address: String,
     /// Where CQL clients reach it, as advertised.
     pub cql: SocketAddr,
     /// Its data center.

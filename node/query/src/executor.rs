@@ -169,7 +169,7 @@ impl Executor {
         for node in self.catalog.nodes() {
             let id = node.host.to_string();
             for missing in acks.missing.iter_mut().filter(|it| **it == id) {
-                *missing = format!("{} ({id})", node.peer);
+                *missing = format!("{} ({id})", node.address);
                 error.message = error.message.replace(&id, missing);
             }
         }

@@ -178,9 +178,12 @@ fn check_size(key: &[u8], value: &[u8]) -> Result<(), Error> {
     if ENTRY_BYTES_MAX < bytes { Err(Error::TooLarge { bytes }) } else { Ok(()) }
 }
 
+/// What sled may keep in memory: small facts, outside the node's budget.
+const CACHE_BYTES: u64 = 4 << 20;
+
 fn open_sled(dir: &Path) -> sled::Result<sled::Db> {
     // No flusher thread: we flush after every change.
-    sled::Config::new().path(dir).flush_every_ms(None).open()
+    sled::Config::new().path(dir).flush_every_ms(None).cache_capacity(CACHE_BYTES).open()
 }
 
 /// Whether a store that answers so when it is opened will ever open again.

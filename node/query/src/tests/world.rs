@@ -311,6 +311,7 @@ impl Catalog for Agreed {
         let node = |last: u8, dc: &str| NodeInfo {
             host: HostId(uuid::Uuid::from_u128(u128::from(last))),
             peer: SocketAddr::from(([127, 0, 0, last], 7000)),
+            address: format!("127.0.0.{last}:7000"),
             cql: SocketAddr::from(([127, 0, 0, last], 9042)),
             dc: dc.to_owned(),
             rack: "r1".to_owned(),
