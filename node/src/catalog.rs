@@ -103,7 +103,9 @@ impl View for ClusterCatalog {
     }
 
     fn is_alive(&self, host: HostId) -> bool {
-        host == self.host || self.published.standing.borrow().contains(&host)
+        let standing = || self.published.standing.borrow().contains(&host);
+        let connected = || self.peers.get().is_some_and(|it| it.is_up(host));
+        self.hears(host) || (standing() && connected())
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {

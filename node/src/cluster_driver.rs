@@ -58,9 +58,9 @@ pub(crate) struct Published {
     pub(crate) metadata: watch::Receiver<Arc<Metadata>>,
     /// Hosts heard lately; this one is not among them.
     pub(crate) alive: watch::Receiver<Arc<BTreeSet<HostId>>>,
-    /// Hosts not convicted: those alive, and those whose stream broke a moment ago. A request to
-    /// one of these fails at once if it is really gone; leaving it out on mere suspicion would
-    /// cost a quorum for nothing.
+    /// Hosts not convicted: those alive, and those whose stream broke a moment ago. One of these
+    /// whose stream stands again is as good as alive: leaving it out until it is heard would cost
+    /// a quorum for nothing.
     pub(crate) standing: watch::Receiver<Arc<BTreeSet<HostId>>>,
     /// All members, renewed every second.
     pub(crate) peers: watch::Receiver<Arc<Vec<PeerView>>>,

@@ -1,12 +1,13 @@
 //! The nodes of a demo: each with a runtime of its own, so that killing one ends all its tasks.
 
 use std::{
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use sys::{Net, TcpNet};
+use sys::{Net, Rng, TcpNet};
 use tokio::runtime::Runtime;
 
 use super::start::real_seams;
@@ -20,6 +21,13 @@ const NODE_MEMORY: &str = "256MiB";
 
 /// How long a killed node's threads may take to let go of its data directory.
 const LET_GO: Duration = Duration::from_secs(5);
+
+/// Where demo nodes listen: below the ports that systems hand out to outgoing connections, one of
+/// which could otherwise take the place of a killed node.
+const PORTS: Range<u16> = 20_000..32_000;
+
+/// Ports tried before a demo gives up.
+const PORT_ATTEMPTS_MAX: usize = 1_000;
 
 /// How long the founders may take to find each other.
 const FOUNDING_TIMEOUT: Duration = Duration::from_secs(30);
@@ -243,8 +251,17 @@ async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; 3]>, Error> {
     }
     // All are held open together, so that none is given out twice.
     let mut held = Vec::new();
-    for _ in 0..count * 3 {
-        held.push(TcpNet.listen("127.0.0.1:0").await?);
+    let mut rng = Rng::from_os();
+    for attempt in 0.. {
+        let port = PORTS.start + rng.below(u64::from(PORTS.end - PORTS.start)) as u16;
+        match TcpNet.listen(&format!("127.0.0.1:{port}")).await {
+            Ok(listener) => held.push(listener),
+            Err(error) if PORT_ATTEMPTS_MAX <= attempt => return Err(Error::System(error)),
+            Err(_) => {}
+        }
+        if held.len() == count * 3 {
+            break;
+        }
     }
     let mut numbers = Vec::new();
     for listener in &held {

@@ -149,6 +149,13 @@ impl WeakPeers {
         state.peers.values().filter(|(_, peer)| peer.small.is_up()).count()
     }
 
+    /// Whether the small lane to this host is up.
+    pub(crate) fn is_up(&self, host: HostId) -> bool {
+        let Some(shared) = self.0.upgrade() else { return false };
+        let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.peers.get(&host).is_some_and(|(_, peer)| peer.small.is_up())
+    }
+
     /// The peer of this host.
     pub(crate) fn get(&self, host: HostId) -> Option<Arc<dyn Replica>> {
         Peers { shared: self.0.upgrade()? }.get(host)
