@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) peers: Peers,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) topology: watch::Receiver<client::Topology>,
+    /// Whether this node has heard its peers since it started, or waited long enough for them.
+    pub(crate) settled: watch::Receiver<bool>,
     pub(crate) draining: AtomicBool,
     /// Monotonic time of the start.
     pub(crate) begun: Duration,
@@ -87,6 +89,10 @@ impl Shared {
             let text = "this node is not a member of a founded cluster yet";
             let hint = "it waits for the other founders that --seeds names";
             return Err(Error::new(Code::NotReady, text).retry(Retry::Safe).hint(hint));
+        }
+        if !*self.settled.borrow() {
+            let text = "this node has not heard its peers yet";
+            return Err(Error::new(Code::NotReady, text).retry(Retry::Safe));
         }
         Ok(())
     }
@@ -269,6 +275,12 @@ impl client_door::Behind for Shared {
             cluster_id: Bytes::copy_from_slice(metadata.cluster_id.as_bytes()),
             host_id: Bytes::copy_from_slice(self.host.0.as_bytes()),
         }
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        let mut settled = self.settled.clone();
+        // An error means that the node stops, and this future with it.
+        async move { drop(settled.wait_for(|it| *it).await) }.boxed()
     }
 
     fn executor(&self) -> Result<Arc<Executor>, Error> {

@@ -50,6 +50,12 @@ pub use crate::shared::Addresses;
 /// A replica that did not answer a read for this long is not waited for alone: one more is asked.
 const SPECULATE_AFTER: Duration = Duration::from_millis(50);
 
+/// How long a node that starts waits to hear its peers.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often it looks whether all its streams stand.
+const SETTLE_CHECK: Duration = Duration::from_millis(10);
+
 /// How often hints are looked at.
 const HINTS_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -212,6 +218,7 @@ impl Node {
         let stored = Stored { engine: engine.clone(), hints: hints.clone(), timestamps };
         let replicas = Replicated::new(&seams, stored, &catalog, &weak_peers, inputs.clone());
         let (coordinator, executor) = serve_statements(&settings, &seams, &replicas, &catalog);
+        let (settled_sender, settled) = watch::channel(false);
         let (topology_sender, topology) = watch::channel(topology::picture(&catalog));
         let shared = Arc::new(Shared {
             host: cluster.host_id(),
@@ -228,6 +235,7 @@ impl Node {
             peers: replicas.peers.clone(),
             metrics: replicas.metrics,
             topology,
+            settled,
             draining: AtomicBool::new(false),
             begun: seams.clock.monotonic(),
             settings: settings.clone(),
@@ -257,6 +265,7 @@ impl Node {
         tasks.spawn(hints::replay(coordinator, replay_options(&settings)));
         tasks.spawn(topology::follow(catalog, published, topology_sender));
         tasks.spawn(recall(Arc::clone(&shared)));
+        tasks.spawn(settle(Arc::clone(&shared), settled_sender));
         doors::spawn(&mut tasks, doors, &shared, replicas.local, &seams);
         log_start(&shared);
         let failed = Mutex::new(failed);
@@ -275,10 +284,9 @@ impl Node {
 
     /// Resolves once this node serves requests.
     pub async fn serving(&self) {
-        let mut metadata = self.shared.published.metadata.clone();
-        let host = self.shared.host;
-        // An error means that the driver stopped: `failed` says why.
-        if metadata.wait_for(|it| it.nodes.contains_key(&host)).await.is_err() {
+        let mut settled = self.shared.settled.clone();
+        // An error means that the node stops: `failed` says why.
+        if settled.wait_for(|it| *it).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -414,6 +422,31 @@ fn serve_statements(
         },
     );
     (coordinator, executor)
+}
+
+/// Lets this node coordinate once it is a member and has heard all its peers: until then it would
+/// take them for dead, and refuse what they could answer.
+async fn settle(shared: Arc<Shared>, settled: watch::Sender<bool>) {
+    let (mut metadata, mut alive) =
+        (shared.published.metadata.clone(), shared.published.alive.clone());
+    let Ok(others) = metadata
+        .wait_for(|it| it.nodes.contains_key(&shared.host))
+        .await
+        .map(|it| it.nodes.len() - 1)
+    else {
+        return;
+    };
+    let peers = shared.peers.downgrade();
+    let heard = async {
+        drop(alive.wait_for(|it| others <= it.len()).await);
+        while peers.connected() < others {
+            tokio::time::sleep(SETTLE_CHECK).await;
+        }
+    };
+    // Who is not heard by then is dead, or as good as that.
+    drop(tokio::time::timeout(SETTLE_TIMEOUT, heard).await);
+    settled.send_replace(true);
+    std::future::pending::<()>().await;
 }
 
 /// Prepares again what was prepared before a restart, once there is a schema.

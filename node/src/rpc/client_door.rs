@@ -32,6 +32,10 @@ const REQUESTS_MAX: usize = 4096;
 /// How long a new stream may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a new stream waits for a node that has just started, before it is told so: less than
+/// clients wait for a connection.
+const SETTLE_TIMEOUT: Duration = Duration::from_millis(1500);
+
 /// A request that names no timeout gets this one; none gets more than the other.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
 const TIMEOUT_MAX: Duration = Duration::from_secs(600);
@@ -40,6 +44,9 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 pub(crate) trait Behind: Send + Sync + 'static {
     /// Our side of the hello.
     fn hello(&self) -> client::ServerHello;
+
+    /// Resolves once this node may coordinate requests.
+    fn settled(&self) -> BoxFuture<'_, ()>;
 
     /// The executor, once this node serves: `Err` says why not yet, or not any more.
     fn executor(&self) -> Result<Arc<Executor>, Error>;
@@ -168,6 +175,8 @@ impl Session {
             drop(self.answers.send(Err(Status::failed_precondition(message))).await);
             return false;
         }
+        // A client that hears nothing yet goes to another node: a late hello costs it nothing.
+        drop(tokio::time::timeout(SETTLE_TIMEOUT, self.behind.settled()).await);
         self.say(client::server_frame::Body::Hello(self.behind.hello())).await;
         if hello.topology {
             let (mut topology, answers) = (self.behind.topology(), self.answers.clone());

@@ -142,11 +142,12 @@ impl Peers {
 pub(crate) struct WeakPeers(Weak<Shared>);
 
 impl WeakPeers {
-    /// How many peers have their small lane up.
+    /// How many peers have all their lanes up.
     pub(crate) fn connected(&self) -> usize {
         let Some(shared) = self.0.upgrade() else { return 0 };
         let state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.peers.values().filter(|(_, peer)| peer.small.is_up()).count()
+        let is_up = |it: &Peer| it.urgent.is_up() && it.small.is_up() && it.large.is_up();
+        state.peers.values().filter(|(_, peer)| is_up(peer)).count()
     }
 
     /// Whether the small lane to this host is up.
