@@ -20,3 +20,4 @@ pub mod start;
 mod system_store;
 mod topology;
 pub mod version;
+mod warm_up;

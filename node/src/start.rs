@@ -42,19 +42,13 @@ use crate::{
         peers::{Peers, WeakPeers},
     },
     shared::Shared,
-    topology,
+    topology, warm_up,
 };
 
 pub use crate::shared::Addresses;
 
 /// A replica that did not answer a read for this long is not waited for alone: one more is asked.
 const SPECULATE_AFTER: Duration = Duration::from_millis(50);
-
-/// How long a node that starts waits to hear its peers.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How often it looks whether all its streams stand.
-const SETTLE_CHECK: Duration = Duration::from_millis(10);
 
 /// How often hints are looked at.
 const HINTS_INTERVAL: Duration = Duration::from_millis(500);
@@ -264,8 +258,8 @@ impl Node {
         tasks.spawn(Arc::clone(&replicas.stored.timestamps).keep_ahead());
         tasks.spawn(hints::replay(coordinator, replay_options(&settings)));
         tasks.spawn(topology::follow(catalog, published, topology_sender));
-        tasks.spawn(recall(Arc::clone(&shared)));
-        tasks.spawn(settle(Arc::clone(&shared), settled_sender));
+        tasks.spawn(warm_up::recall(Arc::clone(&shared)));
+        tasks.spawn(warm_up::settle(Arc::clone(&shared), settled_sender));
         doors::spawn(&mut tasks, doors, &shared, replicas.local, &seams);
         log_start(&shared);
         let failed = Mutex::new(failed);
@@ -422,39 +416,6 @@ fn serve_statements(
         },
     );
     (coordinator, executor)
-}
-
-/// Lets this node coordinate once it is a member and has heard all its peers: until then it would
-/// take them for dead, and refuse what they could answer.
-async fn settle(shared: Arc<Shared>, settled: watch::Sender<bool>) {
-    let (mut metadata, mut alive) =
-        (shared.published.metadata.clone(), shared.published.alive.clone());
-    let Ok(others) = metadata
-        .wait_for(|it| it.nodes.contains_key(&shared.host))
-        .await
-        .map(|it| it.nodes.len() - 1)
-    else {
-        return;
-    };
-    let peers = shared.peers.downgrade();
-    let heard = async {
-        drop(alive.wait_for(|it| others <= it.len()).await);
-        while peers.connected() < others {
-            tokio::time::sleep(SETTLE_CHECK).await;
-        }
-    };
-    // Who is not heard by then is dead, or as good as that.
-    drop(tokio::time::timeout(SETTLE_TIMEOUT, heard).await);
-    settled.send_replace(true);
-    std::future::pending::<()>().await;
-}
-
-/// Prepares again what was prepared before a restart, once there is a schema.
-async fn recall(shared: Arc<Shared>) {
-    let mut metadata = shared.published.metadata.clone();
-    if metadata.wait_for(|it| it.is_founded()).await.is_ok() {
-        shared.remembered.recall(&shared.executor).await;
-    }
 }
 
 fn replay_options(settings: &Settings) -> hints::ReplayOptions {
