@@ -31,7 +31,6 @@
 mod session;
 
 mod bind;
-mod consistency;
 mod error;
 mod outcome;
 mod prepared;
@@ -61,7 +60,7 @@ mod tests;
 
 pub use bind::{Bind, Bound, CqlTimestamp, ToValue, Unset, Values};
 pub use connect::{Clock, Connector, Io, SystemClock, TcpConnector};
-pub use consistency::Consistency;
+pub use cql_lite::Consistency;
 pub use cql_lite::types::CqlType;
 pub use cql_lite::value::Value;
 pub use error::{Details, Error};

@@ -14,7 +14,6 @@ use tracing::Instrument as _;
 use wire::{client_request::Body, server_answer};
 
 use crate::bind::Bound;
-use crate::consistency::Consistency;
 use crate::error::Error;
 use crate::link::{Failure, Link};
 use crate::outcome::{Outcome, Response};
@@ -24,6 +23,7 @@ use crate::retry;
 use crate::routing::{self, Target};
 use crate::row::FromRow;
 use crate::session::Session;
+use cql_lite::Consistency;
 
 /// What to do.
 #[derive(Clone)]

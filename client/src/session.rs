@@ -15,7 +15,6 @@ use crate::bind::Values;
 use crate::chance::{entropy, generator};
 use crate::cluster::{Cluster, Keeper};
 use crate::connect::{Clock, Connector, SystemClock, TcpConnector};
-use crate::consistency::Consistency;
 use crate::error::Error;
 use crate::link::Dial;
 use crate::prepared::{Cache, Prepared, Statement};
@@ -23,6 +22,7 @@ use crate::request::{Action, Request};
 use crate::retry::Budget;
 use crate::stamp::Stamps;
 use crate::topology::Topology;
+use cql_lite::Consistency;
 
 /// The client port of a node, where an address names none.
 const PORT: u16 = 9044;

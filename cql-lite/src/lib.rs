@@ -21,6 +21,9 @@ pub mod span;
 pub mod types;
 pub mod value;
 
+// How many must answer: the word that every door and every user shares.
+pub mod consistency;
+
 // Text to tree, and back.
 pub mod keyword;
 mod lexer;
@@ -31,6 +34,7 @@ mod scan;
 pub mod split;
 
 pub use code::Code;
+pub use consistency::Consistency;
 pub use error::Error;
 pub use parser::parse;
 pub use split::split;

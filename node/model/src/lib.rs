@@ -23,8 +23,6 @@ pub mod mutation;
 
 pub mod read;
 
-pub mod consistency;
-
 // What the bytes mean, and the bytes.
 pub mod schema;
 
@@ -41,7 +39,7 @@ mod documented;
 mod worlds;
 
 pub use cell::{Cell, Content, Deletion};
-pub use consistency::Consistency;
+pub use cql_lite::Consistency;
 pub use key::{Clustering, PartitionKey, Slice};
 pub use mutation::Mutation;
 pub use partition::{Partition, RangeTombstone};

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn levels_have_the_numbers_and_names_of_the_native_protocol() {
     for (code, level) in (0..).zip(Consistency::ALL) {
-        assert_eq!(level as u16, code);
+        assert_eq!(level.code(), code);
         assert_eq!(Consistency::from_code(code), Some(level));
         assert_eq!(Consistency::from_name(&level.to_string().to_lowercase()), Some(level));
     }

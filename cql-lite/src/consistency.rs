@@ -45,6 +45,11 @@ impl Consistency {
         Consistency::ALL.into_iter().find(|it| it.name().eq_ignore_ascii_case(name))
     }
 
+    /// The number in the native protocol.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+
     /// As CQL users write it.
     pub fn name(self) -> &'static str {
         match self {
