@@ -1,10 +1,6 @@
 //! The door for the client crate: a stream of requests with ids, answered out of order.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use cql_lite::code::Code;
@@ -16,18 +12,14 @@ use query::{
     SchemaEffect, SchemaTarget, Source,
 };
 use sys::SharedRng;
-use tokio::{
-    sync::{mpsc, watch},
-    task::AbortHandle,
-};
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::in_hand::{InHand, REQUESTS_MAX, Taken};
+
 /// Answers waiting to be written on one stream.
 const ANSWERS_MAX: usize = 256;
-
-/// Requests of one stream in hand at once. Past it, further ones are refused as overloaded.
-const REQUESTS_MAX: usize = 4096;
 
 /// How long a new stream may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -113,21 +105,18 @@ impl client::client_server::Client for ClientDoor {
             behind: Arc::clone(&self.behind),
             rng: self.rng.clone(),
             answers,
-            running: Arc::default(),
+            in_hand: InHand::default(),
         };
         tokio::spawn(session.serve(request.into_inner()));
         Ok(Response::new(ReceiverStream::new(outgoing)))
     }
 }
 
-/// Requests in hand, to be cancelled.
-type Running = Arc<Mutex<BTreeMap<u64, AbortHandle>>>;
-
 struct Session {
     behind: Arc<dyn Behind>,
     rng: SharedRng,
     answers: mpsc::Sender<Result<client::ServerFrame, Status>>,
-    running: Running,
+    in_hand: InHand,
 }
 
 impl Session {
@@ -143,18 +132,16 @@ impl Session {
             };
             let Ok(Some(client::ClientFrame { body: Some(body) })) = frame else { break };
             match body {
-                client_frame::Body::Request(request) => self.start(request).await,
-                client_frame::Body::Cancel(client::ClientCancel { id }) => {
-                    if let Some(task) = lock(&self.running).remove(&id) {
-                        task.abort();
+                client_frame::Body::Request(request) => {
+                    if !self.start(request).await {
+                        break;
                     }
+                }
+                client_frame::Body::Cancel(client::ClientCancel { id }) => {
+                    self.in_hand.cancel(id);
                 }
                 client_frame::Body::Hello(_) => break,
             }
-        }
-        // A client that went away waits for nothing: its work stops here and at the replicas.
-        for task in std::mem::take(&mut *lock(&self.running)).into_values() {
-            task.abort();
         }
     }
 
@@ -203,26 +190,28 @@ impl Session {
         drop(self.answers.send(Ok(client::ServerFrame { body: Some(body) })).await);
     }
 
-    async fn start(&self, request: client::ClientRequest) {
+    /// Begins a request; false when the stream makes no sense any more.
+    async fn start(&self, request: client::ClientRequest) -> bool {
         let id = request.id;
         let trace = self.rng.next_u64();
-        if lock(&self.running).len() >= REQUESTS_MAX {
-            let code = Code::Overloaded;
-            let full = Error::new(code, format!("{REQUESTS_MAX} requests in hand on this stream"));
-            let answer = answer(id, trace, Err(full.retry(Retry::Safe)));
-            return self.say(client::server_frame::Body::Answer(answer)).await;
+        match self.in_hand.check(id) {
+            Taken::Yes => {}
+            Taken::Twice => return false,
+            Taken::Full => {
+                let text = format!("{REQUESTS_MAX} requests in hand on this stream");
+                let full = Error::new(Code::Overloaded, text).retry(Retry::Safe);
+                let answer = answer(id, trace, Err(full));
+                self.say(client::server_frame::Body::Answer(answer)).await;
+                return true;
+            }
         }
         let (behind, answers) = (Arc::clone(&self.behind), self.answers.clone());
-        let running = Arc::clone(&self.running);
-        // Holding the lock while spawning: the task cannot remove itself before it is entered.
-        let mut entered = lock(&self.running);
-        let task = tokio::spawn(async move {
+        self.in_hand.run(id, async move {
             let answer = carry_out(&*behind, request, trace).await;
-            lock(&running).remove(&id);
             let body = Some(client::server_frame::Body::Answer(answer));
             drop(answers.send(Ok(client::ServerFrame { body })).await);
         });
-        entered.insert(id, task.abort_handle());
+        true
     }
 }
 
@@ -440,8 +429,4 @@ fn error_to_wire(error: Error, trace: u64) -> client::Error {
         missing,
         trace,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

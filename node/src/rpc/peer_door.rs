@@ -1,25 +1,21 @@
 //! The door for peers: says hello, checks who comes, carries out requests on the local replica.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coordinator::replica::{Error, Replica};
 use proto::peer::{self, Lane, peer_frame::Body};
-use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::wire;
+use super::{
+    in_hand::{InHand, REQUESTS_MAX, Taken},
+    wire,
+};
 
 /// Answers waiting to be written on one stream.
 const ANSWERS_MAX: usize = 1024;
-
-/// Requests of one stream in hand at once. Past it, further ones are refused as overloaded.
-const REQUESTS_MAX: usize = 4096;
 
 /// How long a new stream may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -63,21 +59,18 @@ impl peer::peer_server::Peer for PeerDoor {
             behind: Arc::clone(&self.behind),
             local: Arc::clone(&self.local),
             answers,
-            running: Arc::default(),
+            in_hand: InHand::default(),
         };
         tokio::spawn(session.serve(request.into_inner()));
         Ok(Response::new(ReceiverStream::new(outgoing)))
     }
 }
 
-/// Requests in hand, to be cancelled.
-type Running = Arc<Mutex<BTreeMap<u64, AbortHandle>>>;
-
 struct Session {
     behind: Arc<dyn Behind>,
     local: Arc<dyn Replica>,
     answers: mpsc::Sender<Result<peer::PeerFrame, Status>>,
-    running: Running,
+    in_hand: InHand,
 }
 
 impl Session {
@@ -91,11 +84,14 @@ impl Session {
             };
             let Ok(Some(peer::PeerFrame { body: Some(body) })) = frame else { break };
             match body {
-                Body::Request(request) => self.start(request).await,
-                Body::Cancel(peer::Cancel { id }) => {
-                    if let Some(task) = lock(&self.running).remove(&id) {
-                        task.abort();
+                Body::Request(request) => {
+                    if !self.start(request).await {
+                        tracing::warn!(peer = %address, "a peer used one request id twice");
+                        break;
                     }
+                }
+                Body::Cancel(peer::Cancel { id }) => {
+                    self.in_hand.cancel(id);
                 }
                 Body::Cluster(message) => self.behind.on_cluster(message),
                 Body::Hello(_) | Body::Refusal(_) | Body::Answer(_) => {
@@ -103,10 +99,6 @@ impl Session {
                     break;
                 }
             }
-        }
-        // A coordinator that went away waits for nothing.
-        for task in std::mem::take(&mut *lock(&self.running)).into_values() {
-            task.abort();
         }
     }
 
@@ -137,27 +129,29 @@ impl Session {
         drop(self.answers.send(Ok(peer::PeerFrame { body: Some(body) })).await);
     }
 
-    async fn start(&self, request: peer::Request) {
+    /// Begins a request; false when the stream makes no sense any more.
+    async fn start(&self, request: peer::Request) -> bool {
         let id = request.id;
-        if lock(&self.running).len() >= REQUESTS_MAX {
-            let refusal = Error::Overloaded(format!("{REQUESTS_MAX} requests in hand"));
-            drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
-            return;
+        match self.in_hand.check(id) {
+            Taken::Yes => {}
+            Taken::Twice => return false,
+            Taken::Full => {
+                let refusal = Error::Overloaded(format!("{REQUESTS_MAX} requests in hand"));
+                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+                return true;
+            }
         }
         let call = match wire::call_from_wire(request) {
             Ok(call) => call,
             Err(why) => {
                 let refusal = Error::Failed(format!("malformed request: {why}"));
                 drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
-                return;
+                return true;
             }
         };
         let (local, answers) = (Arc::clone(&self.local), self.answers.clone());
-        let running = Arc::clone(&self.running);
         let slow = self.behind.slow();
-        // Holding the lock while spawning: the task cannot remove itself before it is entered.
-        let mut entered = lock(&self.running);
-        let task = tokio::spawn(async move {
+        self.in_hand.run(id, async move {
             let (timeout, trace, begun) = (call.timeout, call.trace, Instant::now());
             let outcome = tokio::time::timeout(timeout, local.call(call)).await;
             let outcome = outcome.unwrap_or(Err(Error::NoAnswer));
@@ -165,13 +159,8 @@ impl Session {
                 let (trace, took) = (format!("{trace:016x}"), begun.elapsed().as_millis() as u64);
                 tracing::warn!(trace, took_ms = took, "slow request of a coordinator");
             }
-            lock(&running).remove(&id);
             drop(answers.send(Ok(wire::answer_frame(id, outcome))).await);
         });
-        entered.insert(id, task.abort_handle());
+        true
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
