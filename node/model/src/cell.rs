@@ -89,22 +89,27 @@ impl Cell {
         }
     }
 
-    /// Turns an expired cell into the tombstone that it has become, as if deleted when it was
-    /// written; then forgets a tombstone that may be forgotten. The rule of `Partition::purge`.
+    /// Takes the value from an expired cell, which is a tombstone of the time when it was written;
+    /// then forgets a tombstone that may be forgotten. The rule of `Partition::purge`.
+    ///
+    /// It stays an expiring cell, and does not become a dead one: a dead cell would beat another
+    /// of the same timestamp that expires later, and whether that one is seen would depend on
+    /// whether somebody had looked, or compacted, before the two met.
     #[must_use]
     pub fn purge(self, now: i64, gc_before: i64, max_purgeable: i64) -> Option<Cell> {
-        let deleted_at = match self.content {
+        let (deleted_at, content) = match self.content {
             Content::Expiring { ttl, expires_at, .. } if expires_at <= now => {
-                expires_at.saturating_sub(i64::from(ttl))
+                let deleted_at = expires_at.saturating_sub(i64::from(ttl));
+                (deleted_at, Content::Expiring { value: Bytes::new(), ttl, expires_at })
             }
-            Content::Dead { deleted_at } => deleted_at,
+            Content::Dead { deleted_at } => (deleted_at, Content::Dead { deleted_at }),
             Content::Live { .. } | Content::Expiring { .. } => return Some(self),
         };
         let deletion = Deletion { timestamp: self.timestamp, deleted_at };
         if deletion.is_purgeable(gc_before, max_purgeable) {
             return None;
         }
-        Some(Cell { timestamp: self.timestamp, content: Content::Dead { deleted_at } })
+        Some(Cell { timestamp: self.timestamp, content })
     }
 
     /// About how many bytes the value takes beside the cell itself.

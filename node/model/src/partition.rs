@@ -147,7 +147,7 @@ impl Partition {
         Some(&self.rows[at].1)
     }
 
-    /// Turns expired cells into tombstones and drops tombstones that a compaction may forget:
+    /// Takes the values from expired cells and drops tombstones that a compaction may forget:
     /// those with `deleted_at < gc_before` whose write timestamp is below `max_purgeable`
     /// (microseconds; nothing older can hide outside).
     pub fn purge(&mut self, now: i64, gc_before: i64, max_purgeable: i64) {

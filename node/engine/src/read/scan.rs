@@ -303,7 +303,7 @@ impl Scan {
     }
 }
 
-/// Shows expired cells as the tombstones that a compaction makes of them, so that two replicas answer alike whether
+/// Shows expired cells without their values, as a compaction leaves them, so that two replicas answer alike whether
 /// they have compacted or not. Drops nothing.
 fn show_expired(partition: &mut Partition, now: i64) {
     let rows = partition.rows.iter_mut().map(|(_, row)| row);

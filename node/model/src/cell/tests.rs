@@ -55,13 +55,31 @@ fn a_value_is_gone_from_the_second_it_expires() {
 fn an_expired_cell_is_a_tombstone_of_its_write_time_and_goes_with_those() {
     let cell = expiring(7, "a", 10, 100);
     assert_eq!(cell.clone().purge(99, i64::MAX, i64::MAX), Some(cell.clone()));
-    assert_eq!(cell.clone().purge(100, 90, i64::MAX), Some(dead(7, 90)));
-    assert_eq!(cell.clone().purge(100, 91, 7), Some(dead(7, 90)));
+    assert_eq!(cell.clone().purge(100, 90, i64::MAX), Some(expiring(7, "", 10, 100)));
+    assert_eq!(cell.clone().purge(100, 91, 7), Some(expiring(7, "", 10, 100)));
     assert_eq!(cell.purge(100, 91, 8), None);
     assert_eq!(live(1, "a").purge(i64::MAX, i64::MAX, i64::MAX), Some(live(1, "a")));
 }
 
+/// A compaction that saw one of the two alone must not decide between them.
+#[test]
+fn an_expired_cell_still_loses_to_one_of_its_timestamp_that_expires_later() {
+    let (early, late) = (expiring(6, "t", 1, 76), expiring(6, "t", 26, 101));
+    let purged = early.clone().purge(100, i64::MIN, i64::MIN).unwrap();
+    assert_eq!(purged.merge(late.clone()), early.merge(late));
+}
+
 proptest! {
+    /// So that it does not matter whether replicas, or sstables, meet before or after a purge.
+    #[test]
+    fn what_is_visible_does_not_depend_on_whether_one_side_was_purged_before(
+        a in worlds::cell(), b in worlds::cell(), now in 0_i64..8
+    ) {
+        let purged = a.clone().purge(now, i64::MIN, i64::MIN).unwrap();
+        let (early, late) = (purged.merge(b.clone()), a.merge(b));
+        prop_assert_eq!(early.value(now), late.value(now));
+    }
+
     #[test]
     fn merging_cells_commutes_associates_and_is_idempotent(
         a in worlds::cell(), b in worlds::cell(), c in worlds::cell()
