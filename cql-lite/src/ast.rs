@@ -13,10 +13,14 @@ use crate::types::CqlType;
 pub enum Statement {
     /// `CREATE KEYSPACE …`
     CreateKeyspace(CreateKeyspace),
+    /// `ALTER KEYSPACE …`
+    AlterKeyspace(AlterKeyspace),
     /// `DROP KEYSPACE …`
     DropKeyspace(DropKeyspace),
     /// `CREATE TABLE …`
     CreateTable(CreateTable),
+    /// `ALTER TABLE …`
+    AlterTable(AlterTable),
     /// `DROP TABLE …`
     DropTable(DropTable),
     /// `TRUNCATE …`
@@ -66,6 +70,19 @@ pub struct CreateKeyspace {
     pub durable_writes: bool,
 }
 
+/// `ALTER KEYSPACE [IF EXISTS] name WITH …`: what is not named stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterKeyspace {
+    /// The keyspace to change.
+    pub name: Name,
+    /// Whether a missing one is fine.
+    pub if_exists: bool,
+    /// The new replication map as written. No key twice.
+    pub replication: Option<Vec<(String, String)>>,
+    /// Whether writes go through the commit log from now on.
+    pub durable_writes: Option<bool>,
+}
+
 /// `DROP KEYSPACE [IF EXISTS] name`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DropKeyspace {
@@ -94,7 +111,39 @@ pub struct CreateTable {
     pub options: Vec<TableOption>,
 }
 
-/// A column of `CREATE TABLE`.
+/// `ALTER TABLE [IF EXISTS] name ADD … | RENAME … | WITH …`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterTable {
+    /// The table to change.
+    pub name: TableName,
+    /// Whether a missing one is fine.
+    pub if_exists: bool,
+    /// What changes.
+    pub change: TableChange,
+}
+
+/// What an `ALTER TABLE` changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableChange {
+    /// `ADD [IF NOT EXISTS] column type [STATIC], …`
+    Add {
+        /// Whether columns that are there already are fine.
+        if_not_exists: bool,
+        /// The new columns, at least one.
+        columns: Vec<ColumnDef>,
+    },
+    /// `RENAME [IF EXISTS] old TO new AND …`
+    Rename {
+        /// Whether missing columns are fine.
+        if_exists: bool,
+        /// Old and new names, at least one pair.
+        names: Vec<(Name, Name)>,
+    },
+    /// `WITH option = value AND …`: no option twice, at least one.
+    Options(Vec<TableOption>),
+}
+
+/// A column of `CREATE TABLE` or `ALTER TABLE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnDef {
     /// Its name.

@@ -131,6 +131,10 @@ codes! {
         "The change was proposed to the voters, but the answer did not come in time. It may have \
          been agreed, or may yet be.",
         "Look with `DESCRIBE` whether it happened; repeat it with `IF NOT EXISTS` or `IF EXISTS`.";
+    SchemaChangedMeanwhile = 3005, "Somebody else was faster",
+        "Another schema change of the same table was agreed after this one was planned. Nothing \
+         was changed by this one.",
+        "Safe to retry: the statement is planned again, from the table as it is now.";
 
     Unauthorized = 4001, "Not allowed",
         "Who you are is unknown, or this is not allowed to you.",

@@ -31,8 +31,10 @@ impl Statement {
                 terms(&select.limit, &mut found);
             }
             Statement::CreateKeyspace(_)
+            | Statement::AlterKeyspace(_)
             | Statement::DropKeyspace(_)
             | Statement::CreateTable(_)
+            | Statement::AlterTable(_)
             | Statement::DropTable(_)
             | Statement::Truncate(_)
             | Statement::Use(_)

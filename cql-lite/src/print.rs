@@ -6,9 +6,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::ast::{
-    Condition, CreateKeyspace, CreateTable, Delete, Describe, InValues, Insert, Literal, Marker,
-    Name, Operator, OptionValue, Order, Relation, RelationKind, Select, SelectExpr, Selector,
-    Selectors, Statement, TableName, TableOption, Target, Term, Test, Update, Using,
+    AlterKeyspace, AlterTable, ColumnDef, Condition, CreateKeyspace, CreateTable, Delete, Describe,
+    InValues, Insert, Literal, Marker, Name, Operator, OptionValue, Order, Relation, RelationKind,
+    Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName, TableOption,
+    Target, Term, Test, Update, Using,
 };
 use crate::keyword::quote_name;
 use crate::value::quote;
@@ -20,10 +21,12 @@ impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Statement::CreateKeyspace(statement) => statement.fmt(f),
+            Statement::AlterKeyspace(statement) => statement.fmt(f),
             Statement::DropKeyspace(statement) => {
                 write!(f, "DROP KEYSPACE {}{}", if_exists(statement.if_exists), statement.name)
             }
             Statement::CreateTable(statement) => statement.fmt(f),
+            Statement::AlterTable(statement) => statement.fmt(f),
             Statement::DropTable(statement) => {
                 write!(f, "DROP TABLE {}{}", if_exists(statement.if_exists), statement.name)
             }
@@ -55,18 +58,57 @@ impl Display for TableName {
 
 impl Display for CreateKeyspace {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let entries = self.replication.iter().map(|(key, value)| {
-            let (key, value) = (quote(key), quote(value));
-            format!("{key}: {value}")
-        });
-        let replication = entries.collect::<Vec<_>>().join(", ");
         let if_not_exists = if_not_exists(self.if_not_exists);
         write!(
             f,
-            "CREATE KEYSPACE {if_not_exists}{} WITH replication = {{{replication}}} \
-             AND durable_writes = {}",
-            self.name, self.durable_writes
+            "CREATE KEYSPACE {if_not_exists}{} WITH {} AND durable_writes = {}",
+            self.name,
+            replication(&self.replication),
+            self.durable_writes
         )
+    }
+}
+
+impl Display for AlterKeyspace {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let durable_writes = self.durable_writes.map(|it| format!("durable_writes = {it}"));
+        let options = self.replication.as_deref().map(replication).into_iter();
+        let options: Vec<String> = options.chain(durable_writes).collect();
+        let if_exists = if_exists(self.if_exists);
+        write!(f, "ALTER KEYSPACE {if_exists}{} WITH {}", self.name, options.join(" AND "))
+    }
+}
+
+/// `replication = {…}`
+fn replication(map: &[(String, String)]) -> String {
+    let entries = map.iter().map(|(key, value)| format!("{}: {}", quote(key), quote(value)));
+    format!("replication = {{{}}}", joined(entries))
+}
+
+impl Display for AlterTable {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "ALTER TABLE {}{} ", if_exists(self.if_exists), self.name)?;
+        match &self.change {
+            TableChange::Add { if_not_exists: tolerant, columns } => {
+                write!(f, "ADD {}{}", if_not_exists(*tolerant), joined(columns))
+            }
+            TableChange::Rename { if_exists: tolerant, names } => {
+                let names = names.iter().map(|(old, new)| format!("{old} TO {new}"));
+                let names = names.collect::<Vec<_>>().join(" AND ");
+                write!(f, "RENAME {}{names}", if_exists(*tolerant))
+            }
+            TableChange::Options(options) => {
+                let options: Vec<String> = options.iter().map(ToString::to_string).collect();
+                write!(f, "WITH {}", options.join(" AND "))
+            }
+        }
+    }
+}
+
+impl Display for ColumnDef {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let is_static = if self.is_static { " STATIC" } else { "" };
+        write!(f, "{} {}{is_static}", self.name, self.type_name.node)
     }
 }
 
@@ -78,8 +120,7 @@ impl Display for CreateTable {
         };
         write!(f, "CREATE TABLE {}{} {open}", if_not_exists(self.if_not_exists), self.name)?;
         for column in &self.columns {
-            let is_static = if column.is_static { " STATIC" } else { "" };
-            write!(f, "{} {}{is_static}{between}", column.name, column.type_name.node)?;
+            write!(f, "{column}{between}")?;
         }
         let partition_key = joined(&self.partition_key);
         match self.partition_key.len() {

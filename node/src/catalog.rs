@@ -201,8 +201,12 @@ fn socket(address: &str) -> SocketAddr {
 fn change_of(change: SchemaChange) -> Change {
     match change {
         SchemaChange::CreateKeyspace(keyspace) => Change::CreateKeyspace { keyspace },
+        SchemaChange::AlterKeyspace { name, replication, durable_writes } => {
+            Change::AlterKeyspace { name, replication, durable_writes }
+        }
         SchemaChange::DropKeyspace(name) => Change::DropKeyspace { name },
         SchemaChange::CreateTable(table) => Change::CreateTable { table: Arc::new(table) },
+        SchemaChange::AlterTable(table) => Change::AlterTable { table: Arc::new(table) },
         SchemaChange::DropTable { keyspace, name, id } => Change::DropTable { keyspace, name, id },
     }
 }
@@ -217,9 +221,11 @@ fn refusal(refused: Refused) -> catalog::Error {
         Refused::TableNotFound { keyspace, name } => {
             catalog::Error::NotFound(format!("table {keyspace}.{name}"))
         }
+        Refused::TableChanged { keyspace, name } => {
+            catalog::Error::Changed(format!("table {keyspace}.{name}"))
+        }
         Refused::NotFounded
         | Refused::AlreadyFounded
-        | Refused::TableChanged { .. }
         | Refused::DataCenterNotFound(_)
         | Refused::NoReplicas
         | Refused::NodeNotFound(_)

@@ -10,7 +10,7 @@ struct Topic {
 
 const OVERVIEW: &str = "\
 Statements end with ; and may have several lines:
-  CREATE, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, SELECT
+  CREATE, ALTER, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, SELECT
 
 Words of the shell end with their line:
   CONSISTENCY [level]      how many replicas must answer

@@ -1,18 +1,19 @@
-//! `CREATE`, `DROP`, `USE`, `DESCRIBE`.
+//! `CREATE`, `ALTER`, `DROP`, `USE`, `DESCRIBE`.
 
 use std::collections::BTreeSet;
 
 use super::{Expected, Parsed, Parser, is_keyword};
 use crate::ast::{
-    ColumnDef, CreateKeyspace, CreateTable, Describe, DropKeyspace, DropTable, Literal, Name,
-    OptionValue, Order, Span, Spanned, Statement, TableOption, Target, Use,
+    AlterKeyspace, AlterTable, ColumnDef, CreateKeyspace, CreateTable, Describe, DropKeyspace,
+    DropTable, Literal, Name, OptionValue, Order, Span, Spanned, Statement, TableChange,
+    TableOption, Target, Use,
 };
 use crate::code::Code;
 use crate::error::Error;
 use crate::lexer::Kind;
 use crate::types::CqlType;
 
-/// Things that can be created and dropped, but not yet here.
+/// Things that can be created, altered and dropped, but not yet here.
 const PLANNED: [&str; 9] =
     ["INDEX", "CUSTOM", "TYPE", "MATERIALIZED", "FUNCTION", "AGGREGATE", "ROLE", "USER", "TRIGGER"];
 
@@ -25,6 +26,13 @@ struct Draft {
     options: Vec<TableOption>,
     /// The names of `options`.
     option_names: BTreeSet<String>,
+}
+
+/// What follows the name of a keyspace; `None` where it is not written.
+#[derive(Default)]
+struct KeyspaceOptions {
+    replication: Option<Vec<(String, String)>>,
+    durable_writes: Option<bool>,
 }
 
 /// The primary key: partition columns, then clustering columns.
@@ -40,6 +48,17 @@ impl Parser<'_> {
             return self.create_table().map(Statement::CreateTable);
         }
         Err(self.planned("CREATE"))
+    }
+
+    /// Everything behind `ALTER`.
+    pub(super) fn alter(&mut self) -> Parsed<Statement> {
+        if self.eat_keyword("KEYSPACE") || self.eat_keyword("SCHEMA") {
+            return self.alter_keyspace().map(Statement::AlterKeyspace);
+        }
+        if self.eat_keyword("TABLE") || self.eat_keyword("COLUMNFAMILY") {
+            return self.alter_table().map(Statement::AlterTable);
+        }
+        Err(self.planned("ALTER"))
     }
 
     /// Everything behind `DROP`.
@@ -87,24 +106,7 @@ impl Parser<'_> {
     fn create_keyspace(&mut self) -> Parsed<CreateKeyspace> {
         let if_not_exists = self.if_not_exists()?;
         let name = self.name("a keyspace name")?;
-        self.expect_keyword("WITH")?;
-        let mut replication = None;
-        let mut durable_writes = None;
-        loop {
-            let option = self.name("`replication` or `durable_writes`")?;
-            self.expect("=")?;
-            let again = match option.text.as_str() {
-                "replication" => replication.replace(self.replication()?).is_some(),
-                "durable_writes" => durable_writes.replace(self.truth()?).is_some(),
-                other => return Err(unknown_keyspace_option(other, option.span)),
-            };
-            if again {
-                return Err(twice("option", &option.text, option.span));
-            }
-            if !self.eat_keyword("AND") {
-                break;
-            }
-        }
+        let KeyspaceOptions { replication, durable_writes } = self.keyspace_options()?;
         let Some(replication) = replication else {
             let message = "a keyspace needs `replication`";
             return Err(Error::new(Code::InvalidSchema, message, name.span).with_hint(
@@ -117,6 +119,34 @@ impl Parser<'_> {
             replication,
             durable_writes: durable_writes.unwrap_or(true),
         })
+    }
+
+    fn alter_keyspace(&mut self) -> Parsed<AlterKeyspace> {
+        let if_exists = self.if_exists()?;
+        let name = self.name("a keyspace name")?;
+        let KeyspaceOptions { replication, durable_writes } = self.keyspace_options()?;
+        Ok(AlterKeyspace { name, if_exists, replication, durable_writes })
+    }
+
+    /// `WITH option = value AND …`, at least one.
+    fn keyspace_options(&mut self) -> Parsed<KeyspaceOptions> {
+        self.expect_keyword("WITH")?;
+        let mut options = KeyspaceOptions::default();
+        loop {
+            let option = self.name("`replication` or `durable_writes`")?;
+            self.expect("=")?;
+            let again = match option.text.as_str() {
+                "replication" => options.replication.replace(self.replication()?).is_some(),
+                "durable_writes" => options.durable_writes.replace(self.truth()?).is_some(),
+                other => return Err(unknown_keyspace_option(other, option.span)),
+            };
+            if again {
+                return Err(twice("option", &option.text, option.span));
+            }
+            if !self.eat_keyword("AND") {
+                return Ok(options);
+            }
+        }
     }
 
     /// The replication map. Its values are strings or integers, which mean the same.
@@ -195,6 +225,62 @@ impl Parser<'_> {
         })
     }
 
+    fn alter_table(&mut self) -> Parsed<AlterTable> {
+        let if_exists = self.if_exists()?;
+        let name = self.table_name()?;
+        let change = if self.eat_keyword("ADD") {
+            self.add_columns()?
+        } else if self.eat_keyword("RENAME") {
+            let if_exists = self.if_exists()?;
+            let mut names = vec![self.renaming()?];
+            while self.eat_keyword("AND") {
+                names.push(self.renaming()?);
+            }
+            TableChange::Rename { if_exists, names }
+        } else if self.eat_keyword("WITH") {
+            let mut draft = Draft::default();
+            let start = self.token.span;
+            self.table_options(&mut draft)?;
+            if !draft.clustering_order.is_empty() {
+                let message = "the clustering order of a table cannot be altered";
+                return Err(Error::new(Code::InvalidSchema, message, self.since(start))
+                    .with_hint("rows are stored in it: make another table and copy them"));
+            }
+            TableChange::Options(draft.options)
+        } else if self.at_keyword("DROP") || self.at_keyword("ALTER") {
+            let verb = self.token.text.to_ascii_uppercase();
+            return Err(self.unsupported(&format!("ALTER TABLE … {verb}")));
+        } else {
+            return Err(self.unexpected());
+        };
+        Ok(AlterTable { name, if_exists, change })
+    }
+
+    /// Everything behind `ADD`: columns, in parentheses or not.
+    fn add_columns(&mut self) -> Parsed<TableChange> {
+        let if_not_exists = self.if_not_exists()?;
+        let columns = match self.at_symbol("(") {
+            true => self.parenthesized(Self::new_column)?,
+            false => self.list(Self::new_column)?,
+        };
+        Ok(TableChange::Add { if_not_exists, columns })
+    }
+
+    /// `name type [STATIC]`
+    fn new_column(&mut self) -> Parsed<ColumnDef> {
+        let name = self.column()?;
+        let type_name = self.type_name()?;
+        let is_static = self.eat_keyword("STATIC");
+        Ok(ColumnDef { name, type_name, is_static })
+    }
+
+    /// `old TO new`
+    fn renaming(&mut self) -> Parsed<(Name, Name)> {
+        let old = self.column()?;
+        self.expect_keyword("TO")?;
+        Ok((old, self.column()?))
+    }
+
     /// `name type [STATIC] [PRIMARY KEY]`, or `PRIMARY KEY (…)`.
     fn column_or_key(&mut self, draft: &mut Draft) -> Parsed<()> {
         let start = self.token.span;
@@ -203,15 +289,13 @@ impl Parser<'_> {
             let key = self.primary_key()?;
             return set_key(draft, key, self.since(start));
         }
-        let name = self.column()?;
-        let type_name = self.type_name()?;
-        let is_static = self.eat_keyword("STATIC");
+        let column = self.new_column()?;
         let key_start = self.token.span;
         if self.eat_keyword("PRIMARY") {
             self.expect_keyword("KEY")?;
-            set_key(draft, (vec![name.clone()], Vec::new()), self.since(key_start))?;
+            set_key(draft, (vec![column.name.clone()], Vec::new()), self.since(key_start))?;
         }
-        draft.columns.push(ColumnDef { name, type_name, is_static });
+        draft.columns.push(column);
         Ok(())
     }
 

@@ -103,6 +103,9 @@ impl<'s> Parser<'s> {
         if self.eat_keyword("CREATE") {
             return self.create();
         }
+        if self.eat_keyword("ALTER") {
+            return self.alter();
+        }
         if self.eat_keyword("DROP") {
             return self.drop();
         }
@@ -115,7 +118,7 @@ impl<'s> Parser<'s> {
         if self.eat_keyword("DESCRIBE") || self.eat_keyword("DESC") {
             return self.describe(start.span).map(Statement::Describe);
         }
-        const PLANNED: [&str; 6] = ["ALTER", "BEGIN", "GRANT", "LIST", "REVOKE", "COMMENT"];
+        const PLANNED: [&str; 5] = ["BEGIN", "GRANT", "LIST", "REVOKE", "COMMENT"];
         match PLANNED.into_iter().find(|word| self.at_keyword(word)) {
             Some(word) => Err(self.unsupported(word)),
             None => Err(self.no_statement()),
@@ -132,8 +135,8 @@ impl<'s> Parser<'s> {
         match error.hint {
             Some(_) => error,
             None => error.with_hint(
-                "a statement begins with SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, TRUNCATE, \
-                 USE or DESCRIBE",
+                "a statement begins with SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, \
+                 TRUNCATE, USE or DESCRIBE",
             ),
         }
     }

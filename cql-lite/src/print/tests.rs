@@ -54,6 +54,8 @@ fn markers_behind_using_keep_their_order() {
 pub(crate) fn statement() -> impl Strategy<Value = Statement> {
     let schema = prop_oneof![
         create_keyspace().prop_map(Statement::CreateKeyspace),
+        alter_keyspace().prop_map(Statement::AlterKeyspace),
+        alter_table().prop_map(Statement::AlterTable),
         (name(), any::<bool>())
             .prop_map(|(name, if_exists)| DropKeyspace { name, if_exists })
             .prop_map(Statement::DropKeyspace),
@@ -156,37 +158,74 @@ fn create_keyspace() -> impl Strategy<Value = CreateKeyspace> {
     )
 }
 
-fn create_table() -> impl Strategy<Value = CreateTable> {
-    let column = (name(), select(CqlType::ALL.as_slice()), any::<bool>());
-    let column = column.prop_map(|(name, kind, is_static)| ColumnDef {
-        name,
-        type_name: Spanned::new(kind, Span::default()),
-        is_static,
+fn alter_keyspace() -> impl Strategy<Value = AlterKeyspace> {
+    let replication = vec((text(), text()), 0..3).prop_map(|mut entries| {
+        entries.sort();
+        entries.dedup_by(|a, b| a.0 == b.0);
+        entries
     });
+    (name(), any::<bool>(), option::of(replication), option::of(any::<bool>()))
+        .prop_filter("something is altered", |(.., map, durable)| {
+            map.is_some() || durable.is_some()
+        })
+        .prop_map(|(name, if_exists, replication, durable_writes)| AlterKeyspace {
+            name,
+            if_exists,
+            replication,
+            durable_writes,
+        })
+}
+
+fn alter_table() -> impl Strategy<Value = AlterTable> {
+    let change = prop_oneof![
+        (any::<bool>(), vec(column(), 1..4))
+            .prop_map(|(if_not_exists, columns)| TableChange::Add { if_not_exists, columns }),
+        (any::<bool>(), vec((name(), name()), 1..3))
+            .prop_map(|(if_exists, names)| TableChange::Rename { if_exists, names }),
+        table_options(1..4).prop_map(TableChange::Options),
+    ];
+    (table(), any::<bool>(), change).prop_map(|(name, if_exists, change)| AlterTable {
+        name,
+        if_exists,
+        change,
+    })
+}
+
+fn column() -> impl Strategy<Value = ColumnDef> {
+    (name(), select(CqlType::ALL.as_slice()), any::<bool>()).prop_map(|(name, kind, is_static)| {
+        ColumnDef { name, type_name: Spanned::new(kind, Span::default()), is_static }
+    })
+}
+
+fn table_options(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<TableOption>> {
+    vec(table_option(), count).prop_map(|mut options| {
+        options.sort_by(|a, b| a.name.text.cmp(&b.name.text));
+        options.dedup_by(|a, b| a.name == b.name);
+        options
+    })
+}
+
+fn create_table() -> impl Strategy<Value = CreateTable> {
     (
         table(),
         any::<bool>(),
-        vec(column, 1..5),
+        vec(column(), 1..5),
         vec(name(), 1..4),
         vec(name(), 0..3),
         vec(ordering(), 0..3),
-        vec(table_option(), 0..4),
+        table_options(0..4),
     )
-        .prop_map(
-            |(name, if_not_exists, columns, partition, clustering, order, mut options)| {
-                options.sort_by(|a, b| a.name.text.cmp(&b.name.text));
-                options.dedup_by(|a, b| a.name == b.name);
-                CreateTable {
-                    name,
-                    if_not_exists,
-                    columns,
-                    partition_key: partition,
-                    clustering_key: clustering,
-                    clustering_order: order,
-                    options,
-                }
-            },
-        )
+        .prop_map(|(name, if_not_exists, columns, partition, clustering, order, options)| {
+            CreateTable {
+                name,
+                if_not_exists,
+                columns,
+                partition_key: partition,
+                clustering_key: clustering,
+                clustering_order: order,
+                options,
+            }
+        })
 }
 
 fn ordering() -> impl Strategy<Value = (Name, Order)> {
@@ -353,8 +392,10 @@ fn number(statement: &mut Statement) {
             all.extend(select.limit.iter_mut().flat_map(in_term));
         }
         Statement::CreateKeyspace(_)
+        | Statement::AlterKeyspace(_)
         | Statement::DropKeyspace(_)
         | Statement::CreateTable(_)
+        | Statement::AlterTable(_)
         | Statement::DropTable(_)
         | Statement::Truncate(_)
         | Statement::Use(_)

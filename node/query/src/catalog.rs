@@ -4,7 +4,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use model::{HostId, Keyspace, Schema, Table, TableId, Token};
+use model::{HostId, Keyspace, Schema, Table, TableId, Token, schema::Replication};
 
 /// The schema and the nodes as this node knows them.
 pub trait Catalog: Send + Sync + 'static {
@@ -32,10 +32,22 @@ pub trait Catalog: Send + Sync + 'static {
 pub enum SchemaChange {
     /// Makes a keyspace, without tables.
     CreateKeyspace(Keyspace),
+    /// Gives the keyspace of this name another replication and durability.
+    AlterKeyspace {
+        /// Its name.
+        name: String,
+        /// From now on.
+        replication: Replication,
+        /// Whether writes go through the commit log from now on.
+        durable_writes: bool,
+    },
     /// Removes the keyspace of this name with all its tables.
     DropKeyspace(String),
     /// Makes a table. Its `epoch` is 0: the log fills it in.
     CreateTable(Table),
+    /// Puts a table in the place of the one with its id. Its `epoch` is that of the table it was
+    /// made from, and if that changed since, so is nothing: see [`Error::Changed`].
+    AlterTable(Table),
     /// Removes this table, and not another of the same name that came since.
     DropTable {
         /// Its keyspace.
@@ -56,6 +68,9 @@ pub enum Error {
     /// What was to be changed or dropped, or the keyspace to create in, is not there.
     #[error("{0} does not exist")]
     NotFound(String),
+    /// It is no longer what the change was made from; nothing was changed.
+    #[error("{0} was changed by somebody else meanwhile")]
+    Changed(String),
     /// The cluster refuses the change for this reason.
     #[error("{0}")]
     Invalid(String),

@@ -141,6 +141,9 @@ impl Error {
         match error {
             catalog::Error::AlreadyExists(_) => Error::new(Code::AlreadyExists, message),
             catalog::Error::NotFound(_) => Error::new(Code::DoesNotExist, message),
+            catalog::Error::Changed(_) => {
+                Error::new(Code::SchemaChangedMeanwhile, message).retry(Retry::Safe)
+            }
             catalog::Error::Invalid(_) => Error::new(Code::InvalidSchema, message),
             catalog::Error::Unavailable(_) => {
                 Error::new(Code::Unavailable, message).retry(Retry::Safe)

@@ -338,10 +338,14 @@ impl<'r> Run<'r> {
             Statement::CreateKeyspace(create) => {
                 schema_change::create_keyspace(create, &scope, &catalog.nodes())?
             }
+            Statement::AlterKeyspace(alter) => {
+                schema_change::alter_keyspace(alter, &scope, &catalog.nodes())?
+            }
             Statement::DropKeyspace(drop) => schema_change::drop_keyspace(drop, &scope)?,
             Statement::CreateTable(create) => {
                 schema_change::create_table(create, &scope, &self.executor.rng)?
             }
+            Statement::AlterTable(alter) => schema_change::alter_table(alter, &scope)?,
             Statement::DropTable(drop) => schema_change::drop_table(drop, &scope)?,
             Statement::Truncate(truncate) => {
                 let table = plan::write::writable(&truncate.table, &scope)?;
@@ -386,7 +390,7 @@ impl<'r> Run<'r> {
             Err(Refused::AlreadyExists(_)) if tolerant => {
                 Ok(Reply { outcome: Outcome::Void, warnings })
             }
-            Err(Refused::NotFound(_)) if tolerant && effect == crate::SchemaEffect::Dropped => {
+            Err(Refused::NotFound(_)) if tolerant && effect != crate::SchemaEffect::Created => {
                 Ok(Reply { outcome: Outcome::Void, warnings })
             }
             Err(error) => Err(Error::of_change(error)),

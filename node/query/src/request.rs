@@ -144,6 +144,8 @@ pub struct Rows {
 pub enum SchemaEffect {
     /// It is new.
     Created,
+    /// It is another from now on.
+    Updated,
     /// It is gone.
     Dropped,
 }

@@ -1,4 +1,4 @@
-//! CREATE and DROP: definitions checked and completed with ids.
+//! CREATE, ALTER and DROP: definitions checked and completed with ids.
 
 use cql_lite::{ast, code::Code, span::Span};
 use model::{
@@ -12,6 +12,10 @@ use crate::{
     plan::names::{Scope, did_you_mean},
     system_tables,
 };
+
+mod alter;
+
+pub(crate) use alter::{alter_keyspace, alter_table};
 
 /// What a statement comes to.
 pub(crate) enum Decision {
@@ -89,38 +93,8 @@ pub(crate) fn create_keyspace(
     if scope.has_keyspace(name) {
         return exists("keyspace", name, span, create.if_not_exists);
     }
-    let mut dcs: Vec<&str> = nodes.iter().map(|it| it.dc.as_str()).collect();
-    dcs.sort_unstable();
-    dcs.dedup();
-    let map: Vec<(String, String)> = create.replication.clone();
-    let replication = Replication::from_map(&map, &dcs).map_err(|error| {
-        let class = map.iter().find(|(key, _)| key == "class").map_or("", |(_, class)| class);
-        let error = invalid(&error, span);
-        match STRATEGIES.contains(&class) {
-            true => error,
-            false => did_you_mean(error, class, STRATEGIES).or_hint(
-                "write {'class': 'SimpleStrategy', 'replication_factor': 3} or \
-                 {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
-            ),
-        }
-    })?;
     let mut warnings = Vec::new();
-    match &replication {
-        Replication::Simple { factor } => warn_few(*factor, nodes.len(), None, &mut warnings),
-        Replication::NetworkTopology(factors) => {
-            for (dc, factor) in factors {
-                if !dcs.contains(&dc.as_str()) {
-                    let message =
-                        format!("replication names data center '{dc}', which has no node");
-                    let error = Error::new(Code::InvalidSchema, message).at(span);
-                    return Err(did_you_mean(error, dc, dcs.iter().copied())
-                        .or_hint(&format!("data centers are: {}", dcs.join(", "))));
-                }
-                let here = nodes.iter().filter(|it| it.dc == *dc).count();
-                warn_few(*factor, here, Some(dc), &mut warnings);
-            }
-        }
-    }
+    let replication = replication(&create.replication, span, nodes, &mut warnings)?;
     let keyspace = Keyspace {
         name: name.clone(),
         replication,
@@ -137,6 +111,46 @@ pub(crate) fn create_keyspace(
         table: None,
         warnings,
     }))
+}
+
+/// The replication that a map asks for, where these nodes can follow it.
+fn replication(
+    map: &[(String, String)],
+    span: Span,
+    nodes: &[NodeInfo],
+    warnings: &mut Vec<String>,
+) -> Result<Replication, Error> {
+    let mut dcs: Vec<&str> = nodes.iter().map(|it| it.dc.as_str()).collect();
+    dcs.sort_unstable();
+    dcs.dedup();
+    let replication = Replication::from_map(map, &dcs).map_err(|error| {
+        let class = map.iter().find(|(key, _)| key == "class").map_or("", |(_, class)| class);
+        let error = invalid(&error, span);
+        match STRATEGIES.contains(&class) {
+            true => error,
+            false => did_you_mean(error, class, STRATEGIES).or_hint(
+                "write {'class': 'SimpleStrategy', 'replication_factor': 3} or \
+                 {'class': 'NetworkTopologyStrategy', 'dc1': 3}",
+            ),
+        }
+    })?;
+    match &replication {
+        Replication::Simple { factor } => warn_few(*factor, nodes.len(), None, warnings),
+        Replication::NetworkTopology(factors) => {
+            for (dc, factor) in factors {
+                if !dcs.contains(&dc.as_str()) {
+                    let message =
+                        format!("replication names data center '{dc}', which has no node");
+                    let error = Error::new(Code::InvalidSchema, message).at(span);
+                    return Err(did_you_mean(error, dc, dcs.iter().copied())
+                        .or_hint(&format!("data centers are: {}", dcs.join(", "))));
+                }
+                let here = nodes.iter().filter(|it| it.dc == *dc).count();
+                warn_few(*factor, here, Some(dc), warnings);
+            }
+        }
+    }
+    Ok(replication)
 }
 
 fn warn_few(factor: u32, nodes: usize, dc: Option<&str>, warnings: &mut Vec<String>) {
@@ -216,7 +230,7 @@ pub(crate) fn create_table(
         clustering_key: columns.clustering_key,
         statics: columns.statics,
         regulars: columns.regulars,
-        options: options(&create.options)?,
+        options: options(&create.options, TableOptions::default())?,
         epoch: 0,
     };
     schema::check_table(&table).map_err(|error| invalid(&error, create.name.span()))?;
@@ -287,13 +301,18 @@ impl Columns {
         let regulars = of_kind(false, ColumnKind::Regular);
         let lone = create.columns.iter().find(|it| it.is_static);
         if let (Some(column), true) = (lone, clustering_key.is_empty()) {
-            let message = format!("static column `{}` needs a clustering column", column.name.text);
-            return Err(Error::new(Code::InvalidSchema, message)
-                .at(column.name.span)
-                .hint("without clustering columns a partition has one row: leave out STATIC"));
+            return Err(lone_static(&column.name));
         }
         Ok(Columns { partition_key, clustering_key, statics, regulars })
     }
+}
+
+/// The error for a static column where each partition has one row.
+fn lone_static(name: &ast::Name) -> Error {
+    let message = format!("static column `{}` needs a clustering column", name.text);
+    Error::new(Code::InvalidSchema, message)
+        .at(name.span)
+        .hint("without clustering columns a partition has one row: leave out STATIC")
 }
 
 /// A column of the primary key, which must be defined and not be static.
@@ -344,8 +363,8 @@ fn orders(create: &ast::CreateTable) -> Result<Vec<key::Order>, Error> {
     Ok(create.clustering_order.iter().map(|(_, it)| order(it)).collect())
 }
 
-fn options(given: &[ast::TableOption]) -> Result<TableOptions, Error> {
-    let mut options = TableOptions::default();
+/// `options` with those that are given in their place.
+fn options(given: &[ast::TableOption], mut options: TableOptions) -> Result<TableOptions, Error> {
     for option in given {
         let (name, span) = (option.name.text.as_str(), option.name.span);
         if OPTIONS_PLANNED.contains(&name) {

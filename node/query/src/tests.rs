@@ -177,6 +177,7 @@ fn shown(reply: &Reply) -> String {
         Outcome::SchemaChange { effect, target, keyspace, table, .. } => {
             let effect = match effect {
                 SchemaEffect::Created => "created",
+                SchemaEffect::Updated => "changed",
                 SchemaEffect::Dropped => "dropped",
             };
             match target {

@@ -350,6 +350,7 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
         Outcome::SchemaChange { effect, target, keyspace, table, epoch } => {
             let change = match effect {
                 SchemaEffect::Created => "CREATED",
+                SchemaEffect::Updated => "UPDATED",
                 SchemaEffect::Dropped => "DROPPED",
             };
             let target = match target {

@@ -66,6 +66,10 @@ pub(super) fn apply(schema: &Schema, epoch: u64, change: &Change) -> Schema {
             edit(&mut next, name, |keyspace| {
                 keyspace.replication = replication.clone();
                 keyspace.durable_writes = *durable_writes;
+                // Whoever still asks the replicas of before is fenced.
+                for table in keyspace.tables.values_mut() {
+                    Arc::make_mut(table).epoch = epoch;
+                }
             });
         }
         Change::DropKeyspace { name } => {

@@ -76,7 +76,8 @@ fn another_replication_places_the_keyspace_anew() {
     };
     let metadata = after([found(), keyspace("ks", 1), create("ks", "t", 1), alter(2)]);
     assert_eq!(2, metadata.placement("ks").unwrap().replicas(Token(0)).len());
-    assert!(metadata.schema.table("ks", "t").is_some(), "its tables stay");
+    let table = metadata.schema.table("ks", "t").expect("its tables stay");
+    assert_eq!(metadata.epoch, table.epoch, "who asks the replicas of before is fenced");
     assert_eq!(Err(Refused::NoReplicas), metadata.check(&alter(0)));
 }
 

@@ -55,8 +55,10 @@ pub(crate) fn plan(statement: Statement, scope: &Scope<'_>) -> Result<Plan, Erro
         Statement::Update(update) => write::update(&update, scope),
         Statement::Delete(delete) => write::delete(&delete, scope),
         Statement::CreateKeyspace(_)
+        | Statement::AlterKeyspace(_)
         | Statement::DropKeyspace(_)
         | Statement::CreateTable(_)
+        | Statement::AlterTable(_)
         | Statement::DropTable(_)
         | Statement::Truncate(_)
         | Statement::Use(_)

@@ -269,6 +269,19 @@ impl Agreed {
             SchemaChange::CreateKeyspace(keyspace) => {
                 next.keyspaces.insert(keyspace.name.clone(), Arc::new(keyspace));
             }
+            SchemaChange::AlterKeyspace { name, replication, durable_writes } => {
+                let keyspace = Arc::make_mut(next.keyspaces.get_mut(&name).unwrap());
+                keyspace.replication = replication;
+                keyspace.durable_writes = durable_writes;
+            }
+            SchemaChange::AlterTable(mut table) => {
+                model::schema::check_table(&table).unwrap();
+                let keyspace = Arc::make_mut(next.keyspaces.get_mut(&table.keyspace).unwrap());
+                let current = &keyspace.tables[&table.name];
+                assert_eq!((current.id, current.epoch), (table.id, table.epoch));
+                table.epoch = next.epoch;
+                keyspace.tables.insert(table.name.clone(), Arc::new(table));
+            }
             SchemaChange::DropKeyspace(name) => {
                 next.keyspaces.remove(&name);
             }
