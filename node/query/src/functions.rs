@@ -51,17 +51,8 @@ const NAMES: [(&str, Scalar); 11] = [
 ];
 
 /// What Cassandra has and we do not yet.
-const PLANNED: [&str; 9] = [
-    "sum",
-    "avg",
-    "cast",
-    "floor",
-    "tojson",
-    "fromjson",
-    "blobasint",
-    "maxwritetime",
-    "currenttime",
-];
+const PLANNED: [&str; 7] =
+    ["cast", "floor", "tojson", "fromjson", "blobasint", "maxwritetime", "currenttime"];
 
 /// What functions draw on while a statement runs.
 pub(crate) struct Moment<'a> {

@@ -24,6 +24,7 @@ mod resolve;
 mod apply;
 
 mod filter;
+mod fold;
 mod page;
 mod row;
 mod scan;

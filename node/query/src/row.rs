@@ -1,16 +1,13 @@
 //! From stored rows to the values of a result.
 
 use bytes::Bytes;
-use cql_lite::{code::Code, types::CqlType, value};
+use cql_lite::{code::Code, types::CqlType};
 use model::{Cell, Clustering, Content, Partition, Row, Table, key, key::Order};
 
 use crate::{
     Error,
     functions::Moment,
-    plan::{
-        CellColumn,
-        select::{Aggregate, Expr},
-    },
+    plan::{CellColumn, select::Expr},
 };
 
 /// One row of a partition as an expression sees it.
@@ -101,71 +98,6 @@ impl View<'_> {
 
     fn live_cell(&self, column: CellColumn) -> Option<&Cell> {
         self.cell(column).filter(|cell| cell.value(self.now).is_some())
-    }
-}
-
-/// What aggregates know after some rows.
-pub(crate) struct Folded {
-    counts: Vec<i64>,
-    values: Vec<Option<Bytes>>,
-    rows: u64,
-}
-
-impl Folded {
-    /// After no row.
-    pub(crate) fn new(aggregates: &[Aggregate]) -> Folded {
-        Folded { counts: vec![0; aggregates.len()], values: vec![None; aggregates.len()], rows: 0 }
-    }
-
-    /// One more row.
-    pub(crate) fn add(
-        &mut self,
-        aggregates: &[Aggregate],
-        view: &View<'_>,
-        moment: &Moment<'_>,
-    ) -> Result<(), Error> {
-        for (at, aggregate) in aggregates.iter().enumerate() {
-            match aggregate {
-                Aggregate::CountAll => self.counts[at] += 1,
-                Aggregate::Count(expr) => {
-                    self.counts[at] += i64::from(view.evaluate(expr, moment)?.is_some());
-                }
-                Aggregate::Min(expr, cql_type) | Aggregate::Max(expr, cql_type) => {
-                    let Some(value) = view.evaluate(expr, moment)? else { continue };
-                    let wins = self.values[at].as_ref().is_none_or(|best| {
-                        let order = value::compare(*cql_type, &value, best);
-                        if matches!(aggregate, Aggregate::Min(..)) {
-                            order.is_lt()
-                        } else {
-                            order.is_gt()
-                        }
-                    });
-                    if wins {
-                        self.values[at] = Some(value);
-                    }
-                }
-                Aggregate::First(expr) => {
-                    if self.rows == 0 {
-                        self.values[at] = view.evaluate(expr, moment)?;
-                    }
-                }
-            }
-        }
-        self.rows += 1;
-        Ok(())
-    }
-
-    /// The one row of the result.
-    pub(crate) fn finish(self, aggregates: &[Aggregate]) -> Vec<Option<Bytes>> {
-        let results = aggregates.iter().zip(self.counts).zip(self.values);
-        let one = |((aggregate, count), value): ((&Aggregate, i64), Option<Bytes>)| match aggregate
-        {
-            Aggregate::CountAll | Aggregate::Count(_) => {
-                Some(Bytes::copy_from_slice(&count.to_be_bytes()))
-            }
-            Aggregate::Min(..) | Aggregate::Max(..) | Aggregate::First(_) => value,
-        };
-        results.map(one).collect()
     }
 }
 

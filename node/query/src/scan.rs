@@ -20,10 +20,11 @@ use model::{
 use crate::{
     Error, Store,
     filter::Filter,
+    fold::Folded,
     functions::Moment,
     page::{Progress, refused},
     plan::select::{Output, Select},
-    row::{Folded, View, Views},
+    row::{View, Views},
     store,
 };
 

@@ -21,7 +21,7 @@ use super::{
     restrict::{Conditions, Rows, TokenEdge, bad_where},
     term::{Operand, Terms, pseudo},
 };
-use crate::{ColumnSpec, Error, functions::Scalar, system_tables};
+use crate::{ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
 
 /// A read, its markers still open.
 #[derive(Clone, Debug)]
@@ -76,6 +76,8 @@ impl Output {
                 Aggregate::Count(expr)
                 | Aggregate::Min(expr, _)
                 | Aggregate::Max(expr, _)
+                | Aggregate::Sum(expr, _)
+                | Aggregate::Average(expr, _)
                 | Aggregate::First(expr) => expr.shows_clustering(),
             }),
         }
@@ -122,6 +124,9 @@ impl Expr {
     }
 }
 
+/// The functions that make one value of all rows.
+const AGGREGATES: [&str; 5] = ["count", "min", "max", "sum", "avg"];
+
 /// What is computed from all rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Aggregate {
@@ -133,6 +138,10 @@ pub(crate) enum Aggregate {
     Min(Expr, CqlType),
     /// The greatest value.
     Max(Expr, CqlType),
+    /// All values added up.
+    Sum(Expr, Number),
+    /// Their sum by their number.
+    Average(Expr, Number),
     /// The value in the first row.
     First(Expr),
 }
@@ -387,19 +396,31 @@ fn selection(expr: &SelectExpr, table: &Table) -> Result<(Selection, CqlType, St
     }
     if let SelectExpr::Function { name, args, .. } = expr
         && let [arg] = args.as_slice()
-        && matches!(name.text.as_str(), "count" | "min" | "max")
+        && AGGREGATES.contains(&name.text.as_str())
     {
         let (inner, cql_type, printed) = row_expr(arg, table)?;
         let printed = format!("system.{}({printed})", name.text);
         let (aggregate, cql_type) = match name.text.as_str() {
             "count" => (Aggregate::Count(inner), CqlType::Bigint),
             "min" => (Aggregate::Min(inner, cql_type), cql_type),
-            _ => (Aggregate::Max(inner, cql_type), cql_type),
+            "max" => (Aggregate::Max(inner, cql_type), cql_type),
+            "sum" => (Aggregate::Sum(inner, number(name, arg, cql_type)?), cql_type),
+            _ => (Aggregate::Average(inner, number(name, arg, cql_type)?), cql_type),
         };
         return Ok((Selection::All(aggregate), cql_type, printed));
     }
     let (expr, cql_type, printed) = row_expr(expr, table)?;
     Ok((Selection::Row(expr), cql_type, printed))
+}
+
+/// The number that `sum` or `avg` adds up.
+fn number(name: &Name, arg: &SelectExpr, cql_type: CqlType) -> Result<Number, Error> {
+    Number::from_type(cql_type).ok_or_else(|| {
+        let message = format!("{}() takes a number, not {cql_type}", name.text);
+        Error::new(Code::BadValue, message)
+            .at(arg.span())
+            .hint("numbers are tinyint, smallint, int, bigint, float and double")
+    })
 }
 
 fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String), Error> {
@@ -415,7 +436,7 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
             if matches!(name.text.as_str(), "writetime" | "ttl") {
                 return cell_property(name, args, *span, table);
             }
-            if matches!(name.text.as_str(), "count" | "min" | "max") {
+            if AGGREGATES.contains(&name.text.as_str()) {
                 let message = format!("{}() takes one column and stands alone", name.text);
                 return Err(Error::new(Code::BadValue, message).at(*span));
             }

@@ -1,0 +1,263 @@
+//! Aggregates: what is known after some rows, and the one row that comes of it.
+//!
+//! As in Cassandra, `sum` and `avg` answer the type they are asked about: a sum wraps where its
+//! type ends, an average is cut towards zero, and of no value at all both are 0.
+
+use bytes::Bytes;
+use cql_lite::{types::CqlType, value};
+
+use crate::{Error, functions::Moment, plan::select::Aggregate, row::View};
+
+/// What aggregates know after some rows.
+pub(crate) struct Folded {
+    states: Vec<State>,
+    rows: u64,
+}
+
+/// What one aggregate knows.
+enum State {
+    Count(i64),
+    Value(Option<Bytes>),
+    Total(Total),
+}
+
+impl Folded {
+    /// After no row.
+    pub(crate) fn new(aggregates: &[Aggregate]) -> Folded {
+        let state = |it: &Aggregate| match it {
+            Aggregate::CountAll | Aggregate::Count(_) => State::Count(0),
+            Aggregate::Min(..) | Aggregate::Max(..) | Aggregate::First(_) => State::Value(None),
+            Aggregate::Sum(..) | Aggregate::Average(..) => State::Total(Total::default()),
+        };
+        Folded { states: aggregates.iter().map(state).collect(), rows: 0 }
+    }
+
+    /// One more row.
+    pub(crate) fn add(
+        &mut self,
+        aggregates: &[Aggregate],
+        view: &View<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<(), Error> {
+        for (state, aggregate) in self.states.iter_mut().zip(aggregates) {
+            let value = match aggregate {
+                Aggregate::CountAll => None,
+                Aggregate::First(_) if 0 < self.rows => None,
+                Aggregate::Count(expr)
+                | Aggregate::Min(expr, _)
+                | Aggregate::Max(expr, _)
+                | Aggregate::Sum(expr, _)
+                | Aggregate::Average(expr, _)
+                | Aggregate::First(expr) => view.evaluate(expr, moment)?,
+            };
+            state.add(aggregate, value);
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// The one row of the result.
+    pub(crate) fn finish(self, aggregates: &[Aggregate]) -> Vec<Option<Bytes>> {
+        let results = self.states.into_iter().zip(aggregates);
+        results.map(|(state, aggregate)| state.finish(aggregate)).collect()
+    }
+}
+
+impl State {
+    /// One more row, where the aggregate's argument has this value.
+    fn add(&mut self, aggregate: &Aggregate, value: Option<Bytes>) {
+        match (self, value) {
+            (State::Count(count), value) => {
+                *count += i64::from(matches!(aggregate, Aggregate::CountAll) || value.is_some());
+            }
+            (State::Value(best), Some(value)) => {
+                let wins = best.as_ref().is_none_or(|best| beats(aggregate, &value, best));
+                if wins {
+                    *best = Some(value);
+                }
+            }
+            (State::Total(total), Some(value)) => total.add(&value, Number::of(aggregate)),
+            (State::Value(_) | State::Total(_), None) => {}
+        }
+    }
+
+    fn finish(self, aggregate: &Aggregate) -> Option<Bytes> {
+        match self {
+            State::Count(count) => Some(Bytes::copy_from_slice(&count.to_be_bytes())),
+            State::Value(value) => value,
+            State::Total(total) => {
+                let number = Number::of(aggregate)?;
+                let is_average = matches!(aggregate, Aggregate::Average(..));
+                Some(if is_average { total.average(number) } else { total.sum(number) })
+            }
+        }
+    }
+}
+
+/// Whether a value takes the place of the best one so far.
+fn beats(aggregate: &Aggregate, value: &[u8], best: &[u8]) -> bool {
+    match aggregate {
+        Aggregate::Min(_, cql_type) => value::compare(*cql_type, value, best).is_lt(),
+        Aggregate::Max(_, cql_type) => value::compare(*cql_type, value, best).is_gt(),
+        Aggregate::CountAll
+        | Aggregate::Count(_)
+        | Aggregate::Sum(..)
+        | Aggregate::Average(..)
+        | Aggregate::First(_) => false,
+    }
+}
+
+/// The types that can be added up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// Integers of so many bytes.
+    Integer(usize),
+    /// `float`
+    Float,
+    /// `double`
+    Double,
+}
+
+impl Number {
+    /// The number that a type is; none for those that cannot be added up.
+    pub(crate) fn from_type(cql_type: CqlType) -> Option<Number> {
+        match cql_type {
+            CqlType::Tinyint => Some(Number::Integer(1)),
+            CqlType::Smallint => Some(Number::Integer(2)),
+            CqlType::Int => Some(Number::Integer(4)),
+            CqlType::Bigint => Some(Number::Integer(8)),
+            CqlType::Float => Some(Number::Float),
+            CqlType::Double => Some(Number::Double),
+            CqlType::Ascii
+            | CqlType::Blob
+            | CqlType::Boolean
+            | CqlType::Date
+            | CqlType::Inet
+            | CqlType::Text
+            | CqlType::Time
+            | CqlType::Timestamp
+            | CqlType::Timeuuid
+            | CqlType::Uuid => None,
+        }
+    }
+
+    fn of(aggregate: &Aggregate) -> Option<Number> {
+        match aggregate {
+            Aggregate::Sum(_, number) | Aggregate::Average(_, number) => Some(*number),
+            Aggregate::CountAll
+            | Aggregate::Count(_)
+            | Aggregate::Min(..)
+            | Aggregate::Max(..)
+            | Aggregate::First(_) => None,
+        }
+    }
+}
+
+/// Values added up.
+#[derive(Default)]
+struct Total {
+    /// How many.
+    count: i64,
+    /// Of integers. 2^63 values of 2^63 fit.
+    integers: i128,
+    /// Of the others.
+    floats: Compensated,
+    /// The same in units of 2^64, where a sum that `double` cannot hold still fits.
+    floats_scaled: Compensated,
+}
+
+/// 2^-64: multiplying by it loses nothing of the numbers that are large enough to matter.
+const SCALE: f64 = 1.0 / 18_446_744_073_709_551_616.0;
+
+impl Total {
+    /// One more serialized value. One that is empty is no number.
+    fn add(&mut self, bytes: &[u8], number: Option<Number>) {
+        match number {
+            Some(Number::Integer(size)) if size == bytes.len() => {
+                // The sign fills what is in front of the value.
+                let sign = if bytes[0] < 0x80 { 0 } else { 0xFF };
+                let mut wide = [sign; 16];
+                wide[16 - size..].copy_from_slice(bytes);
+                self.integers += i128::from_be_bytes(wide);
+            }
+            Some(Number::Float) => {
+                let Ok(bytes) = bytes.try_into() else { return };
+                self.add_float(f64::from(f32::from_be_bytes(bytes)));
+            }
+            Some(Number::Double) => {
+                let Ok(bytes) = bytes.try_into() else { return };
+                self.add_float(f64::from_be_bytes(bytes));
+            }
+            Some(Number::Integer(_)) | None => return,
+        }
+        self.count += 1;
+    }
+
+    fn add_float(&mut self, value: f64) {
+        self.floats.add(value);
+        self.floats_scaled.add(value * SCALE);
+    }
+
+    fn sum(&self, number: Number) -> Bytes {
+        match number {
+            Number::Integer(size) => narrow(self.integers, size),
+            Number::Float | Number::Double => real(self.divided(1.0), number),
+        }
+    }
+
+    fn average(&self, number: Number) -> Bytes {
+        let count = self.count.max(1);
+        match number {
+            Number::Integer(size) => narrow(self.integers / i128::from(count), size),
+            #[expect(clippy::cast_precision_loss, reason = "2^53 rows are more than a read has")]
+            Number::Float | Number::Double => real(self.divided(count as f64), number),
+        }
+    }
+
+    fn divided(&self, count: f64) -> f64 {
+        let plain = self.floats.value();
+        if plain.is_finite() || !self.floats_scaled.value().is_finite() {
+            return plain / count;
+        }
+        self.floats_scaled.value() / count / SCALE
+    }
+}
+
+/// The last `size` bytes of an integer: what does not fit wraps, as in Cassandra.
+fn narrow(value: i128, size: usize) -> Bytes {
+    Bytes::copy_from_slice(&value.to_be_bytes()[16 - size..])
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "an answer about floats is a float")]
+fn real(value: f64, number: Number) -> Bytes {
+    match number {
+        Number::Float => Bytes::copy_from_slice(&(value as f32).to_be_bytes()),
+        Number::Double | Number::Integer(_) => Bytes::copy_from_slice(&value.to_be_bytes()),
+    }
+}
+
+/// A sum that keeps what rounding loses (Neumaier's variant of Kahan's summation).
+#[derive(Default)]
+struct Compensated {
+    sum: f64,
+    lost: f64,
+}
+
+impl Compensated {
+    fn add(&mut self, value: f64) {
+        let sum = self.sum + value;
+        self.lost += match self.sum.abs() >= value.abs() {
+            true => (self.sum - sum) + value,
+            false => (value - sum) + self.sum,
+        };
+        self.sum = sum;
+    }
+
+    /// The plain sum where infinities or NaN are among the values: nothing was lost there.
+    fn value(&self) -> f64 {
+        if self.lost.is_finite() { self.sum + self.lost } else { self.sum }
+    }
+}
+
+#[cfg(test)]
+mod tests;
