@@ -14,6 +14,7 @@ mod run;
 
 mod shell;
 
+mod confirm;
 mod help;
 mod words;
 

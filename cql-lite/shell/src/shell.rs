@@ -9,7 +9,8 @@ use client::{Consistency, Outcome, Response, Session};
 use futures_util::future::BoxFuture;
 use nu_ansi_term::{Color, Style};
 
-use crate::editor::{Editor, Line};
+use crate::confirm;
+use crate::editor::Editor;
 use crate::failure::Failure;
 use crate::help;
 use crate::options::{Face, OnError, Work};
@@ -17,6 +18,8 @@ use crate::output::{Format, Printer, Unprintable};
 use crate::script::{self, Piece};
 use crate::terminal::{Terminal, or_interrupt};
 use crate::words::{self, Refused, Word};
+
+mod keyboard;
 
 /// A command that whoever embeds the shell adds: `\name arguments`.
 pub trait ExtraCommand: Send {
@@ -146,64 +149,6 @@ impl Shell {
         self.run_script(text, None).await.code
     }
 
-    /// Reads from the keyboard until its end. Tells the exit code.
-    pub async fn interact(&mut self) -> u8 {
-        self.on_error = self.on_error.or(Some(OnError::Continue));
-        self.page_rows = words::PAGE_ROWS;
-        let names = self.extras.iter().map(|extra| extra.name().to_owned()).collect();
-        match Editor::open(names, self.terminal.colors) {
-            Ok(editor) => self.editor = Some(editor),
-            Err(error) => {
-                self.notice(&format!("error: no keyboard: {error}"));
-                return 1;
-            }
-        }
-        loop {
-            match self.read_line().await {
-                Line::Text(text) => {
-                    let ran = self.run_script(&text, None).await;
-                    if ran.flow == Flow::Leave {
-                        return ran.code;
-                    }
-                }
-                Line::Interrupted => {}
-                Line::End => return 0,
-                Line::Failed(reason) => {
-                    self.notice(&format!("error: the keyboard failed: {reason}"));
-                    return 1;
-                }
-            }
-        }
-    }
-
-    async fn read_line(&mut self) -> Line {
-        let keyspace = self.session.keyspace();
-        let prompt = if keyspace.is_empty() {
-            "cql-lite> ".to_owned()
-        } else {
-            format!("cql-lite:{keyspace}> ")
-        };
-        self.ask(prompt, true).await
-    }
-
-    /// Asks at the keyboard; statements may have several lines and are remembered.
-    async fn ask(&mut self, prompt: String, statement: bool) -> Line {
-        let Some(mut editor) = self.editor.take() else { return Line::End };
-        editor.refresh(self.session.topology(), self.session.keyspace(), statement);
-        // Reading blocks: elsewhere, so that connections are tended to meanwhile.
-        let read = tokio::task::spawn_blocking(move || {
-            let line = editor.read(&prompt);
-            (editor, line)
-        });
-        match read.await {
-            Ok((editor, line)) => {
-                self.editor = Some(editor);
-                line
-            }
-            Err(error) => Line::Failed(error.to_string()),
-        }
-    }
-
     async fn run_file(&mut self, path: &Path) -> Ran {
         let name = match path.to_str() {
             Some("-") => "standard input".to_owned(),
@@ -268,6 +213,12 @@ impl Shell {
             let word = piece.text.split_whitespace().next().unwrap_or_default().to_owned();
             return Err(Failure::Unknown { word, meant });
         }
+        if let Some(question) = confirm::question(piece.text)
+            && !self.confirms(question).await
+        {
+            self.notice("nothing was changed");
+            return Ok(Flow::Next);
+        }
         self.run_statement(piece.text).await.map(|()| Flow::Next)
     }
 
@@ -325,17 +276,6 @@ impl Shell {
             }
             Response::Text(text) => Ok(writeln!(out, "{}", text.trim_end())?),
             Response::Done | Response::SetKeyspace(_) | Response::SchemaChange { .. } => Ok(()),
-        }
-    }
-
-    /// Whether to fetch the next page: asked only at the keyboard, while paging is on.
-    async fn wants_more(&mut self) -> bool {
-        if self.editor.is_none() || self.page_rows == 0 {
-            return true;
-        }
-        match self.ask("--more-- (Enter, or q to stop) ".to_owned(), false).await {
-            Line::Text(answer) => !answer.trim().eq_ignore_ascii_case("q"),
-            Line::Interrupted | Line::End | Line::Failed(_) => false,
         }
     }
 
