@@ -65,8 +65,8 @@ pub(crate) fn alter_table(alter: &ast::AlterTable, scope: &Scope<'_>) -> Result<
     let mut table = Table::clone(&current);
     match &alter.change {
         ast::TableChange::Add { if_not_exists, columns } => {
-            columns.iter().try_for_each(|it| add(&mut table, it, *if_not_exists))?;
             refuse_repetition(columns)?;
+            columns.iter().try_for_each(|it| add(&mut table, it, *if_not_exists))?;
         }
         ast::TableChange::Rename { if_exists, names } => {
             names.iter().try_for_each(|(old, new)| rename(&mut table, old, new, *if_exists))?;
