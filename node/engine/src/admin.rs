@@ -7,6 +7,7 @@ use model::TableId;
 use crate::flush::Dump;
 use crate::inner::Inner;
 use crate::manifest::Op;
+use crate::memtable::Memtable;
 use crate::sstable;
 use crate::table::Table;
 use crate::{Error, TableShape};
@@ -37,11 +38,13 @@ impl Inner {
         manifest.edit(vec![Op::Drop(id)])?;
         self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
         let bytes = table.change(|version| {
+            let bytes = version.memtable_bytes();
             version.dropped = true;
             version.sstables.clear();
-            let bytes = version.frozen_bytes();
             version.frozen.clear();
-            bytes + version.active.bytes()
+            // An empty one, so that nobody counts its bytes, or needs the log for it, once more.
+            version.active = Arc::new(Memtable::new(version.active.begins));
+            bytes
         });
         self.shrink_memtables(bytes);
         if self.disk.exists(&table.dir)
@@ -64,9 +67,10 @@ impl Inner {
         let mut ops = vec![Op::Mark(id, version.active.begins)];
         ops.extend(version.sstables.iter().map(|it| Op::Remove(id, it.id)));
         manifest.edit(ops)?;
-        table.change(|version| {
-            version.frozen.clear();
-            version.sstables.clear();
+        table.change(|next| {
+            // A memtable that was frozen since holds what was written since.
+            next.frozen.retain(|it| !version.frozen.iter().any(|gone| Arc::ptr_eq(it, gone)));
+            next.sstables.clear();
         });
         self.shrink_memtables(version.frozen_bytes());
         version.sstables.iter().for_each(|it| self.remove_unused(&it.path));

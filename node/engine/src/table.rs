@@ -80,9 +80,13 @@ impl Table {
         answer
     }
 
-    /// Ends the active memtable: what is written from now on, from `position` in the log, goes into a new one.
+    /// Ends the active memtable: what is written from now on, from `position` in the log, goes into a new one. Of a
+    /// table that is gone nothing is flushed any more, though somebody may have looked it up before.
     pub(crate) fn freeze(&self, position: impl FnOnce() -> Position) {
         self.change(|version| {
+            if version.dropped {
+                return;
+            }
             let next = Arc::new(Memtable::new(position()));
             let frozen = std::mem::replace(&mut version.active, next);
             version.frozen.push(frozen);

@@ -1,5 +1,9 @@
 //! What each verb does on a good disk.
 
+use std::pin::Pin;
+
+use sys::{Blocking, Job, Stopped};
+
 use super::*;
 use crate::Lane;
 
@@ -97,6 +101,32 @@ fn writes_are_refused_while_memtables_are_past_their_share() {
     assert!(matches!(refused, Some(Error::Overloaded { .. })), "{refused:?}");
     engine.run_jobs();
     write(&engine, &insert(1, 1, 200, 1, b"after the flush")).unwrap();
+}
+
+/// Somebody who drops table 2 whenever a job begins.
+struct Dropping(Engine);
+
+impl Blocking for Dropping {
+    fn run(&self, job: Box<dyn Job>) -> Pin<Box<dyn Future<Output = Result<(), Stopped>> + Send>> {
+        self.0.drop_table(shape(2).id).unwrap();
+        Inline.run(job)
+    }
+}
+
+/// A flush of all tables looks them up, then waits for one after the other: any of them may be
+/// dropped meanwhile. Counted off twice, the bytes fell below none, which read as 16 EiB, and the
+/// node took no write until it was started again.
+#[test]
+fn a_table_that_is_dropped_before_its_turn_to_be_flushed_is_counted_off_once() {
+    let world = World::new();
+    let engine = world.engine();
+    write(&engine, &insert(1, 7, 3, 10, b"v")).unwrap();
+    write(&engine, &insert(2, 7, 3, 10, b"v")).unwrap();
+    wait(engine.flush(None, &Dropping(engine.clone()))).unwrap();
+    assert_eq!(engine.stats().memtable_bytes, 0);
+    write(&engine, &insert(1, 7, 4, 11, b"w")).unwrap();
+    drop(engine);
+    assert_eq!(rows(&world.engine(), &all_of(1)).len(), 2);
 }
 
 #[test]
