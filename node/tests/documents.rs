@@ -1,6 +1,8 @@
 //! Runs every block of commands in README.md and docs/, and compares what is printed with what is
 //! shown there: `.ci/docs`.
 //!
+//! Blocks of `cql` are run too: those of a page from top to bottom, on a demo of their own.
+//!
 //! `documents [--compose] [--update] [WORD]`: blocks that need a container engine, or the others; those
 //! of pages whose path contains WORD. `--update` writes what was printed into the page, to be read
 //! and, where it differs from run to run, replaced by `…`.
@@ -20,7 +22,7 @@ mod session;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 use std::{env, fs};
 
@@ -92,6 +94,9 @@ fn run(options: &Options) -> Result<bool, String> {
         for it in &wrong {
             println!("{}", page.at(it.place.start.saturating_sub(1), &it.message));
         }
+        if !options.compose {
+            all_agree &= statements_run(options, &page)?;
+        }
         let blocks = runnable(&page, options.compose)?.len();
         if 0 < blocks {
             let took = begun.elapsed().as_secs_f64();
@@ -108,6 +113,33 @@ fn run(options: &Options) -> Result<bool, String> {
 fn runnable(page: &Page, compose: bool) -> Result<Vec<Block<'_>>, String> {
     let blocks = page.blocks()?.into_iter();
     Ok(blocks.filter(|it| it.is_run() && it.is("compose") == compose).collect())
+}
+
+/// Runs the statements of a page, and tells which fail.
+fn statements_run(options: &Options, page: &Page) -> Result<bool, String> {
+    let mut script = vec![""; page.text.lines().count()];
+    let mut blocks = 0;
+    for block in page.blocks()?.iter().filter(|it| it.words[0] == "cql") {
+        // At their own lines, so that failures name these.
+        script[block.first..][..block.lines.len()].copy_from_slice(&block.lines);
+        blocks += 1;
+    }
+    if blocks == 0 {
+        return Ok(true);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let name = page.path.file_name().unwrap();
+    fs::write(folder.path().join(name), script.join("\n")).unwrap();
+    let mut demo = Command::new(options.programs.join("helenus"));
+    demo.args(["demo", "--on-error", "continue", "--file"]).arg(name);
+    let output = demo.current_dir(folder.path()).output().map_err(|why| why.to_string())?;
+    let path = page.path.display();
+    if !output.status.success() {
+        println!("{path}: {}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+        return Ok(false);
+    }
+    println!("         {path} ({blocks} blocks of cql)");
+    Ok(true)
 }
 
 /// Runs the blocks of a page, one after the other in one terminal.
