@@ -10,7 +10,8 @@
 //! ````
 //!
 //! `console clone` begins in the clone instead of an empty folder, `console compose` runs where a
-//! container engine answers.
+//! container engine answers. `sh` repeats, for whoever is in a hurry, what a console or `.ci/run`
+//! runs, and `cql` is a page of statements.
 
 use std::fs;
 use std::ops::Range;
