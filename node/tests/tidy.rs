@@ -12,6 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+#[path = "documents/page.rs"]
+#[expect(dead_code, reason = "what runs the blocks is in documents.rs")]
+mod page;
+
 /// What each crate may see of the others. To widen a line, change `docs/architecture.md` with it.
 const MAY_SEE: &[(&str, &[&str])] = &[
     ("cql-lite", &[]),
@@ -162,6 +166,85 @@ fn the_documents_that_the_code_names_exist() {
                 assert!(root().join(word).exists(), "{}: {word} is not there", path.display());
             }
         }
+    }
+}
+
+/// `.ci/docs` runs the consoles; here is what can be said of the others without running. `sh` repeats
+/// what a console types, or `.ci/run`.
+#[test]
+fn every_block_of_a_document_is_run_or_compiled_or_quiet() {
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    let examples = root().join("client/examples");
+    let examples: Vec<String> = fs::read_dir(examples)
+        .unwrap()
+        .map(|it| fs::read_to_string(it.unwrap().path()).unwrap())
+        .collect();
+    let pages = page::pages(&root());
+    let of = |page| page::Page::blocks(page).unwrap_or_else(|why| panic!("{why}"));
+    let blocks: Vec<(&page::Page, page::Block<'_>)> =
+        pages.iter().flat_map(|page| of(page).into_iter().map(move |it| (page, it))).collect();
+    let run = blocks.iter().filter(|(_, it)| it.is_run()).flat_map(|(_, it)| it.steps().unwrap());
+    let typed: BTreeSet<String> = run.map(|step| step.typed.join("\n")).collect();
+    for (page, block) in &blocks {
+        match block.words[0] {
+            "sh" => {
+                for line in &block.lines {
+                    let line = line.split(" #").next().unwrap_or_default().trim_end();
+                    let why = page.at(block.first, &format!("nobody runs this: {line}"));
+                    assert!(ci.contains(line) || typed.contains(line), "{why}");
+                }
+            }
+            "rust" => {
+                let text = block.lines.join("\n");
+                let why = page.at(block.first, "this is in no file of client/examples");
+                assert!(examples.iter().any(|it| it.contains(&text)), "{why}");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A function is named as `path/file.rs::function` or `path/file.rs::Type::function`; paths are
+/// from the root, or from `node/`.
+#[test]
+fn functions_and_tests_that_documents_name_exist() {
+    let mut named = 0;
+    for page in page::pages(&root()) {
+        for (at, line) in page.text.lines().enumerate() {
+            for span in line.split('`').skip(1).step_by(2) {
+                let Some((file, names)) = span.split_once(".rs::") else { continue };
+                let why = |what: &str| page.at(at, &format!("`{span}`: {what}"));
+                let path = format!("{file}.rs");
+                let path = [root().join(&path), root().join("node").join(&path)];
+                let path = path.iter().find(|it| it.exists());
+                let path = path.unwrap_or_else(|| panic!("{}", why("no such file")));
+                let text = fs::read_to_string(path).unwrap();
+                let (of, function) = names.rsplit_once("::").unwrap_or(("", names));
+                assert!(text.contains(&format!("fn {function}")), "{}", why("no such function"));
+                assert!(text.contains(of), "{}", why("no such type"));
+                named += 1;
+            }
+        }
+    }
+    assert!(50 < named, "functions are named in another way than this test reads: {named}");
+}
+
+#[test]
+fn flows_have_ten_steps_and_promises_have_tests() {
+    for flow in ["write", "read", "hints"] {
+        let text = fs::read_to_string(root().join(format!("docs/flows/{flow}.md"))).unwrap();
+        let (_, steps) = text.split_once("\n1. **").unwrap();
+        let steps: Vec<&str> = steps.split("\n\n").next().unwrap().split(". **").collect();
+        assert_eq!(steps.len(), 10, "{flow}");
+        for (at, step) in steps.iter().enumerate() {
+            assert!(step.contains(".rs::"), "{flow}: step {} names no function", at + 1);
+        }
+    }
+    let promises = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
+    let rows: Vec<&str> = promises.lines().filter(|it| it.starts_with("| ")).skip(1).collect();
+    assert!(8 < rows.len());
+    for row in rows {
+        assert!(row.contains(".rs::"), "no test shows this: {row}");
     }
 }
 

@@ -200,7 +200,9 @@ fn print_status(answer: &admin::StatusAnswer) {
             "--  {:<22} {:>10}  {:>6}  {:>6}  {:<36}  {:<8}  {:<8} {:>9} {:>7}",
             "Address", "Load", "Tokens", "Owns", "Host ID", "Rack", "Version", "Uptime", "Hints"
         ));
-        for it in answer.nodes.iter().filter(|it| it.dc == dc) {
+        let mut nodes: Vec<_> = answer.nodes.iter().filter(|it| it.dc == dc).collect();
+        nodes.sort_unstable_by_key(|it| &it.address);
+        for it in nodes {
             print(format!(
                 "{}  {:<22} {:>10}  {:>6}  {:>5.1}%  {:<36}  {:<8}  {:<8} {:>8}s {:>7}",
                 it.state,
