@@ -19,6 +19,7 @@ use crate::{
     describe::describe,
     filter,
     functions::{Moment, Ticks},
+    guardrail::{Guard, Guardrail, measure},
     page::{Progress, Seal, refused},
     plan::{
         self, Plan, Verb,
@@ -35,7 +36,7 @@ use crate::{
 };
 
 /// Limits of the executor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Rows of a page where the client names no number. Usually 5,000.
     pub page_rows: u32,
@@ -45,6 +46,8 @@ pub struct Options {
     pub page_tombstones_max: u64,
     /// Prepared statements kept; the least recently used one is forgotten first. Usually 10,000.
     pub prepared_max: usize,
+    /// What is unwise, and what is too much.
+    pub guard: Arc<Guard>,
 }
 
 /// Executes statements of all doors.
@@ -80,6 +83,8 @@ impl Executor {
     /// # Errors
     /// What `execute` would say of the statement, whatever its values.
     pub fn prepare(&self, text: &str, keyspace: Option<&str>) -> Result<Arc<Prepared>, Error> {
+        // A prepared statement is answered without warnings: only what is too much counts here.
+        measure::statement(&self.options.guard, text, &mut Vec::new())?;
         let entry = self.plan_anew(text, keyspace)?;
         self.prepared.put(entry.clone());
         Ok(entry.prepared)
@@ -90,6 +95,8 @@ impl Executor {
     /// # Errors
     /// See [`Error::retry`] for whether it happened.
     pub async fn execute(&self, request: Request) -> Result<Reply, Error> {
+        let mut warnings = Vec::new();
+        measure::source(&self.options.guard, &request.source, &mut warnings)?;
         let (entry, keyspace) = match &request.source {
             Source::Text(text) => {
                 (self.plan_anew(text, request.keyspace.as_deref())?, request.keyspace.clone())
@@ -112,7 +119,9 @@ impl Executor {
             Verb::Write(write) => run.write(write, &entry.plan).await,
             Verb::Schema(statement) => run.schema(statement, &entry.plan).await,
         };
-        reply.map_err(|error| self.name_nodes(error))
+        let mut reply = reply.map_err(|error| self.name_nodes(error))?;
+        reply.warnings.extend(warnings);
+        Ok(reply)
     }
 
     fn plan_anew(&self, text: &str, keyspace: Option<&str>) -> Result<Entry, Error> {
@@ -237,13 +246,15 @@ impl<'r> Run<'r> {
         };
         let timestamp = match given {
             Some(given) => {
-                warnings.extend(apply::check_timestamp(given, self.now_micros)?);
+                let guard = &self.executor.options.guard;
+                warnings.extend(apply::check_timestamp(given, self.now_micros, guard)?);
                 given
             }
             None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
         };
         let when = When { timestamp, now: self.seconds() };
         let mutations = apply::mutations(write, &bindings, when)?;
+        measure::mutations(&self.executor.options.guard, &mutations, &mut warnings)?;
         if !mutations.is_empty() {
             let options = self.options(self.time_left(Code::Overloaded)?);
             self.executor.store.write(mutations, options).await.map_err(Error::of_write)?;
@@ -257,9 +268,13 @@ impl<'r> Run<'r> {
         if !select.is_virtual {
             check_level(self.request.consistency, false)?;
         }
+        let mut warnings = Vec::new();
         let target = match &select.target {
             Target::Keys(keys) => {
-                scan::Partitions::Keys(resolve::keys(&select.table, keys, &bindings)?)
+                let keys = resolve::keys(&select.table, keys, &bindings)?;
+                let guard = &self.executor.options.guard;
+                warnings.extend(guard.check(Guardrail::PartitionsIn, keys.len() as u64)?);
+                scan::Partitions::Keys(keys)
             }
             Target::Tokens(lower, upper) => {
                 match resolve::tokens(lower.as_ref(), upper.as_ref(), &bindings)? {
@@ -304,7 +319,7 @@ impl<'r> Run<'r> {
         let page = scan.run(progress, &source, &time_left, bindings.moment()).await?;
         let paging_state = page.progress.and_then(|progress| seal.close(&progress));
         let rows = Rows { columns: plan.columns.clone(), rows: page.rows, paging_state };
-        Ok(Reply { outcome: Outcome::Rows(rows), warnings: Vec::new() })
+        Ok(Reply { outcome: Outcome::Rows(rows), warnings })
     }
 
     /// Names the statement with its table and its values: what a paging state belongs to.
@@ -379,7 +394,10 @@ impl<'r> Run<'r> {
 
     async fn propose(&self, proposal: Proposal) -> Result<Reply, Error> {
         use crate::catalog::Error as Refused;
-        let Proposal { change, tolerant, effect, target, keyspace, table, warnings } = proposal;
+        let Proposal { change, tolerant, effect, target, keyspace, table, mut warnings } = proposal;
+        let Executor { catalog, options, .. } = self.executor;
+        let (schema, nodes) = (catalog.schema(), catalog.nodes());
+        measure::change(&options.guard, &change, &schema, &nodes, &mut warnings)?;
         let timeout = self.time_left(Code::Overloaded)?;
         match self.executor.catalog.propose(change, timeout).await {
             Ok(epoch) => {
