@@ -148,9 +148,14 @@ codes! {
         "A value, key, row or request is larger than its limit, which the message names.",
         "Split it. Large objects belong into an object store, with their address in a row.";
     TimestampTooFarAhead = 5003, "Timestamp too far ahead",
-        "The write carries a timestamp more than three days in the future. It would hide every \
-         later write until then.",
+        "The write carries a timestamp further in the future than the guardrail `timestamp_ahead` \
+         allows, by default three days. It would hide every later write until then.",
         "Correct the clock or the unit: timestamps are microseconds since 1970.";
+    Guardrail = 5004, "Guardrail reached",
+        "The schema would have more keyspaces, tables or columns, or fewer copies, than is good for \
+         the cluster. The message names the limit, the value and the setting.",
+        "Follow the hint of the message. Where the limit is wrong for this cluster, change the \
+         setting on every node: docs/limits.md lists all of them.";
 
     DiskFull = 6001, "Disk full",
         "The node cannot write because its disk has no space left. Reads go on.",
@@ -162,7 +167,7 @@ codes! {
          rebuild it from its replicas.";
     DirectoryLocked = 6003, "Data directory is in use",
         "Another process holds the lock of this data directory.",
-        "Stop the other node, or give this one its own directory with `--data`.";
+        "Stop the other node, or give this one its own directory with `--data-dir`.";
     DirectoryForeign = 6004, "Data directory is foreign",
         "The data directory was not written by Helenus, by a newer version of it, or belongs to \
          another node.",

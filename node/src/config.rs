@@ -5,59 +5,13 @@
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use cql_lite::suggest::suggest;
+use query::guardrail::{Guardrail, Limits, RAILS, Rail, Unit};
 
-/// One setting: its key in the file, what it may be, its default, what it is for.
-pub struct Spec {
-    /// `section.key`, or `key`.
-    pub key: &'static str,
-    /// The default as it would be written.
-    pub default: &'static str,
-    /// One line.
-    pub about: &'static str,
-}
+mod specs;
+mod units;
 
-const fn spec(key: &'static str, default: &'static str, about: &'static str) -> Spec {
-    Spec { key, default, about }
-}
-
-/// Every setting there is.
-pub const SPECS: &[Spec] = &[
-    spec("cluster_name", "helenus", "Nodes of another name are refused."),
-    spec("data_dir", "helenus-data", "Where this node keeps everything."),
-    spec("listen", "127.0.0.1", "The address all doors listen on."),
-    spec("advertise", "", "The host that peers and clients reach this node by; empty: `listen`."),
-    spec("advertise_cql", "", "HOST:PORT for CQL clients; empty: `advertise` and `cql_port`."),
-    spec("advertise_client", "", "HOST:PORT for the client crate; empty: `advertise` and port."),
-    spec("peer_port", "7000", "Door for peers; 0 takes a free one."),
-    spec("cql_port", "9042", "Door for the native protocol, once it exists."),
-    spec("client_port", "9044", "Door for the client crate and the shell; 0 takes a free one."),
-    spec("http_port", "9180", "Health and metrics; 0 takes a free one."),
-    spec("seeds", "", "The founders, HOST:PORT of their peer doors, comma-separated."),
-    spec("insecure", "false", "Allow a `listen` that is not loopback without authentication."),
-    spec("dc", "dc1", "This node's data center."),
-    spec("rack", "rack1", "This node's rack."),
-    spec("num_tokens", "16", "Tokens this node takes at founding: 1 to 256."),
-    spec(
-        "memory",
-        "auto",
-        "Budget for memtables, caches and requests; auto: a quarter of the machine.",
-    ),
-    spec(
-        "commitlog.sync",
-        "group",
-        "group, batch or periodic; periodic can lose `sync_period` of acks.",
-    ),
-    spec("commitlog.sync_period", "1s", "How often `periodic` syncs."),
-    spec("commitlog.segment", "32MiB", "Size of a commit log segment."),
-    spec("timeouts.read", "5s", "A read that took longer fails."),
-    spec("timeouts.write", "2s", "A write that took longer has an unknown outcome."),
-    spec("timeouts.schema", "10s", "A schema change that took longer has an unknown outcome."),
-    spec("hints.window", "3h", "Hints are kept for a node that was down this long at the most."),
-    spec("hints.bytes_max", "256MiB", "Hints kept for one node."),
-    spec("hints.throttle", "4MiB", "Bytes of hints replayed to one node in a second."),
-    spec("log.level", "info", "error, warn, info, debug, trace, or a tracing filter."),
-    spec("log.slow_query", "500ms", "Requests slower than this are logged."),
-];
+pub use specs::{SPECS, Spec, guardrails, page};
+pub use units::{parse_duration, parse_size};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,6 +155,11 @@ impl Layers {
         Ok(())
     }
 
+    /// Settings that are not as the table has them, in the order of their keys.
+    pub fn chosen(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.iter().filter(|(_, value)| value.origin != Origin::Default)
+    }
+
     /// Every setting in the order of its key.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.values.iter().map(|(key, value)| (*key, value))
@@ -271,6 +230,8 @@ pub struct Settings {
     pub num_tokens: u32,
     /// Bytes.
     pub memory: u64,
+    /// `None` asks for as many as the process may have.
+    pub files_max: Option<u64>,
     pub commitlog_sync: CommitlogSync,
     /// Bytes.
     pub commitlog_segment: u64,
@@ -284,6 +245,8 @@ pub struct Settings {
     pub hint_throttle: u64,
     pub log_level: String,
     pub slow_query: Duration,
+    /// Of each guardrail, in the order of `RAILS`.
+    pub guardrails: [Limits; RAILS.len()],
     /// As they were laid, for `config show --origin`.
     pub layers: Layers,
 }
@@ -313,9 +276,14 @@ impl Settings {
             _ => None,
         };
         let tokens = |it: &str| it.parse::<u32>().ok().filter(|it| (1..=256).contains(it));
-        let memory = |it: &str| match it {
-            "auto" => Some(memory_auto),
-            it => parse_size(it).filter(|it| MEMORY_MIN <= *it),
+        let memory =
+            layers.parse("memory", "auto, or a size of at least 64MiB", |it| match it {
+                "auto" => Some(memory_auto),
+                it => parse_size(it).filter(|it| MEMORY_MIN <= *it),
+            })?;
+        let files = |it: &str| match it {
+            "auto" => Some(None),
+            it => it.parse().ok().filter(|it| FILES_MIN <= *it).map(Some),
         };
         let or = |text: String, other: String| if text.is_empty() { other } else { text };
         let listen = layers.text("listen");
@@ -336,7 +304,7 @@ impl Settings {
             dc: word("dc")?,
             rack: word("rack")?,
             num_tokens: layers.parse("num_tokens", "1 to 256", tokens)?,
-            memory: layers.parse("memory", "auto, or a size of at least 64MiB", memory)?,
+            memory,
             commitlog_sync: layers.parse("commitlog.sync", "group, batch or periodic", sync)?,
             commitlog_segment: size("commitlog.segment")?,
             timeout_read: duration("timeouts.read")?,
@@ -347,6 +315,8 @@ impl Settings {
             hint_throttle: size("hints.throttle")?,
             log_level: layers.text("log.level"),
             slow_query: duration("log.slow_query")?,
+            files_max: layers.parse("files_max", "auto, or a number from 256", files)?,
+            guardrails: guardrails_of(&layers, memory)?,
             layers,
         })
     }
@@ -354,6 +324,51 @@ impl Settings {
 
 /// The smallest budget a node runs in, bytes.
 const MEMORY_MIN: u64 = 64 << 20;
+
+/// The fewest files a node runs with: sockets, commit log segments, and a few sstables.
+const FILES_MIN: u64 = 256;
+
+/// The two levels of every guardrail.
+fn guardrails_of(layers: &Layers, memory: u64) -> Result<[Limits; RAILS.len()], Error> {
+    let mut all = [Limits::default(); RAILS.len()];
+    for (rail, limits) in RAILS.iter().zip(&mut all) {
+        let key = |level| format!("guardrails.{}_{level}", rail.name);
+        limits.warn = level_of(layers, &key("warn"), rail, memory)?;
+        limits.fail = level_of(layers, &key("fail"), rail, memory)?;
+        let Limits { warn: Some(warn), fail: Some(fail) } = *limits else { continue };
+        if if rail.is_floor { warn < fail } else { fail < warn } {
+            let Value { text: value, origin } = layers.values[key("warn").as_str()].clone();
+            // Nobody asked for it: it is just never reached.
+            if origin == Origin::Default {
+                continue;
+            }
+            let expected = format!("it warns of what `{}` already refuses", key("fail"));
+            return Err(Error::Bad { key: key("warn"), value, origin, expected });
+        }
+    }
+    Ok(all)
+}
+
+fn level_of(layers: &Layers, key: &str, rail: &Rail, memory: u64) -> Result<Option<u64>, Error> {
+    let most = specs::most(rail).map_or(String::new(), |it| format!(" of at most {it}"));
+    let expected = match rail.unit {
+        Unit::Bytes => format!("off, or a size such as 64MiB{most}"),
+        Unit::Seconds => format!("off, or a duration in whole seconds such as 60s{most}"),
+        Unit::Count => format!("off, or a number{most}"),
+    };
+    layers.parse(key, &expected, |it| match it {
+        "off" => Some(None),
+        "auto" if rail.guardrail == Guardrail::RequestBytes => Some(Some(memory / 10)),
+        it => {
+            let value = match rail.unit {
+                Unit::Bytes => parse_size(it)?,
+                Unit::Seconds => parse_duration(it)?.as_secs(),
+                Unit::Count => it.parse().ok()?,
+            };
+            (value <= rail.most.unwrap_or(u64::MAX)).then_some(Some(value))
+        }
+    })
+}
 
 fn parse_seeds(text: &str) -> Option<Vec<String>> {
     let seeds: Vec<String> =
@@ -363,36 +378,6 @@ fn parse_seeds(text: &str) -> Option<Vec<String>> {
         !host.is_empty() && port.parse::<u16>().is_ok()
     };
     seeds.iter().all(fits).then_some(seeds)
-}
-
-/// `10s`, `500ms`, `3h`, `15m`, `2d`: a bare number has no unit and is refused.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let count: u64 = text[..digits].parse().ok()?;
-    let millis = match text[digits..].trim() {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    Some(Duration::from_millis(count.checked_mul(millis)?))
-}
-
-/// `64MiB`, `1GiB`, `16KiB`, `100B`: a bare number has no unit and is refused.
-pub fn parse_size(text: &str) -> Option<u64> {
-    let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let count: u64 = text[..digits].parse().ok()?;
-    let unit = match text[digits..].trim() {
-        "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    count.checked_mul(unit)
 }
 
 #[cfg(test)]

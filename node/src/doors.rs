@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use coordinator::replica::Replica;
 use proto::client;
+use query::guardrail::Guard;
 use sys::{Listener, Net};
 use tokio::task::JoinSet;
 
 use crate::{
     config::Settings,
     http,
-    rpc::{admin_door::AdminDoor, client_door::ClientDoor, peer_door::PeerDoor, transport},
+    rpc::{
+        admin_door::AdminDoor, client_door::ClientDoor, peer_door::PeerDoor, transport,
+        weight::Scales,
+    },
     shared::{Addresses, Shared},
     start::{Seams, StartError},
 };
@@ -74,6 +78,7 @@ pub(crate) fn spawn(
     doors: Doors,
     shared: &Arc<Shared>,
     local: Arc<dyn Replica>,
+    guard: Arc<Guard>,
     seams: &Seams,
 ) {
     let peer = proto::peer::peer_server::PeerServer::new(PeerDoor {
@@ -85,6 +90,7 @@ pub(crate) fn spawn(
     let client = client::client_server::ClientServer::new(ClientDoor {
         behind: Arc::clone(shared) as _,
         rng: seams.rng.clone(),
+        scales: Scales::new(guard),
     })
     .max_decoding_message_size(proto::CLIENT_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);

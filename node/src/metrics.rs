@@ -63,6 +63,8 @@ pub(crate) struct Gauges {
     pub(crate) nodes: u64,
     /// Metadata epoch.
     pub(crate) epoch: u64,
+    /// How often each level of each guardrail was reached.
+    pub(crate) guardrails: Vec<(&'static str, query::guardrail::Level, u64)>,
 }
 
 /// Where gauges come from.
@@ -181,6 +183,13 @@ impl Collector for Scrape {
             let counter = ConstCounter::new(value);
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
+        }
+        let help = "Times that a guardrail told (warn) or refused (fail)";
+        let kind = MetricType::Counter;
+        let mut family = encoder.encode_descriptor("guardrail_reached", help, None, kind)?;
+        for (guardrail, level, count) in &it.guardrails {
+            let labels = [("guardrail", *guardrail), ("level", level.name())];
+            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
         }
         let help = "Time of an fdatasync of the commit log";
         let name = "fsync_duration_seconds";

@@ -21,7 +21,7 @@ use coordinator::{
 };
 use cql_lite::code::Code;
 use engine::Engine;
-use query::Executor;
+use query::{Executor, guardrail::Guard};
 use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts, system_log};
 use tokio::{
     sync::{Mutex, mpsc, watch},
@@ -210,7 +210,8 @@ impl Node {
             Arc::clone(&weak_peers),
         ));
         let stored = Stored { engine: engine.clone(), hints: hints.clone(), timestamps };
-        let replicas = Replicated::new(&seams, stored, &catalog, &weak_peers, inputs.clone());
+        let replicas =
+            Replicated::new(&settings, &seams, stored, &catalog, &weak_peers, inputs.clone());
         let (coordinator, executor) = serve_statements(&settings, &seams, &replicas, &catalog);
         let (settled_sender, settled) = watch::channel(false);
         let (topology_sender, topology) = watch::channel(topology::picture(&catalog));
@@ -260,7 +261,7 @@ impl Node {
         tasks.spawn(topology::follow(catalog, published, topology_sender));
         tasks.spawn(warm_up::recall(Arc::clone(&shared)));
         tasks.spawn(warm_up::settle(Arc::clone(&shared), settled_sender));
-        doors::spawn(&mut tasks, doors, &shared, replicas.local, &seams);
+        doors::spawn(&mut tasks, doors, &shared, replicas.local, replicas.guard, &seams);
         log_start(&shared);
         let failed = Mutex::new(failed);
         Ok(Node { shared, failed, shutdown, disk: seams.disk, _tasks: tasks, _lock: lock })
@@ -356,19 +357,27 @@ struct Replicated {
     local: Arc<dyn Replica>,
     peers: Peers,
     metrics: Arc<Metrics>,
+    guard: Arc<Guard>,
 }
 
 impl Replicated {
     fn new(
+        settings: &Settings,
         seams: &Seams,
         stored: Stored,
         catalog: &Arc<ClusterCatalog>,
         weak_peers: &Arc<OnceLock<WeakPeers>>,
         inputs: mpsc::Sender<Input>,
     ) -> Replicated {
-        let (engine, hints) = (stored.engine.clone(), stored.hints.clone());
-        let source = gauges(engine, hints, Arc::clone(catalog), Arc::clone(weak_peers));
-        let metrics = Arc::new(Metrics::new(source));
+        let guard = Arc::new(Guard::new(|it| settings.guardrails[it as usize]));
+        let source = Gauged {
+            engine: stored.engine.clone(),
+            hints: stored.hints.clone(),
+            catalog: Arc::clone(catalog),
+            peers: Arc::clone(weak_peers),
+            guard: Arc::clone(&guard),
+        };
+        let metrics = Arc::new(Metrics::new(Arc::new(move || source.read())));
         let local: Arc<dyn Replica> = Arc::new(Local {
             host: catalog.local(),
             engine: stored.engine.clone(),
@@ -380,7 +389,7 @@ impl Replicated {
         });
         let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
         drop(weak_peers.set(peers.downgrade()));
-        Replicated { stored, local, peers, metrics }
+        Replicated { stored, local, peers, metrics, guard }
     }
 }
 
@@ -413,6 +422,7 @@ fn serve_statements(
             page_bytes_max: 1 << 20,
             page_tombstones_max: 10_000,
             prepared_max: 10_000,
+            guard: Arc::clone(&replicas.guard),
         },
     );
     (coordinator, executor)
@@ -426,28 +436,33 @@ fn replay_options(settings: &Settings) -> hints::ReplayOptions {
     }
 }
 
-fn gauges(
+/// Where the gauges are read off.
+struct Gauged {
     engine: Engine,
     hints: hints::Hints,
     catalog: Arc<ClusterCatalog>,
     peers: Arc<OnceLock<WeakPeers>>,
-) -> crate::metrics::Source {
-    Arc::new(move || {
-        let metadata = catalog.metadata();
-        let pending = hints.pending();
-        let counts = hints.counts();
-        let alive = metadata.nodes.keys().filter(|host| catalog.hears(**host)).count();
+    guard: Arc<Guard>,
+}
+
+impl Gauged {
+    fn read(&self) -> Gauges {
+        let metadata = self.catalog.metadata();
+        let pending = self.hints.pending();
+        let counts = self.hints.counts();
+        let alive = metadata.nodes.keys().filter(|host| self.catalog.hears(**host)).count();
         Gauges {
-            engine: engine.stats(),
+            engine: self.engine.stats(),
             hints_pending: pending.iter().map(|it| it.count).sum(),
             hints_bytes: pending.iter().map(|it| it.bytes).sum(),
             hints_dropped: counts.overflowed + counts.expired + counts.orphaned,
-            peers_connected: peers.get().map_or(0, |it| it.connected() as u64),
+            peers_connected: self.peers.get().map_or(0, |it| it.connected() as u64),
             nodes_alive: alive as u64,
             nodes: metadata.nodes.len() as u64,
             epoch: metadata.epoch,
+            guardrails: self.guard.counts(),
         }
-    })
+    }
 }
 
 fn log_start(shared: &Shared) {

@@ -2,6 +2,9 @@
 //!
 //! Decoding checks shape, never sense: what a frame means is decided by whoever receives it.
 
+/// How long a message is on the wire, among other things.
+pub use prost::Message;
+
 /// Between nodes: `grpc/peer.proto`.
 pub mod peer {
     #![expect(

@@ -20,12 +20,6 @@ use std::{
 use futures_util::future::BoxFuture;
 use sys::Clock;
 
-/// Client timestamps further ahead than this are honored with a warning.
-pub const AHEAD_WARNS: Duration = Duration::from_secs(60);
-
-/// Client timestamps further ahead than this are refused.
-pub const AHEAD_REFUSED: Duration = Duration::from_secs(3 * 24 * 3600);
-
 /// How far ahead timestamps are reserved, microseconds.
 const WINDOW: i64 = 3_000_000;
 
@@ -50,14 +44,6 @@ pub trait Reservation: Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("timestamps could not be reserved: {0}")]
 pub struct NotReserved(pub String);
-
-/// A client's timestamp lies too far in the future.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the timestamp lies {} s ahead of this node's clock, more than 3 days", ahead.as_secs())]
-pub struct TooFarAhead {
-    /// How far.
-    pub ahead: Duration,
-}
 
 /// Issues write timestamps.
 pub struct Timestamps {
@@ -119,20 +105,6 @@ impl Timestamps {
             }
             tokio::time::sleep(CHECK_EVERY).await;
         }
-    }
-
-    /// Checks a client's timestamp (microseconds): how far ahead it lies if that deserves a
-    /// warning.
-    ///
-    /// # Errors
-    /// When it lies more than `AHEAD_REFUSED` ahead.
-    pub fn check_client(&self, timestamp: i64) -> Result<Option<Duration>, TooFarAhead> {
-        let ahead = timestamp.saturating_sub(self.clock.wall_micros());
-        let ahead = Duration::from_micros(u64::try_from(ahead).unwrap_or(0));
-        if AHEAD_REFUSED < ahead {
-            return Err(TooFarAhead { ahead });
-        }
-        Ok((AHEAD_WARNS < ahead).then_some(ahead))
     }
 
     async fn reserve_if_low(&self) -> Result<(), NotReserved> {

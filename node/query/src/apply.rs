@@ -1,9 +1,6 @@
 //! Writes: a plan with its values becomes mutations.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use coordinator::clock::{AHEAD_REFUSED, AHEAD_WARNS};
 use cql_lite::{ast::Spanned, code::Code};
 use model::{
     Cell, Content, Deletion, Liveness, Mutation, Partition, PartitionKey, Row, cell::TTL_MAX,
@@ -13,6 +10,7 @@ use model::{
 use crate::{
     Bound, Error,
     bind::Bindings,
+    guardrail::{Guard, Guardrail},
     plan::{
         CellColumn,
         term::{Operand, null_in},
@@ -47,18 +45,17 @@ pub(crate) fn timestamp(
 }
 
 /// Checks a timestamp that did not come from our clock; a warning where it is far ahead.
-pub(crate) fn check_timestamp(timestamp: i64, now_micros: i64) -> Result<Option<String>, Error> {
+pub(crate) fn check_timestamp(
+    timestamp: i64,
+    now_micros: i64,
+    guard: &Guard,
+) -> Result<Option<String>, Error> {
     if timestamp == i64::MIN {
         return Err(Error::new(Code::BadValue, format!("{timestamp} is not a timestamp")));
     }
-    let ahead = Duration::from_micros(timestamp.saturating_sub(now_micros).max(0).unsigned_abs());
-    if AHEAD_REFUSED < ahead {
-        let message = format!("timestamp {timestamp} is more than three days ahead of the clock");
-        return Err(Error::new(Code::TimestampTooFarAhead, message)
-            .hint("timestamps are microseconds since 1970"));
-    }
-    Ok((AHEAD_WARNS < ahead)
-        .then(|| format!("timestamp {timestamp} is {} s ahead of the clock", ahead.as_secs())))
+    // Rounded up, so that a limit is not passed by less than a second.
+    let ahead = timestamp.saturating_sub(now_micros).max(0).unsigned_abs().div_ceil(1_000_000);
+    guard.check(Guardrail::TimestampAhead, ahead)
 }
 
 /// What the write changes: a mutation for each partition, none where nothing changes.

@@ -13,31 +13,23 @@ use crate::{
     Error,
     apply::{self, When},
     bind::Bindings,
+    guardrail::{Guard, Guardrail},
     plan::batch::Batch,
 };
-
-/// Most bytes of all mutations of a batch.
-const BYTES_MAX: usize = 1 << 20;
-
-/// From how many bytes on a batch is warned of.
-const BYTES_WARN: usize = 128 << 10;
-
-/// From how many partitions on a batch is warned of.
-const PARTITIONS_WARN: usize = 10;
 
 /// What a batch changes: a mutation for each partition, and warnings.
 pub(crate) fn mutations(
     batch: &Batch,
     bindings: &Bindings<'_>,
     when: When,
-    now_micros: i64,
+    (guard, now_micros): (&Guard, i64),
 ) -> Result<(Vec<Mutation>, Vec<String>), Error> {
     let mut warnings = Vec::new();
     let mut partitions: BTreeMap<(TableId, PartitionKey), Partition> = BTreeMap::new();
     for write in &batch.writes {
         let mut when = when;
         if let Some(own) = apply::timestamp(write.timestamp.as_ref(), bindings)? {
-            warnings.extend(apply::check_timestamp(own, now_micros)?);
+            warnings.extend(apply::check_timestamp(own, now_micros, guard)?);
             when.timestamp = own;
         }
         for Mutation { table, partition } in apply::mutations(write, bindings, when)? {
@@ -60,27 +52,11 @@ pub(crate) fn mutations(
              and are faster",
         ));
     }
-    warnings.extend(check_size(batch, &mutations)?);
-    Ok((mutations, warnings))
-}
-
-fn check_size(batch: &Batch, mutations: &[Mutation]) -> Result<Vec<String>, Error> {
     let bytes: usize = mutations.iter().map(|it| it.encode().len()).sum();
-    if BYTES_MAX < bytes {
-        let message = format!("this batch is {bytes} bytes, more than {BYTES_MAX}");
-        return Err(Error::new(Code::TooLarge, message)
-            .at(batch.span)
-            .hint("send its writes as single statements, many at the same time"));
+    let measured = [(Guardrail::BatchBytes, bytes), (Guardrail::BatchPartitions, mutations.len())];
+    for (guardrail, value) in measured {
+        let warning = guard.check(guardrail, value as u64);
+        warnings.extend(warning.map_err(|error| error.at(batch.span))?);
     }
-    let mut warnings = Vec::new();
-    if BYTES_WARN < bytes {
-        warnings.push(format!("a batch of {bytes} bytes; from {BYTES_WARN} on it is a burden"));
-    }
-    if PARTITIONS_WARN < mutations.len() {
-        warnings.push(format!(
-            "a batch over {} partitions is slower than as many single statements",
-            mutations.len()
-        ));
-    }
-    Ok(warnings)
+    Ok((mutations, warnings))
 }

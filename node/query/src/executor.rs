@@ -20,6 +20,7 @@ use crate::{
     describe::describe,
     filter,
     functions::{Moment, Ticks},
+    guardrail::{Guard, Guardrail, measure},
     page::{Progress, Seal, refused},
     plan::{
         self, Plan, Verb,
@@ -37,7 +38,7 @@ use crate::{
 };
 
 /// Limits of the executor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Rows of a page where the client names no number. Usually 5,000.
     pub page_rows: u32,
@@ -47,6 +48,8 @@ pub struct Options {
     pub page_tombstones_max: u64,
     /// Prepared statements kept; the least recently used one is forgotten first. Usually 10,000.
     pub prepared_max: usize,
+    /// What is unwise, and what is too much.
+    pub guard: Arc<Guard>,
 }
 
 /// Executes statements of all doors.
@@ -82,6 +85,8 @@ impl Executor {
     /// # Errors
     /// What `execute` would say of the statement, whatever its values.
     pub fn prepare(&self, text: &str, keyspace: Option<&str>) -> Result<Arc<Prepared>, Error> {
+        // A prepared statement is answered without warnings: only what is too much counts here.
+        measure::statement(&self.options.guard, text, &mut Vec::new())?;
         let entry = self.plan_anew(text, keyspace)?;
         self.prepared.put(entry.clone());
         Ok(entry.prepared)
@@ -92,6 +97,8 @@ impl Executor {
     /// # Errors
     /// See [`Error::retry`] for whether it happened.
     pub async fn execute(&self, request: Request) -> Result<Reply, Error> {
+        let mut warnings = Vec::new();
+        measure::source(&self.options.guard, &request.source, &mut warnings)?;
         let (entry, keyspace) = match &request.source {
             Source::Text(text) => {
                 (self.plan_anew(text, request.keyspace.as_deref())?, request.keyspace.clone())
@@ -115,7 +122,9 @@ impl Executor {
             Verb::Batch(batch) => run.batch(batch, &entry.plan).await,
             Verb::Schema(statement) => run.schema(statement, &entry.plan).await,
         };
-        reply.map_err(|error| self.name_nodes(error))
+        let mut reply = reply.map_err(|error| self.name_nodes(error))?;
+        reply.warnings.extend(warnings);
+        Ok(reply)
     }
 
     fn plan_anew(&self, text: &str, keyspace: Option<&str>) -> Result<Entry, Error> {
@@ -246,7 +255,8 @@ impl<'r> Run<'r> {
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
         let (when, mut warnings) = self.when(given).await?;
-        let (mutations, more) = batch::mutations(batch, &bindings, when, self.now_micros)?;
+        let guard = &self.executor.options.guard;
+        let (mutations, more) = batch::mutations(batch, &bindings, when, (guard, self.now_micros))?;
         warnings.extend(more);
         self.send(mutations, warnings).await
     }
@@ -256,7 +266,8 @@ impl<'r> Run<'r> {
         let mut warnings = Vec::new();
         let timestamp = match given.or(self.request.timestamp) {
             Some(given) => {
-                warnings.extend(apply::check_timestamp(given, self.now_micros)?);
+                let guard = &self.executor.options.guard;
+                warnings.extend(apply::check_timestamp(given, self.now_micros, guard)?);
                 given
             }
             None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
@@ -264,7 +275,12 @@ impl<'r> Run<'r> {
         Ok((When { timestamp, now: self.seconds() }, warnings))
     }
 
-    async fn send(&self, mutations: Vec<Mutation>, warnings: Vec<String>) -> Result<Reply, Error> {
+    async fn send(
+        &self,
+        mutations: Vec<Mutation>,
+        mut warnings: Vec<String>,
+    ) -> Result<Reply, Error> {
+        measure::mutations(&self.executor.options.guard, &mutations, &mut warnings)?;
         if !mutations.is_empty() {
             let options = self.options(self.time_left(Code::Overloaded)?);
             self.executor.store.write(mutations, options).await.map_err(Error::of_write)?;
@@ -278,9 +294,13 @@ impl<'r> Run<'r> {
         if !select.is_virtual {
             check_level(self.request.consistency, false)?;
         }
+        let mut warnings = Vec::new();
         let target = match &select.target {
             Target::Keys(keys) => {
-                scan::Partitions::Keys(resolve::keys(&select.table, keys, &bindings)?)
+                let keys = resolve::keys(&select.table, keys, &bindings)?;
+                let guard = &self.executor.options.guard;
+                warnings.extend(guard.check(Guardrail::PartitionsIn, keys.len() as u64)?);
+                scan::Partitions::Keys(keys)
             }
             Target::Tokens(lower, upper) => {
                 match resolve::tokens(lower.as_ref(), upper.as_ref(), &bindings)? {
@@ -325,7 +345,7 @@ impl<'r> Run<'r> {
         let page = scan.run(progress, &source, &time_left, bindings.moment()).await?;
         let paging_state = page.progress.and_then(|progress| seal.close(&progress));
         let rows = Rows { columns: plan.columns.clone(), rows: page.rows, paging_state };
-        Ok(Reply { outcome: Outcome::Rows(rows), warnings: Vec::new() })
+        Ok(Reply { outcome: Outcome::Rows(rows), warnings })
     }
 
     /// Names the statement with its table and its values: what a paging state belongs to.
@@ -401,7 +421,10 @@ impl<'r> Run<'r> {
 
     async fn propose(&self, proposal: Proposal) -> Result<Reply, Error> {
         use crate::catalog::Error as Refused;
-        let Proposal { change, tolerant, effect, target, keyspace, table, warnings } = proposal;
+        let Proposal { change, tolerant, effect, target, keyspace, table, mut warnings } = proposal;
+        let Executor { catalog, options, .. } = self.executor;
+        let (schema, nodes) = (catalog.schema(), catalog.nodes());
+        measure::change(&options.guard, &change, &schema, &nodes, &mut warnings)?;
         let timeout = self.time_left(Code::Overloaded)?;
         match self.executor.catalog.propose(change, timeout).await {
             Ok(epoch) => {

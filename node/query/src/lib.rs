@@ -12,6 +12,8 @@ mod request;
 pub mod catalog;
 pub mod store;
 
+pub mod guardrail;
+
 mod executor;
 mod prepared;
 

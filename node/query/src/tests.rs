@@ -34,6 +34,11 @@ impl Runner for Script {
     fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn StdError>> {
         let mut args = command.consume_args();
         Ok(match command.name.as_str() {
+            // A new cluster, whose guardrails are near.
+            "narrow" => {
+                self.world = World::narrow();
+                String::new()
+            }
             // Time passes.
             "advance" => {
                 let seconds = args.next_pos().ok_or("how many seconds?")?.parse()?;

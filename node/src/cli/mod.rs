@@ -5,8 +5,10 @@
 
 mod admin;
 mod demo;
+mod flags;
 mod fleet;
 mod load;
+mod machine;
 mod sample;
 mod start;
 

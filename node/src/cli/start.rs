@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use sys::{Clock, RealClock, RealDisk, Rng, SharedRng, SledFacts, TcpNet, ThreadPool};
 
-use super::{Exit, complain};
+use super::{Exit, complain, flags::Flags, machine};
 use crate::{
     config::{self, Layers, Origin, Settings},
     logging,
@@ -23,109 +23,31 @@ pub(super) struct Args {
     /// Settings file; without it `helenus.toml`, if there is one
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where this node keeps everything
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<String>,
-    /// Nodes of another name are refused
-    #[arg(long, value_name = "NAME")]
-    cluster_name: Option<String>,
-    /// The address all doors listen on
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<String>,
-    /// The host that peers and clients reach this node by
-    #[arg(long, value_name = "HOST")]
-    advertise: Option<String>,
-    /// Where CQL clients reach this node
-    #[arg(long, value_name = "HOST:PORT")]
-    advertise_cql: Option<String>,
-    /// Where the client crate reaches this node
-    #[arg(long, value_name = "HOST:PORT")]
-    advertise_client: Option<String>,
-    /// Door for peers
-    #[arg(long, value_name = "PORT")]
-    peer_port: Option<String>,
-    /// Door for the native protocol
-    #[arg(long, value_name = "PORT")]
-    cql_port: Option<String>,
-    /// Door for the client crate and the shell
-    #[arg(long, value_name = "PORT")]
-    client_port: Option<String>,
-    /// Health and metrics
-    #[arg(long, value_name = "PORT")]
-    http_port: Option<String>,
-    /// The founders' peer doors, this node's included
-    #[arg(long, value_name = "HOST:PORT,…")]
-    seeds: Option<String>,
-    /// Allow an address that is not loopback although there is no authentication yet
-    #[arg(long)]
-    insecure: bool,
-    /// Data center
-    #[arg(long, value_name = "NAME")]
-    dc: Option<String>,
-    /// Rack
-    #[arg(long, value_name = "NAME")]
-    rack: Option<String>,
-    /// Tokens taken at founding
-    #[arg(long, value_name = "N")]
-    num_tokens: Option<String>,
-    /// Memory budget, for example 1GiB
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
     /// Replace a dead node (not there yet)
     #[arg(long, value_name = "HOST_ID")]
     replace: Option<String>,
-    /// Logs: error, warn, info, debug, trace or a filter
-    #[arg(long, value_name = "LEVEL")]
-    log_level: Option<String>,
     /// Written once the node serves, with its addresses
     #[arg(long, value_name = "PATH")]
     ready_file: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 impl Args {
-    fn lay_flags(&self, layers: &mut Layers) -> Result<(), config::Error> {
-        let flags = [
-            ("data_dir", &self.data_dir),
-            ("cluster_name", &self.cluster_name),
-            ("listen", &self.listen),
-            ("advertise", &self.advertise),
-            ("advertise_cql", &self.advertise_cql),
-            ("advertise_client", &self.advertise_client),
-            ("peer_port", &self.peer_port),
-            ("cql_port", &self.cql_port),
-            ("client_port", &self.client_port),
-            ("http_port", &self.http_port),
-            ("seeds", &self.seeds),
-            ("dc", &self.dc),
-            ("rack", &self.rack),
-            ("num_tokens", &self.num_tokens),
-            ("memory", &self.memory),
-            ("log.level", &self.log_level),
-        ];
-        for (key, value) in flags {
-            if let Some(text) = value {
-                let name = format!("--{}", key.replace(['_', '.'], "-"));
-                layers.set(key, text.clone(), Origin::Flag(name))?;
-            }
-        }
-        if self.insecure {
-            layers.set("insecure", "true".into(), Origin::Flag("--insecure".into()))?;
-        }
-        Ok(())
-    }
-
     fn settings(&self) -> Result<Settings, config::Error> {
         let mut layers = Layers::default();
         let path = self.config.clone().unwrap_or_else(|| "helenus.toml".into());
-        match read_file(&path) {
+        match machine::read_file(&path) {
             Ok(text) => layers.lay_file(path, &text)?,
             Err(error) if self.config.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
             }
             Err(error) => return Err(config::Error::File { path, why: error.to_string() }),
         }
         layers.lay_environment(std::env::vars())?;
-        self.lay_flags(&mut layers)?;
-        Settings::new(layers, memory_auto())
+        for (key, text, flag) in &self.flags.given {
+            layers.set(key, text.clone(), Origin::Flag(flag.clone()))?;
+        }
+        Settings::new(layers, machine::memory().budget())
     }
 }
 
@@ -153,6 +75,14 @@ pub(super) fn run(args: Args) -> Exit {
         complain(cql_lite::code::Code::BadSetting, why);
         return Exit::Usage;
     }
+    let files = match machine::raise_files(settings.files_max) {
+        Ok(files) => files,
+        Err(why) => {
+            complain(cql_lite::code::Code::BadSetting, why);
+            return Exit::Error;
+        }
+    };
+    tell_machine(&settings, &files);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -164,6 +94,34 @@ pub(super) fn run(args: Args) -> Exit {
     // Blocking jobs that still run do not hold up the exit: what was acknowledged is on the disk.
     runtime.shutdown_background();
     exit
+}
+
+/// What the machine gives this node, and what was chosen for it: the first lines of the log.
+fn tell_machine(settings: &Settings, files: &machine::Files) {
+    let memory = machine::memory();
+    let budget = settings.layers.iter().find(|(key, _)| *key == "memory");
+    let chosen_by = match budget {
+        Some((_, value)) if value.text.trim() != "auto" => value.origin.to_string(),
+        Some(_) | None => format!("a quarter of what {} has", memory.source),
+    };
+    tracing::info!(
+        memory = settings.memory,
+        memory_from = chosen_by,
+        memory_allowed = memory.bytes,
+        files = files.limit,
+        data_dir = %settings.data_dir.display(),
+        "resources"
+    );
+    if memory.bytes < settings.memory {
+        let (memory, allowed) = (settings.memory, memory.bytes);
+        tracing::warn!(memory, allowed, "`memory` is more than this process may have");
+    }
+    if let Some(warning) = &files.warning {
+        tracing::warn!("{warning}");
+    }
+    for (key, value) in settings.layers.chosen() {
+        tracing::info!(key, value = value.text, origin = %value.origin, "setting");
+    }
 }
 
 async fn serve(settings: Settings, ready_file: Option<PathBuf>) -> Exit {
@@ -239,22 +197,4 @@ async fn interrupted() {
         }
         Err(_) => drop(tokio::signal::ctrl_c().await),
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the command line reads its own settings file")]
-fn read_file(path: &std::path::Path) -> std::io::Result<String> {
-    std::fs::read_to_string(path)
-}
-
-/// A quarter of what the machine, or the cgroup this process is in, has; 1 GiB when neither says.
-fn memory_auto() -> u64 {
-    let machine = read_file("/proc/meminfo".as_ref()).ok().and_then(|text| {
-        let line = text.lines().find(|it| it.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()?.checked_mul(1024)
-    });
-    let cgroup = read_file("/sys/fs/cgroup/memory.max".as_ref())
-        .ok()
-        .and_then(|text| text.trim().parse::<u64>().ok());
-    let all = [machine, cgroup].into_iter().flatten().min().unwrap_or(4 << 30);
-    (all / 4).max(64 << 20)
 }

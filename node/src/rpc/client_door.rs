@@ -6,7 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use cql_lite::code::Code;
 use futures_util::future::BoxFuture;
 use model::Consistency;
-use proto::client::{self, client_frame, server_answer::Body};
+use proto::{
+    Message as _,
+    client::{self, client_frame, server_answer::Body},
+};
 use query::{
     Bound, ColumnSpec, Error, Executor, Outcome, PreparedId, Reply, Request as Statement, Retry,
     SchemaEffect, SchemaTarget, Source,
@@ -16,7 +19,10 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::in_hand::{InHand, REQUESTS_MAX, Taken};
+use super::{
+    in_hand::{InHand, REQUESTS_MAX, Taken},
+    weight::Scales,
+};
 
 /// Answers waiting to be written on one stream.
 const ANSWERS_MAX: usize = 256;
@@ -90,6 +96,8 @@ pub(crate) struct ClientDoor {
     pub(crate) behind: Arc<dyn Behind>,
     /// Draws trace ids.
     pub(crate) rng: SharedRng,
+    /// Weigh the requests of all streams.
+    pub(crate) scales: Scales,
 }
 
 #[tonic::async_trait]
@@ -106,6 +114,7 @@ impl client::client_server::Client for ClientDoor {
             rng: self.rng.clone(),
             answers,
             in_hand: InHand::default(),
+            scales: self.scales.of_stream(),
         };
         tokio::spawn(session.serve(request.into_inner()));
         Ok(Response::new(ReceiverStream::new(outgoing)))
@@ -117,6 +126,7 @@ struct Session {
     rng: SharedRng,
     answers: mpsc::Sender<Result<client::ServerFrame, Status>>,
     in_hand: InHand,
+    scales: Scales,
 }
 
 impl Session {
@@ -130,7 +140,18 @@ impl Session {
                 () = self.answers.closed() => break,
                 frame = incoming.message() => frame,
             };
-            let Ok(Some(client::ClientFrame { body: Some(body) })) = frame else { break };
+            let body = match frame {
+                Ok(Some(client::ClientFrame { body: Some(body) })) => body,
+                Ok(Some(client::ClientFrame { body: None })) => {
+                    self.break_off(Code::Syntax, "a frame without a body").await;
+                    break;
+                }
+                Ok(None) => break,
+                Err(status) => {
+                    self.break_off(code_of(&status), status.message()).await;
+                    break;
+                }
+            };
             match body {
                 client_frame::Body::Request(request) => {
                     if !self.start(request).await {
@@ -185,6 +206,13 @@ impl Session {
         true
     }
 
+    /// Says why the stream ends: what it carried makes no sense, and nothing after it can.
+    async fn break_off(&self, code: Code, why: &str) {
+        tracing::warn!(%code, why, "a client's stream was broken off");
+        let status = Status::invalid_argument(format!("error[{code}]: {why}"));
+        drop(self.answers.send(Err(status)).await);
+    }
+
     async fn say(&self, body: client::server_frame::Body) {
         // A closed stream is noticed by the reader.
         drop(self.answers.send(Ok(client::ServerFrame { body: Some(body) })).await);
@@ -205,14 +233,31 @@ impl Session {
                 return true;
             }
         }
+        let (weight, warnings) = match self.scales.put(request.encoded_len() as u64) {
+            Ok(taken) => taken,
+            Err(full) => {
+                let answer = answer(id, trace, Err(full));
+                self.say(client::server_frame::Body::Answer(answer)).await;
+                return true;
+            }
+        };
         let (behind, answers) = (Arc::clone(&self.behind), self.answers.clone());
         self.in_hand.run(id, async move {
-            let answer = carry_out(&*behind, request, trace).await;
+            let mut answer = carry_out(&*behind, request, trace).await;
+            answer.warnings.extend(warnings);
+            drop(weight);
             let body = Some(client::server_frame::Body::Answer(answer));
             drop(answers.send(Ok(client::ServerFrame { body })).await);
         });
         true
     }
+}
+
+/// The kind of error that a frame that could not be read is.
+fn code_of(status: &Status) -> Code {
+    let too_large =
+        matches!(status.code(), tonic::Code::OutOfRange | tonic::Code::ResourceExhausted);
+    if too_large { Code::TooLarge } else { Code::Syntax }
 }
 
 async fn carry_out(

@@ -8,4 +8,5 @@ pub(crate) mod link;
 pub(crate) mod peer_door;
 pub(crate) mod peers;
 pub(crate) mod transport;
+pub(crate) mod weight;
 pub(crate) mod wire;

@@ -12,7 +12,11 @@ use std::{
 use futures_util::{FutureExt, Stream, stream};
 use hyper_util::rt::TokioIo;
 use sys::{Listener, Net};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Sleep,
+};
 use tonic::transport::{Channel, Endpoint, Server, Uri, server::Connected};
 
 /// How often an idle or silent connection is probed. A partition that swallows packets leaves TCP
@@ -28,17 +32,32 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Streams that one connection may hold open: a peer needs three, a client one.
 const STREAMS_PER_CONNECTION_MAX: u32 = 64;
 
+/// Connections that one door holds open: further ones wait in the backlog.
+const CONNECTIONS_MAX: usize = 4096;
+
+/// How long a new connection may take to say its first words: one that says nothing holds a place.
+const FIRST_WORDS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The words that every HTTP/2 connection begins with, bytes.
+const FIRST_WORDS: usize = 24;
+
 /// HTTP/2 flow-control windows, bytes: a page of a read fits without a round trip.
 const WINDOW_BYTES: u32 = 4 << 20;
 
 /// An accepted connection, as tonic wants it.
-pub(crate) struct Accepted(sys::Stream);
+pub(crate) struct Accepted {
+    stream: sys::Stream,
+    /// Bytes of the first words that are still to come, and until when.
+    silent: Option<(usize, Pin<Box<Sleep>>)>,
+    // Whoever waits in the backlog comes in when this connection is gone.
+    _place: OwnedSemaphorePermit,
+}
 
 impl Connected for Accepted {
     type ConnectInfo = SocketAddr;
 
     fn connect_info(&self) -> SocketAddr {
-        self.0.peer_addr()
+        self.stream.peer_addr()
     }
 }
 
@@ -48,7 +67,20 @@ impl AsyncRead for Accepted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Some((missing, deadline)) = &mut self.silent {
+            let came = buffer.filled().len() - before;
+            if *missing <= came {
+                self.silent = None;
+            } else {
+                *missing -= came;
+                if deadline.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            }
+        }
+        read
     }
 }
 
@@ -58,15 +90,15 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 
     fn poll_write_vectored(
@@ -74,11 +106,11 @@ impl AsyncWrite for Accepted {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(context, bytes)
+        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 }
 
@@ -86,10 +118,16 @@ impl AsyncWrite for Accepted {
 pub(crate) fn incoming(
     listener: Box<dyn Listener>,
 ) -> impl Stream<Item = io::Result<Accepted>> + Send {
-    stream::unfold(listener, |mut listener| async move {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    stream::unfold((listener, places), |(mut listener, places)| async move {
         loop {
+            let _place = Arc::clone(&places).acquire_owned().await.ok()?;
             match listener.accept().await {
-                Ok((stream, _)) => return Some((Ok(Accepted(stream)), listener)),
+                Ok((stream, _)) => {
+                    let deadline = Box::pin(tokio::time::sleep(FIRST_WORDS_TIMEOUT));
+                    let silent = Some((FIRST_WORDS, deadline));
+                    return Some((Ok(Accepted { stream, silent, _place }), (listener, places)));
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(10)).await;

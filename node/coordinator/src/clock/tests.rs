@@ -100,20 +100,6 @@ async fn many_restarts_do_not_carry_timestamps_into_the_future() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn client_timestamps_far_ahead_are_warned_about_and_refused() {
-    let (disk, clock) = world();
-    let timestamps = open(&disk, &clock).await;
-    let ahead = |seconds: i64| timestamps.check_client((100 + seconds) * SECOND);
-    assert_eq!(ahead(-1_000_000), Ok(None));
-    assert_eq!(ahead(60), Ok(None));
-    assert_eq!(ahead(61), Ok(Some(Duration::from_secs(61))));
-    assert_eq!(ahead(259_200), Ok(Some(AHEAD_REFUSED)));
-    assert_eq!(ahead(259_201), Err(TooFarAhead { ahead: Duration::from_secs(259_201) }));
-    assert_eq!(timestamps.check_client(i64::MIN), Ok(None));
-    assert!(timestamps.check_client(i64::MAX).is_err());
-}
-
-#[tokio::test(start_paused = true)]
 async fn the_log_of_reservations_stays_short() {
     let (disk, clock) = world();
     let shared: Arc<dyn sys::Disk> = Arc::new(disk.clone());

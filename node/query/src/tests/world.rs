@@ -19,7 +19,9 @@ use sys::{Clock as _, ManualClock, SharedRng};
 
 use crate::{
     Acks, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId, Reply, Request,
-    Rows, SchemaChange, Source, Store, catalog, memory, store,
+    Rows, SchemaChange, Source, Store, catalog,
+    guardrail::{Guard, Guardrail, Limits},
+    memory, store,
 };
 
 /// 2024-01-15 00:00:00 UTC: when every script begins.
@@ -45,6 +47,15 @@ impl World {
 
     /// The same, with pages of the store that end after so many bytes or tombstones.
     pub(super) fn with_limits(page_bytes_max: u64, page_tombstones_max: u64) -> World {
+        World::with(page_bytes_max, page_tombstones_max, Guard::new(only_timestamps))
+    }
+
+    /// The same, with guardrails that a short script can reach.
+    pub(super) fn narrow() -> World {
+        World::with(1 << 20, 10_000, Guard::new(narrow))
+    }
+
+    fn with(page_bytes_max: u64, page_tombstones_max: u64, guard: Guard) -> World {
         let clock = Arc::new(ManualClock::new(BEGIN_MICROS));
         let store = Arc::new(Fake {
             tables: Mutex::default(),
@@ -54,8 +65,13 @@ impl World {
             writes: Mutex::new(0),
         });
         let catalog = Arc::new(Agreed::default());
-        let options =
-            Options { page_rows: 5_000, page_bytes_max, page_tombstones_max, prepared_max: 3 };
+        let options = Options {
+            page_rows: 5_000,
+            page_bytes_max,
+            page_tombstones_max,
+            prepared_max: 3,
+            guard: Arc::new(guard),
+        };
         let executor = Executor::new(
             Arc::clone(&catalog) as Arc<dyn Catalog>,
             Arc::clone(&store) as Arc<dyn Store>,
@@ -131,6 +147,30 @@ impl World {
     /// The id of a statement, prepared now.
     pub(super) fn prepare(&self, text: &str) -> Result<PreparedId, Error> {
         Ok(self.executor.prepare(text, self.keyspace.as_deref())?.id)
+    }
+}
+
+/// As production limits them; scripts about other things meet no other guardrail.
+fn only_timestamps(guardrail: Guardrail) -> Limits {
+    if guardrail == Guardrail::TimestampAhead { narrow(guardrail) } else { Limits::default() }
+}
+
+/// Guardrails that a short script can reach.
+fn narrow(guardrail: Guardrail) -> Limits {
+    let limits = |warn, fail| Limits { warn: Some(warn), fail: Some(fail) };
+    match guardrail {
+        Guardrail::CellBytes => limits(10, 20),
+        Guardrail::WriteBytes => limits(60, 100),
+        Guardrail::StatementBytes => limits(300, 600),
+        Guardrail::PartitionsIn => limits(3, 5),
+        Guardrail::BatchBytes => limits(60, 150),
+        Guardrail::BatchPartitions => limits(2, 3),
+        Guardrail::TimestampAhead => limits(60, 259_200),
+        Guardrail::ReplicationFactor => limits(2, 1),
+        Guardrail::Keyspaces => limits(2, 3),
+        Guardrail::Tables => limits(2, 3),
+        Guardrail::Columns => limits(4, 6),
+        Guardrail::StreamBytes | Guardrail::RequestBytes => Limits::default(),
     }
 }
 

@@ -1,0 +1,106 @@
+//! What is measured, of which statement.
+
+use model::{Cell, Content, Keyspace, Mutation, Row, Schema, schema::Replication};
+
+use super::{Guard, Guardrail, Verdict};
+use crate::{Error, NodeInfo, SchemaChange, Source};
+
+/// Measures a statement before it is planned.
+pub(crate) fn source(
+    guard: &Guard,
+    source: &Source,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    match source {
+        Source::Text(text) => statement(guard, text, warnings),
+        Source::Prepared(_) => Ok(()),
+    }
+}
+
+/// Measures the text of a statement.
+pub(crate) fn statement(
+    guard: &Guard,
+    text: &str,
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    warnings.extend(guard.check(Guardrail::StatementBytes, text.len() as u64)?);
+    Ok(())
+}
+
+/// Measures what a statement writes: the largest of each kind.
+pub(crate) fn mutations(
+    guard: &Guard,
+    mutations: &[Mutation],
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let cells = mutations.iter().map(largest_cell).max().unwrap_or(0);
+    warnings.extend(guard.check(Guardrail::CellBytes, cells as u64)?);
+    // What it takes in memory bounds what it takes encoded, which is dearer to know.
+    let near = |it: &&Mutation| {
+        let bytes = it.partition.memory_bytes() as u64;
+        guard.judge(Guardrail::WriteBytes, bytes) != Verdict::Ok
+    };
+    let bytes = mutations.iter().filter(near).map(|it| it.encode().len()).max().unwrap_or(0);
+    warnings.extend(guard.check(Guardrail::WriteBytes, bytes as u64)?);
+    Ok(())
+}
+
+/// Measures a change of the schema, which these nodes carry out.
+pub(crate) fn change(
+    guard: &Guard,
+    change: &SchemaChange,
+    schema: &Schema,
+    nodes: &[NodeInfo],
+    warnings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut check = |guardrail, value: usize| -> Result<(), Error> {
+        warnings.extend(guard.check(guardrail, value as u64)?);
+        Ok(())
+    };
+    match change {
+        SchemaChange::CreateKeyspace(Keyspace { replication, .. }) => {
+            check(Guardrail::Keyspaces, schema.keyspaces.len() + 1)?;
+            copies(replication, nodes).map_or(Ok(()), |it| check(Guardrail::ReplicationFactor, it))
+        }
+        SchemaChange::AlterKeyspace { replication, .. } => {
+            copies(replication, nodes).map_or(Ok(()), |it| check(Guardrail::ReplicationFactor, it))
+        }
+        SchemaChange::CreateTable(table) => {
+            let tables: usize = schema.keyspaces.values().map(|it| it.tables.len()).sum();
+            check(Guardrail::Tables, tables + 1)?;
+            check(Guardrail::Columns, table.columns().count())
+        }
+        SchemaChange::AlterTable(table) => {
+            let before = schema.table_by_id(table.id).map_or(0, |it| it.columns().count());
+            let columns = table.columns().count();
+            if before < columns { check(Guardrail::Columns, columns) } else { Ok(()) }
+        }
+        SchemaChange::DropKeyspace(_) | SchemaChange::DropTable { .. } => Ok(()),
+    }
+}
+
+fn largest_cell(mutation: &Mutation) -> usize {
+    let of_row = |row: &Row| row.cells.iter().map(|(_, cell)| bytes(cell)).max().unwrap_or(0);
+    let partition = &mutation.partition;
+    let rows = partition.rows.iter().map(|(_, row)| of_row(row)).max().unwrap_or(0);
+    rows.max(of_row(&partition.static_row))
+}
+
+fn bytes(cell: &Cell) -> usize {
+    match &cell.content {
+        Content::Live { value } | Content::Expiring { value, .. } => value.len(),
+        Content::Dead { .. } => 0,
+    }
+}
+
+/// The fewest copies in a data center that has nodes for more; none where there are not.
+fn copies(replication: &Replication, nodes: &[NodeInfo]) -> Option<usize> {
+    let scarce = |factor: u32, nodes: usize| Some(factor as usize).filter(|it| *it < nodes);
+    match replication {
+        Replication::Simple { factor } => scarce(*factor, nodes.len()),
+        Replication::NetworkTopology(factors) => {
+            let here = |dc: &str| nodes.iter().filter(|it| it.dc == *dc).count();
+            factors.iter().filter_map(|(dc, factor)| scarce(*factor, here(dc))).min()
+        }
+    }
+}
