@@ -177,6 +177,10 @@ codes! {
          then, so the node acknowledges no more writes.",
         "Look at the disk and the kernel's log, then restart the node: it recovers what is \
          durable.";
+    DirectoryUnusable = 6006, "Data directory cannot be used",
+        "The data directory cannot be made, read or written: no permission, a disk that takes no \
+         writes, or something else in its place. The message says what the system said.",
+        "Check the path, its owner and how the disk is mounted.";
 
     NotFounder = 7001, "Not a founder",
         "The node is not among the addresses in its own `--seeds` and no cluster there answered, \

@@ -140,9 +140,8 @@ impl StartError {
         match self {
             StartError::Insecure(_) => Code::InsecureListen,
             StartError::Listen { .. } => Code::PortInUse,
-            StartError::Directory { .. } | StartError::Timestamps(_) | StartError::Stopped(_) => {
-                Code::Internal
-            }
+            StartError::Directory { .. } => Code::DirectoryUnusable,
+            StartError::Timestamps(_) | StartError::Stopped(_) => Code::Internal,
             StartError::Locked(_) | StartError::Engine(engine::Error::Locked { .. }) => {
                 Code::DirectoryLocked
             }

@@ -11,6 +11,8 @@
 
 #[path = "end_to_end/all_die.rs"]
 mod all_die;
+#[path = "end_to_end/bad_input.rs"]
+mod bad_input;
 #[path = "end_to_end/commands.rs"]
 mod commands;
 #[path = "end_to_end/demo.rs"]

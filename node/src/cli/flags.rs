@@ -14,7 +14,12 @@ pub(super) struct Flags {
 fn arg(spec: &'static Spec) -> Arg {
     let arg = Arg::new(spec.key).long(spec.flag()).help(spec.about.trim_end_matches('.'));
     let arg = arg.hide_short_help(spec.is_advanced());
-    if spec.value.is_empty() { arg.action(ArgAction::SetTrue) } else { arg.value_name(spec.value) }
+    if spec.value.is_empty() {
+        arg.action(ArgAction::SetTrue)
+    } else {
+        // `-1` is a bad value of this flag, not a flag.
+        arg.value_name(spec.value).allow_negative_numbers(true)
+    }
 }
 
 impl Args for Flags {

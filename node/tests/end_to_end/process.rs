@@ -151,6 +151,10 @@ impl Node {
         format!("127.0.0.1:{}", self.client)
     }
 
+    pub(crate) fn peer_port(&self) -> u16 {
+        self.peer
+    }
+
     pub(crate) fn client_port(&self) -> u16 {
         self.client
     }
