@@ -248,6 +248,7 @@ fn command(server: u64, slice: Slice) -> Command {
         resume: None,
         limits: Limits { rows: most, rows_per_partition: most, bytes: most, tombstones: most },
         now: NOW,
+        dropped: Vec::new(),
     }
 }
 

@@ -308,7 +308,10 @@ fn convert(value: &Value, kind: CqlType) -> Option<Value> {
         | Value::Timestamp(_)
         | Value::Date(_)
         | Value::Time(_)
-        | Value::Inet(_) => None,
+        | Value::Inet(_)
+        | Value::Decimal(_)
+        | Value::Varint(_)
+        | Value::Duration(_) => None,
     }
 }
 
@@ -325,6 +328,8 @@ fn integer(number: i64, kind: CqlType) -> Option<Value> {
         | CqlType::Blob
         | CqlType::Boolean
         | CqlType::Date
+        | CqlType::Decimal
+        | CqlType::Duration
         | CqlType::Inet
         | CqlType::Int
         | CqlType::Smallint
@@ -333,14 +338,19 @@ fn integer(number: i64, kind: CqlType) -> Option<Value> {
         | CqlType::Timestamp
         | CqlType::Timeuuid
         | CqlType::Tinyint
-        | CqlType::Uuid => Value::parse_literal(&Literal::Integer(number.to_string()), kind).ok(),
+        | CqlType::Uuid
+        | CqlType::Varint => Value::parse_literal(&Literal::Integer(number.to_string()), kind).ok(),
     }
 }
 
-/// A string does for every type whose constants are strings, and for UUIDs.
+/// A string does for every type whose constants are strings, for UUIDs, and for the numbers and
+/// durations that Rust has no type for.
 fn string(text: &str, kind: CqlType) -> Option<Value> {
     let literal = match kind {
         CqlType::Uuid | CqlType::Timeuuid => Literal::Uuid(Uuid::try_parse(text).ok()?),
+        CqlType::Decimal => Literal::Decimal(text.to_owned()),
+        CqlType::Varint => Literal::Integer(text.to_owned()),
+        CqlType::Duration => Literal::Duration(text.to_owned()),
         CqlType::Ascii
         | CqlType::Bigint
         | CqlType::Blob
@@ -376,6 +386,9 @@ fn rust_name(value: &Value) -> &'static str {
         Value::Date(_) => "date",
         Value::Time(_) => "time",
         Value::Inet(_) => "IpAddr",
+        Value::Decimal(_) => "decimal",
+        Value::Varint(_) => "integer of any length",
+        Value::Duration(_) => "duration",
         Value::Empty => "empty value",
     }
 }

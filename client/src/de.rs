@@ -292,9 +292,12 @@ impl<'de> Deserializer<'de> for Cell<'_> {
             Value::Boolean(truth) => visitor.visit_bool(truth),
             Value::Blob(bytes) => visitor.visit_byte_buf(bytes),
             Value::Date(days) => visitor.visit_u32(days),
-            Value::Uuid(_) | Value::Timeuuid(_) | Value::Inet(_) => {
-                visitor.visit_string(value.to_string())
-            }
+            Value::Uuid(_)
+            | Value::Timeuuid(_)
+            | Value::Inet(_)
+            | Value::Decimal(_)
+            | Value::Varint(_)
+            | Value::Duration(_) => visitor.visit_string(value.to_string()),
             Value::Empty => visitor.visit_unit(),
         }
     }

@@ -5,6 +5,8 @@
 
 use uuid::Uuid;
 
+use crate::types::CqlType;
+
 pub use crate::span::{Span, Spanned};
 
 mod definition;
@@ -39,6 +41,8 @@ pub enum Statement {
     Update(Update),
     /// `DELETE …`
     Delete(Delete),
+    /// `BEGIN BATCH … APPLY BATCH`
+    Batch(Batch),
     /// `SELECT …`
     Select(Select),
     /// `DESCRIBE …`
@@ -126,6 +130,19 @@ pub struct Delete {
     pub conditions: Vec<Condition>,
 }
 
+/// `BEGIN [UNLOGGED] BATCH [USING TIMESTAMP …] writes APPLY BATCH`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Whether the writes may be torn apart when a node fails.
+    pub unlogged: bool,
+    /// The timestamp of all writes that have none of their own; never a time to live.
+    pub using: Using,
+    /// `INSERT`, `UPDATE` and `DELETE`, perhaps none.
+    pub writes: Vec<Statement>,
+    /// Its first words, `BATCH` included.
+    pub span: Span,
+}
+
 /// `USING TIMESTAMP … AND TTL …`
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Using {
@@ -191,6 +208,15 @@ pub enum SelectExpr {
         /// The whole call.
         span: Span,
     },
+    /// `CAST(argument AS type)`
+    Cast {
+        /// What is converted.
+        arg: Box<SelectExpr>,
+        /// To what.
+        to: Spanned<CqlType>,
+        /// The whole call.
+        span: Span,
+    },
 }
 
 /// One condition of a `WHERE`; all of them must hold.
@@ -229,6 +255,13 @@ pub enum RelationKind {
         op: Operator,
         /// With what: a bigint or `token(…)` of values.
         term: Term,
+    },
+    /// `(columns) IN ((terms), …)`
+    TupleIn {
+        /// Clustering columns, in their order; at least one.
+        names: Vec<Name>,
+        /// Any of these, each with as many terms as names.
+        values: Vec<Vec<Term>>,
     },
     /// `(columns) op (terms)`, compared one after the other.
     Tuple {
@@ -335,6 +368,8 @@ pub enum Literal {
     Uuid(Uuid),
     /// `true` or `false`.
     Boolean(bool),
+    /// Numbers with units, such as `1h30m` or `P1DT12H`, perhaps behind a minus.
+    Duration(String),
     /// `NaN`
     Nan,
     /// `Infinity`
@@ -388,7 +423,9 @@ impl SelectExpr {
     pub fn span(&self) -> Span {
         match self {
             SelectExpr::Column(name) => name.span,
-            SelectExpr::CountAll(span) | SelectExpr::Function { span, .. } => *span,
+            SelectExpr::CountAll(span)
+            | SelectExpr::Function { span, .. }
+            | SelectExpr::Cast { span, .. } => *span,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::scan;
 use crate::span::Span;
+use crate::value::duration;
 
 /// The smallest unit the parser sees.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub(crate) enum Kind {
     Dollars,
     Integer,
     Decimal,
+    /// Numbers with units.
+    Duration,
     Uuid,
     /// `0x…`
     Blob,
@@ -109,6 +112,9 @@ fn other(text: &str) -> (Kind, usize) {
         return (Kind::Bad(Bad::Uuid), len);
     }
     let bytes = text.as_bytes();
+    if let Some(len) = duration::len(text) {
+        return (Kind::Duration, len);
+    }
     if bytes[0].is_ascii_alphabetic() {
         return (Kind::Word, word_len(text));
     }

@@ -9,26 +9,32 @@ impl Statement {
     /// is there twice.
     pub fn markers(&self) -> Vec<Marker> {
         let mut found = Vec::new();
+        self.collect(&mut found);
+        found.sort_by_key(|marker| marker.index);
+        found
+    }
+
+    fn collect(&self, found: &mut Vec<Marker>) {
         match self {
             Statement::Insert(insert) => {
-                terms(&insert.values, &mut found);
-                using(&insert.using, &mut found);
+                terms(&insert.values, found);
+                using(&insert.using, found);
             }
             Statement::Update(update) => {
-                using(&update.using, &mut found);
-                terms(update.assignments.iter().map(|(_, value)| value), &mut found);
-                relations(&update.where_, &mut found);
-                conditions(&update.conditions, &mut found);
+                using(&update.using, found);
+                terms(update.assignments.iter().map(|(_, value)| value), found);
+                relations(&update.where_, found);
+                conditions(&update.conditions, found);
             }
             Statement::Delete(delete) => {
-                using(&delete.using, &mut found);
-                relations(&delete.where_, &mut found);
-                conditions(&delete.conditions, &mut found);
+                using(&delete.using, found);
+                relations(&delete.where_, found);
+                conditions(&delete.conditions, found);
             }
             Statement::Select(select) => {
-                relations(&select.where_, &mut found);
-                terms(&select.per_partition_limit, &mut found);
-                terms(&select.limit, &mut found);
+                relations(&select.where_, found);
+                terms(&select.per_partition_limit, found);
+                terms(&select.limit, found);
             }
             Statement::CreateKeyspace(_)
             | Statement::AlterKeyspace(_)
@@ -39,9 +45,11 @@ impl Statement {
             | Statement::Truncate(_)
             | Statement::Use(_)
             | Statement::Describe(_) => {}
+            Statement::Batch(batch) => {
+                using(&batch.using, found);
+                batch.writes.iter().for_each(|write| write.collect(found));
+            }
         }
-        found.sort_by_key(|marker| marker.index);
-        found
     }
 }
 
@@ -68,6 +76,7 @@ fn relations(all: &[Relation], found: &mut Vec<Marker>) {
             }
             RelationKind::In { values, .. } => in_values(values, found),
             RelationKind::Tuple { terms: values, .. } => terms(values, found),
+            RelationKind::TupleIn { values, .. } => terms(values.iter().flatten(), found),
         }
     }
 }

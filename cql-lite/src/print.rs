@@ -6,10 +6,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::ast::{
-    AlterKeyspace, AlterTable, ColumnDef, Condition, CreateKeyspace, CreateTable, Delete, Describe,
-    InValues, Insert, Literal, Marker, Name, Operator, OptionValue, Order, Relation, RelationKind,
-    Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName, TableOption,
-    Target, Term, Test, Update, Using,
+    AlterKeyspace, AlterTable, Batch, ColumnDef, Condition, CreateKeyspace, CreateTable, Delete,
+    Describe, InValues, Insert, Literal, Marker, Name, Operator, OptionValue, Order, Relation,
+    RelationKind, Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName,
+    TableOption, Target, Term, Test, Update, Using,
 };
 use crate::keyword::quote_name;
 use crate::value::quote;
@@ -35,6 +35,7 @@ impl Display for Statement {
             Statement::Insert(statement) => statement.fmt(f),
             Statement::Update(statement) => statement.fmt(f),
             Statement::Delete(statement) => statement.fmt(f),
+            Statement::Batch(statement) => statement.fmt(f),
             Statement::Select(statement) => statement.fmt(f),
             Statement::Describe(statement) => statement.fmt(f),
         }
@@ -91,6 +92,9 @@ impl Display for AlterTable {
         match &self.change {
             TableChange::Add { if_not_exists: tolerant, columns } => {
                 write!(f, "ADD {}{}", if_not_exists(*tolerant), joined(columns))
+            }
+            TableChange::Drop { if_exists: tolerant, columns } => {
+                write!(f, "DROP {}{}", if_exists(*tolerant), joined(columns))
             }
             TableChange::Rename { if_exists: tolerant, names } => {
                 let names = names.iter().map(|(old, new)| format!("{old} TO {new}"));
@@ -214,6 +218,15 @@ impl Display for Using {
     }
 }
 
+impl Display for Batch {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
+        write!(f, "BEGIN {unlogged}BATCH{}", self.using)?;
+        self.writes.iter().try_for_each(|write| write!(f, " {write};"))?;
+        f.write_str(" APPLY BATCH")
+    }
+}
+
 impl Display for Select {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let distinct = if self.distinct { "DISTINCT " } else { "" };
@@ -261,6 +274,7 @@ impl Display for SelectExpr {
             SelectExpr::Function { name, args, .. } => {
                 write!(f, "{}({})", function_name(name), joined(args))
             }
+            SelectExpr::Cast { arg, to, .. } => write!(f, "CAST({arg} AS {})", to.node),
         }
     }
 }
@@ -272,6 +286,10 @@ impl Display for Relation {
             RelationKind::In { name, values } => write!(f, "{name} IN {values}"),
             RelationKind::Token { columns, op, term } => {
                 write!(f, "token({}) {op} {term}", joined(columns))
+            }
+            RelationKind::TupleIn { names, values } => {
+                let values = values.iter().map(|terms| format!("({})", joined(terms)));
+                write!(f, "({}) IN ({})", joined(names), joined(values))
             }
             RelationKind::Tuple { names, op, terms } => {
                 write!(f, "({}) {op} ({})", joined(names), joined(terms))
@@ -336,7 +354,9 @@ impl Display for Marker {
 impl Display for Literal {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Literal::Integer(digits) | Literal::Decimal(digits) => f.write_str(digits),
+            Literal::Integer(text) | Literal::Decimal(text) | Literal::Duration(text) => {
+                f.write_str(text)
+            }
             Literal::Text(text) => f.write_str(&quote(text)),
             Literal::Blob(bytes) => {
                 f.write_str("0x")?;

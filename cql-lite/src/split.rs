@@ -1,6 +1,7 @@
 //! Cutting a script into statements, without understanding them.
 //!
-//! A `;` inside a string, a quoted name or a comment ends nothing.
+//! A `;` inside a string, a quoted name or a comment ends nothing, and nor does one between `BEGIN
+//! BATCH` and `APPLY BATCH`.
 
 use crate::scan::{self, Kind};
 use crate::span::Span;
@@ -61,6 +62,24 @@ pub struct Statements<'s> {
 }
 
 impl Statements<'_> {
+    /// Whether a `;` behind these words stands between writes of a batch.
+    fn is_in_batch(&self, (start, end): (usize, usize)) -> bool {
+        let text = &self.script[start..end];
+        let mut first = text.split_whitespace().map(str::to_ascii_uppercase);
+        let begins = first.next().as_deref() == Some("BEGIN")
+            && match first.next().as_deref() {
+                Some("BATCH") => true,
+                Some("UNLOGGED" | "LOGGED" | "COUNTER") => first.next().as_deref() == Some("BATCH"),
+                _ => false,
+            };
+        let mut last =
+            text.rsplit(|it: char| it.is_whitespace() || it == ';').filter(|it| !it.is_empty());
+        let ends = ["BATCH", "APPLY"]
+            .into_iter()
+            .all(|word| last.next().is_some_and(|it| it.eq_ignore_ascii_case(word)));
+        begins && !ends
+    }
+
     /// Whether the script ends with a statement that nothing ended: an editor then asks for
     /// another line. True inside of an open comment, false for an empty script.
     pub fn is_incomplete(&self) -> bool {
@@ -82,6 +101,7 @@ impl<'s> Iterator for Statements<'s> {
             let start = self.at;
             self.at += piece.len;
             let open = match piece.kind {
+                Kind::Semicolon if words.is_some_and(|it| self.is_in_batch(it)) => continue,
                 Kind::Semicolon if words.is_some() => {
                     return Some(part(words, start, Ending::Semicolon));
                 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::suggest::suggest;
 
-/// A CQL type. Collections, `decimal`, `varint` and `duration` do not exist yet.
+/// A CQL type. Collections and counters do not exist yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CqlType {
     /// Text of 7-bit characters.
@@ -17,8 +17,12 @@ pub enum CqlType {
     Boolean,
     /// A calendar day, without zone.
     Date,
+    /// Digits with a point, of any number: exact.
+    Decimal,
     /// 64-bit IEEE 754 number.
     Double,
+    /// Months, days and nanoseconds, which no order has: never part of a key.
+    Duration,
     /// 32-bit IEEE 754 number.
     Float,
     /// An IPv4 or IPv6 address.
@@ -39,17 +43,21 @@ pub enum CqlType {
     Tinyint,
     /// Any UUID.
     Uuid,
+    /// A signed integer of any length.
+    Varint,
 }
 
 impl CqlType {
     /// Every type, in the order of their names.
-    pub const ALL: [CqlType; 16] = [
+    pub const ALL: [CqlType; 19] = [
         CqlType::Ascii,
         CqlType::Bigint,
         CqlType::Blob,
         CqlType::Boolean,
         CqlType::Date,
+        CqlType::Decimal,
         CqlType::Double,
+        CqlType::Duration,
         CqlType::Float,
         CqlType::Inet,
         CqlType::Int,
@@ -60,6 +68,7 @@ impl CqlType {
         CqlType::Timeuuid,
         CqlType::Tinyint,
         CqlType::Uuid,
+        CqlType::Varint,
     ];
 
     /// The type of this name, in any case; `varchar` is `text`.
@@ -84,7 +93,9 @@ impl CqlType {
             CqlType::Blob => "blob",
             CqlType::Boolean => "boolean",
             CqlType::Date => "date",
+            CqlType::Decimal => "decimal",
             CqlType::Double => "double",
+            CqlType::Duration => "duration",
             CqlType::Float => "float",
             CqlType::Inet => "inet",
             CqlType::Int => "int",
@@ -95,6 +106,7 @@ impl CqlType {
             CqlType::Timeuuid => "timeuuid",
             CqlType::Tinyint => "tinyint",
             CqlType::Uuid => "uuid",
+            CqlType::Varint => "varint",
         }
     }
 
@@ -106,8 +118,20 @@ impl CqlType {
             CqlType::Int | CqlType::Float | CqlType::Date => Some(4),
             CqlType::Bigint | CqlType::Double | CqlType::Time | CqlType::Timestamp => Some(8),
             CqlType::Uuid | CqlType::Timeuuid => Some(16),
-            CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet => None,
+            CqlType::Ascii
+            | CqlType::Blob
+            | CqlType::Decimal
+            | CqlType::Duration
+            | CqlType::Inet
+            | CqlType::Text
+            | CqlType::Varint => None,
         }
+    }
+
+    /// Whether values of this type have an order, which every part of a primary key needs: 30 days
+    /// are neither more nor less than a month.
+    pub fn has_order(self) -> bool {
+        self != CqlType::Duration
     }
 
     /// Whether zero bytes are a value of this type that is neither null nor a string: Cassandra
@@ -116,16 +140,19 @@ impl CqlType {
         match self {
             CqlType::Bigint
             | CqlType::Boolean
+            | CqlType::Decimal
             | CqlType::Double
             | CqlType::Float
             | CqlType::Inet
             | CqlType::Int
             | CqlType::Timestamp
             | CqlType::Timeuuid
-            | CqlType::Uuid => true,
+            | CqlType::Uuid
+            | CqlType::Varint => true,
             CqlType::Ascii
             | CqlType::Blob
             | CqlType::Date
+            | CqlType::Duration
             | CqlType::Smallint
             | CqlType::Text
             | CqlType::Time
@@ -141,8 +168,7 @@ impl fmt::Display for CqlType {
 }
 
 /// Types of Cassandra that are not there yet: named so that the error can say so.
-const PLANNED: [&str; 10] =
-    ["counter", "decimal", "duration", "frozen", "list", "map", "set", "tuple", "varint", "vector"];
+const PLANNED: [&str; 7] = ["counter", "frozen", "list", "map", "set", "tuple", "vector"];
 
 /// No type has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

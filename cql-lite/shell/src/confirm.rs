@@ -2,7 +2,7 @@
 //!
 //! Scripts, pipes and files that are sourced are never asked: nobody is there, or said it already.
 
-use cql_lite::ast::Statement;
+use cql_lite::ast::{AlterTable, Statement, TableChange};
 
 /// The question before a statement, for those that remove what cannot be typed again.
 pub(crate) fn question(text: &str) -> Option<String> {
@@ -13,6 +13,14 @@ pub(crate) fn question(text: &str) -> Option<String> {
         }
         Statement::DropTable(drop) => format!("drop table {} with all its rows", drop.name),
         Statement::Truncate(truncate) => format!("remove all rows of {}", truncate.table),
+        Statement::AlterTable(AlterTable {
+            name,
+            change: TableChange::Drop { columns, .. },
+            ..
+        }) => {
+            let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
+            format!("drop {} with all values from {name}", columns.join(", "))
+        }
         Statement::CreateKeyspace(_)
         | Statement::AlterKeyspace(_)
         | Statement::CreateTable(_)
@@ -21,6 +29,7 @@ pub(crate) fn question(text: &str) -> Option<String> {
         | Statement::Insert(_)
         | Statement::Update(_)
         | Statement::Delete(_)
+        | Statement::Batch(_)
         | Statement::Select(_)
         | Statement::Describe(_) => return None,
     };

@@ -57,7 +57,7 @@ pub struct CreateTable {
     pub options: Vec<TableOption>,
 }
 
-/// `ALTER TABLE [IF EXISTS] name ADD … | RENAME … | WITH …`
+/// `ALTER TABLE [IF EXISTS] name ADD … | DROP … | RENAME … | WITH …`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlterTable {
     /// The table to change.
@@ -77,6 +77,13 @@ pub enum TableChange {
         if_not_exists: bool,
         /// The new columns, at least one.
         columns: Vec<ColumnDef>,
+    },
+    /// `DROP [IF EXISTS] column, …`
+    Drop {
+        /// Whether missing columns are fine.
+        if_exists: bool,
+        /// The columns that go, at least one.
+        columns: Vec<Name>,
     },
     /// `RENAME [IF EXISTS] old TO new AND …`
     Rename {

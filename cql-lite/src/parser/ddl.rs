@@ -160,6 +160,7 @@ impl Parser<'_> {
                 | Literal::Blob(_)
                 | Literal::Uuid(_)
                 | Literal::Boolean(_)
+                | Literal::Duration(_)
                 | Literal::Nan
                 | Literal::Infinity
                 | Literal::NegativeInfinity => {
@@ -184,6 +185,7 @@ impl Parser<'_> {
             | Literal::Decimal(_)
             | Literal::Blob(_)
             | Literal::Uuid(_)
+            | Literal::Duration(_)
             | Literal::Nan
             | Literal::Infinity
             | Literal::NegativeInfinity => {
@@ -230,6 +232,8 @@ impl Parser<'_> {
         let name = self.table_name()?;
         let change = if self.eat_keyword("ADD") {
             self.add_columns()?
+        } else if self.eat_keyword("DROP") {
+            self.drop_columns()?
         } else if self.eat_keyword("RENAME") {
             let if_exists = self.if_exists()?;
             let mut names = vec![self.renaming()?];
@@ -247,13 +251,25 @@ impl Parser<'_> {
                     .with_hint("rows are stored in it: make another table and copy them"));
             }
             TableChange::Options(draft.options)
-        } else if self.at_keyword("DROP") || self.at_keyword("ALTER") {
-            let verb = self.token.text.to_ascii_uppercase();
-            return Err(self.unsupported(&format!("ALTER TABLE … {verb}")));
+        } else if self.at_keyword("ALTER") {
+            return Err(self.unsupported("ALTER TABLE … ALTER"));
         } else {
             return Err(self.unexpected());
         };
         Ok(AlterTable { name, if_exists, change })
+    }
+
+    /// Everything behind `DROP`: columns, in parentheses or not.
+    fn drop_columns(&mut self) -> Parsed<TableChange> {
+        let if_exists = self.if_exists()?;
+        let columns = match self.at_symbol("(") {
+            true => self.parenthesized(Self::column)?,
+            false => self.list(Self::column)?,
+        };
+        if self.at_keyword("USING") {
+            return Err(self.unsupported("DROP … USING TIMESTAMP"));
+        }
+        Ok(TableChange::Drop { if_exists, columns })
     }
 
     /// Everything behind `ADD`: columns, in parentheses or not.
@@ -313,7 +329,7 @@ impl Parser<'_> {
         Ok((partition_key, clustering_key))
     }
 
-    fn type_name(&mut self) -> Parsed<Spanned<CqlType>> {
+    pub(super) fn type_name(&mut self) -> Parsed<Spanned<CqlType>> {
         if self.token.kind == Kind::Text {
             return Err(self.unsupported("a custom type"));
         }

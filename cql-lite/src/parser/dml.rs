@@ -1,9 +1,10 @@
-//! `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`.
+//! `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`, and batches of the first three.
 
 use super::{Parsed, Parser};
-use crate::ast::{Delete, Insert, Name, Term, Truncate, Update, Using};
+use crate::ast::{Batch, Delete, Insert, Name, Statement, Term, Truncate, Update, Using};
 use crate::code::Code;
 use crate::error::Error;
+use crate::span::Span;
 
 impl Parser<'_> {
     /// Everything behind `INSERT`.
@@ -59,6 +60,36 @@ impl Parser<'_> {
         Ok(Delete { columns, table, using, where_, if_exists, conditions })
     }
 
+    /// Everything behind the `BEGIN` at `start`.
+    pub(super) fn batch(&mut self, start: Span) -> Parsed<Batch> {
+        if self.at_keyword("COUNTER") {
+            return Err(self.unsupported("a batch of counters"));
+        }
+        let unlogged = self.eat_keyword("UNLOGGED");
+        if !unlogged {
+            self.eat_keyword("LOGGED");
+        }
+        self.expect_keyword("BATCH")?;
+        let span = self.since(start);
+        let using = self.using(false)?;
+        let mut writes = Vec::new();
+        while !self.eat_keyword("APPLY") {
+            let write = if self.eat_keyword("INSERT") {
+                self.insert().map(Statement::Insert)?
+            } else if self.eat_keyword("UPDATE") {
+                self.update().map(Statement::Update)?
+            } else if self.eat_keyword("DELETE") {
+                self.delete().map(Statement::Delete)?
+            } else {
+                return Err(self.unexpected());
+            };
+            writes.push(write);
+            self.eat(";");
+        }
+        self.expect_keyword("BATCH")?;
+        Ok(Batch { unlogged, using, writes, span })
+    }
+
     /// Everything behind `TRUNCATE`.
     pub(super) fn truncate(&mut self) -> Parsed<Truncate> {
         if !self.eat_keyword("TABLE") {
@@ -99,7 +130,7 @@ impl Parser<'_> {
             } else if !timestamp {
                 let error = self.unexpected();
                 return Err(match self.at_keyword("TTL") {
-                    true => error.with_hint("a deletion has no time to live"),
+                    true => error.with_hint("only INSERT and UPDATE have a time to live"),
                     false => error,
                 });
             }

@@ -118,7 +118,10 @@ impl<'s> Parser<'s> {
         if self.eat_keyword("DESCRIBE") || self.eat_keyword("DESC") {
             return self.describe(start.span).map(Statement::Describe);
         }
-        const PLANNED: [&str; 5] = ["BEGIN", "GRANT", "LIST", "REVOKE", "COMMENT"];
+        if self.eat_keyword("BEGIN") {
+            return self.batch(start.span).map(Statement::Batch);
+        }
+        const PLANNED: [&str; 4] = ["GRANT", "LIST", "REVOKE", "COMMENT"];
         match PLANNED.into_iter().find(|word| self.at_keyword(word)) {
             Some(word) => Err(self.unsupported(word)),
             None => Err(self.no_statement()),
@@ -136,7 +139,7 @@ impl<'s> Parser<'s> {
             Some(_) => error,
             None => error.with_hint(
                 "a statement begins with SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, \
-                 TRUNCATE, USE or DESCRIBE",
+                 TRUNCATE, BEGIN BATCH, USE or DESCRIBE",
             ),
         }
     }
@@ -250,6 +253,7 @@ impl<'s> Parser<'s> {
             | Kind::Dollars
             | Kind::Integer
             | Kind::Decimal
+            | Kind::Duration
             | Kind::Uuid
             | Kind::Blob
             | Kind::Symbol
@@ -308,6 +312,7 @@ impl<'s> Parser<'s> {
             | Kind::Dollars
             | Kind::Integer
             | Kind::Decimal
+            | Kind::Duration
             | Kind::Uuid
             | Kind::Blob
             | Kind::Symbol => {

@@ -3,6 +3,7 @@
 use super::{Parsed, Parser, is_keyword};
 use crate::ast::{Order, Select, SelectExpr, Selector, Selectors};
 use crate::lexer::Kind;
+use crate::span::Span;
 
 impl Parser<'_> {
     /// Everything behind `SELECT`.
@@ -88,7 +89,7 @@ impl Parser<'_> {
         let start = self.token.span;
         let calls = self.second().text == "(";
         if calls && self.at_keyword("CAST") {
-            return Err(self.unsupported("CAST"));
+            return self.nested(|it| it.cast(start));
         }
         if calls && (self.at_name() || self.at_keyword("TOKEN")) {
             let counts = self.at_keyword("COUNT");
@@ -103,12 +104,29 @@ impl Parser<'_> {
         }
         if matches!(
             self.token.kind,
-            Kind::Text | Kind::Dollars | Kind::Integer | Kind::Decimal | Kind::Uuid | Kind::Blob
+            Kind::Text
+                | Kind::Dollars
+                | Kind::Integer
+                | Kind::Decimal
+                | Kind::Duration
+                | Kind::Uuid
+                | Kind::Blob
         ) || self.at_marker()
         {
             return Err(self.unsupported("a constant or marker as a result"));
         }
         self.column().map(SelectExpr::Column)
+    }
+
+    /// `CAST(argument AS type)`
+    fn cast(&mut self, start: Span) -> Parsed<SelectExpr> {
+        self.expect_keyword("CAST")?;
+        self.expect("(")?;
+        let arg = Box::new(self.select_expr()?);
+        self.expect_keyword("AS")?;
+        let to = self.type_name()?;
+        self.expect(")")?;
+        Ok(SelectExpr::Cast { arg, to, span: self.since(start) })
     }
 
     /// What is left of an argument list behind its `(`.

@@ -115,6 +115,7 @@ impl Parser<'_> {
         let literal = match token.kind {
             Kind::Integer => Literal::Integer(format!("{sign}{}", token.text)),
             Kind::Decimal => Literal::Decimal(format!("{sign}{}", token.text)),
+            Kind::Duration => Literal::Duration(format!("{sign}{}", token.text)),
             Kind::Word if self.at_keyword("NAN") => Literal::Nan,
             Kind::Word if self.at_keyword("INFINITY") && minus => Literal::NegativeInfinity,
             Kind::Word if self.at_keyword("INFINITY") => Literal::Infinity,
@@ -156,6 +157,7 @@ impl Parser<'_> {
             | Kind::Dollars
             | Kind::Integer
             | Kind::Decimal
+            | Kind::Duration
             | Kind::Uuid
             | Kind::Blob
             | Kind::Symbol

@@ -1,9 +1,10 @@
 //! `WHERE` and `IF`.
 
 use super::{Expected, Parsed, Parser, is_keyword};
-use crate::ast::{Condition, InValues, Operator, Relation, RelationKind, Test};
+use crate::ast::{Condition, InValues, Operator, Relation, RelationKind, Term, Test};
 use crate::code::Code;
 use crate::error::Error;
+use crate::span::Span;
 
 impl Parser<'_> {
     /// What follows `WHERE`: relations between `AND`s.
@@ -64,17 +65,31 @@ impl Parser<'_> {
     fn tuple_relation(&mut self) -> Parsed<RelationKind> {
         let start = self.token.span;
         let names = self.parenthesized(Self::column)?;
-        if self.at_keyword("IN") {
-            return Err(self.unsupported("IN with several columns"));
+        if self.eat_keyword("IN") {
+            if self.at_marker() {
+                return Err(self.unsupported("one marker for the whole list of IN"));
+            }
+            let values = self.parenthesized(|it| it.tuple(names.len(), start))?;
+            return Ok(RelationKind::TupleIn { names, values });
         }
         let op = self.operator()?;
+        let terms = self.tuple(names.len(), start)?;
+        Ok(RelationKind::Tuple { names, op, terms })
+    }
+
+    /// As many values as columns were named behind `start`.
+    fn tuple(&mut self, columns: usize, start: Span) -> Parsed<Vec<Term>> {
+        if self.at_marker() {
+            return Err(self
+                .unsupported("one marker for a whole tuple")
+                .with_hint("write one marker for each value: (?, ?)"));
+        }
         let terms = self.parenthesized(Self::term)?;
-        if terms.len() != names.len() {
-            let message =
-                format!("columns named: {}, values compared: {}", names.len(), terms.len());
+        if terms.len() != columns {
+            let message = format!("columns named: {columns}, values compared: {}", terms.len());
             return Err(Error::new(Code::Syntax, message, self.since(start)));
         }
-        Ok(RelationKind::Tuple { names, op, terms })
+        Ok(terms)
     }
 
     fn condition(&mut self) -> Parsed<Condition> {

@@ -74,6 +74,7 @@ pub(crate) fn statement() -> impl Strategy<Value = Statement> {
         update().prop_map(Statement::Update),
         delete().prop_map(Statement::Delete),
         select_().prop_map(Statement::Select),
+        batch().prop_map(Statement::Batch),
     ];
     prop_oneof![1 => schema, 2 => data].prop_map(|mut statement| {
         number(&mut statement);
@@ -106,6 +107,8 @@ fn literal() -> impl Strategy<Value = Spanned<Literal>> {
         "-?[0-9]{1,20}".prop_map(Literal::Integer),
         "-?[0-9]{1,6}\\.[0-9]{0,6}([eE][+-]?[0-9]{1,3})?".prop_map(Literal::Decimal),
         "-?[0-9]{1,6}[eE][+-]?[0-9]{1,3}".prop_map(Literal::Decimal),
+        "-?[0-9]{1,3}(mo|d)([0-9]{1,3}(ms|us))?|-?P[0-9]{1,3}DT[0-9]{1,3}H"
+            .prop_map(Literal::Duration),
         text().prop_map(Literal::Text),
         vec(any::<u8>(), 0..6).prop_map(Literal::Blob),
         any::<u128>().prop_map(|bits| Literal::Uuid(uuid::Uuid::from_u128(bits))),
@@ -182,6 +185,8 @@ fn alter_table() -> impl Strategy<Value = AlterTable> {
             .prop_map(|(if_not_exists, columns)| TableChange::Add { if_not_exists, columns }),
         (any::<bool>(), vec((name(), name()), 1..3))
             .prop_map(|(if_exists, names)| TableChange::Rename { if_exists, names }),
+        (any::<bool>(), vec(name(), 1..4))
+            .prop_map(|(if_exists, columns)| TableChange::Drop { if_exists, columns }),
         table_options(1..4).prop_map(TableChange::Options),
     ];
     (table(), any::<bool>(), change).prop_map(|(name, if_exists, change)| AlterTable {
@@ -284,6 +289,20 @@ fn delete() -> impl Strategy<Value = Delete> {
     )
 }
 
+fn batch() -> impl Strategy<Value = Batch> {
+    let write = prop_oneof![
+        insert().prop_map(Statement::Insert),
+        update().prop_map(Statement::Update),
+        delete().prop_map(Statement::Delete),
+    ];
+    (any::<bool>(), using(false), vec(write, 0..3)).prop_map(|(unlogged, using, writes)| Batch {
+        unlogged,
+        using,
+        writes,
+        span: Span::default(),
+    })
+}
+
 fn select_() -> impl Strategy<Value = Select> {
     let selector = (select_expr(), option::of(name()));
     let selector = selector.prop_map(|(expr, alias)| Selector { expr, alias });
@@ -341,6 +360,10 @@ fn relation() -> impl Strategy<Value = Relation> {
             let (names, terms) = pairs.into_iter().unzip();
             RelationKind::Tuple { names, op, terms }
         }),
+        (1..4_usize).prop_flat_map(|width| {
+            (vec(name(), width), vec(vec(term(), width), 1..3))
+                .prop_map(|(names, values)| RelationKind::TupleIn { names, values })
+        }),
     ];
     kind.prop_map(|kind| Relation { kind, span: Span::default() })
 }
@@ -369,8 +392,18 @@ fn target() -> impl Strategy<Value = Target> {
 
 /// Numbers the markers in the order in which they are printed.
 fn number(statement: &mut Statement) {
+    for (at, marker) in in_statement(statement).into_iter().enumerate() {
+        marker.index = at;
+    }
+}
+
+fn in_statement(statement: &mut Statement) -> Vec<&mut Marker> {
     let mut all: Vec<&mut Marker> = Vec::new();
     match statement {
+        Statement::Batch(batch) => {
+            all.extend(in_using(&mut batch.using));
+            all.extend(batch.writes.iter_mut().flat_map(in_statement));
+        }
         Statement::Insert(insert) => {
             all.extend(insert.values.iter_mut().flat_map(in_term));
             all.extend(in_using(&mut insert.using));
@@ -401,9 +434,7 @@ fn number(statement: &mut Statement) {
         | Statement::Use(_)
         | Statement::Describe(_) => {}
     }
-    for (at, marker) in all.into_iter().enumerate() {
-        marker.index = at;
-    }
+    all
 }
 
 fn in_using(using: &mut Using) -> Vec<&mut Marker> {
@@ -414,6 +445,9 @@ fn in_relation(relation: &mut Relation) -> Vec<&mut Marker> {
     match &mut relation.kind {
         RelationKind::Column { term, .. } | RelationKind::Token { term, .. } => in_term(term),
         RelationKind::In { values, .. } => in_in(values),
+        RelationKind::TupleIn { values, .. } => {
+            values.iter_mut().flatten().flat_map(in_term).collect()
+        }
         RelationKind::Tuple { terms, .. } => terms.iter_mut().flat_map(in_term).collect(),
     }
 }

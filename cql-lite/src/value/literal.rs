@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use super::{DAY_NANOS, Error, Value, ascii, datetime, version_1};
+use super::{DAY_NANOS, Decimal, Duration, Error, Value, ascii, datetime, number, version_1};
 use crate::ast::Literal;
 use crate::types::CqlType;
 
@@ -19,6 +19,10 @@ impl Value {
             Literal::Decimal(digits) if matches!(kind, CqlType::Double | CqlType::Float) => {
                 finite(digits, kind)
             }
+            Literal::Decimal(digits) if kind == CqlType::Decimal => decimal(digits),
+            Literal::Duration(text) if kind == CqlType::Duration => {
+                Duration::parse(text).map(Value::Duration)
+            }
             Literal::Text(text) => from_text(text, kind, literal),
             Literal::Blob(bytes) if kind == CqlType::Blob => Ok(Value::Blob(bytes.clone())),
             Literal::Blob(bytes) if bytes.is_empty() && kind.allows_empty() => Ok(Value::Empty),
@@ -30,9 +34,11 @@ impl Value {
             Literal::Nan => special(f64::NAN, literal, kind),
             Literal::Infinity => special(f64::INFINITY, literal, kind),
             Literal::NegativeInfinity => special(f64::NEG_INFINITY, literal, kind),
-            Literal::Decimal(_) | Literal::Blob(_) | Literal::Uuid(_) | Literal::Boolean(_) => {
-                Err(mismatch(literal, kind))
-            }
+            Literal::Decimal(_)
+            | Literal::Blob(_)
+            | Literal::Uuid(_)
+            | Literal::Boolean(_)
+            | Literal::Duration(_) => Err(mismatch(literal, kind)),
         }
     }
 }
@@ -52,9 +58,12 @@ fn from_integer(digits: &str, kind: CqlType) -> Result<Value, Error> {
             _ => return Err(range()),
         },
         CqlType::Double | CqlType::Float => finite(digits, kind)?,
+        CqlType::Decimal => decimal(digits)?,
+        CqlType::Varint => Value::Varint(number::read_integer(digits).ok_or_else(range)?),
         CqlType::Ascii
         | CqlType::Blob
         | CqlType::Boolean
+        | CqlType::Duration
         | CqlType::Inet
         | CqlType::Text
         | CqlType::Timeuuid
@@ -82,13 +91,16 @@ fn from_text(text: &str, kind: CqlType, literal: &Literal) -> Result<Value, Erro
         CqlType::Bigint
         | CqlType::Blob
         | CqlType::Boolean
+        | CqlType::Decimal
         | CqlType::Double
+        | CqlType::Duration
         | CqlType::Float
         | CqlType::Int
         | CqlType::Smallint
         | CqlType::Timeuuid
         | CqlType::Tinyint
-        | CqlType::Uuid => return Err(mismatch(literal, kind)),
+        | CqlType::Uuid
+        | CqlType::Varint => return Err(mismatch(literal, kind)),
     })
 }
 
@@ -101,6 +113,12 @@ fn finite(digits: &str, kind: CqlType) -> Result<Value, Error> {
     }
     let number: f64 = digits.parse().map_err(|_| range())?;
     if number.is_finite() { Ok(Value::Double(number)) } else { Err(range()) }
+}
+
+/// Exact digits.
+fn decimal(digits: &str) -> Result<Value, Error> {
+    let range = || Error::Range { kind: CqlType::Decimal, text: shorten(digits) };
+    Decimal::parse(digits).map(Value::Decimal).ok_or_else(range)
 }
 
 /// NaN and the infinities.
@@ -127,6 +145,7 @@ fn mismatch(literal: &Literal, kind: CqlType) -> Error {
         Literal::Blob(_) => "a blob".to_owned(),
         Literal::Uuid(uuid) => format!("the UUID {uuid}"),
         Literal::Boolean(truth) => format!("the boolean {truth}"),
+        Literal::Duration(text) => format!("the duration {}", shorten(text)),
         Literal::Nan => "NaN".to_owned(),
         Literal::Infinity | Literal::NegativeInfinity => "an infinity".to_owned(),
     };
@@ -137,13 +156,16 @@ fn mismatch(literal: &Literal, kind: CqlType) -> Error {
 fn hint(kind: CqlType) -> Option<&'static str> {
     Some(match kind {
         CqlType::Ascii | CqlType::Text => "text is written in single quotes: 'like this'",
-        CqlType::Bigint | CqlType::Int | CqlType::Smallint | CqlType::Tinyint => {
+        CqlType::Bigint | CqlType::Int | CqlType::Smallint | CqlType::Tinyint | CqlType::Varint => {
             "integers are written without quotes or point: 42"
         }
         CqlType::Blob => "blobs are written as hexadecimal digits behind 0x: 0xcafe",
         CqlType::Boolean => "booleans are written true or false",
         CqlType::Date => "dates are written '2024-01-15'",
-        CqlType::Double | CqlType::Float => "numbers are written without quotes: 4.2",
+        CqlType::Duration => "durations are written without quotes: 1h30m or P1DT12H",
+        CqlType::Decimal | CqlType::Double | CqlType::Float => {
+            "numbers are written without quotes: 4.2"
+        }
         CqlType::Inet => "addresses are written '192.0.2.1' or '2001:db8::1'",
         CqlType::Time => "times are written '10:30:00'",
         CqlType::Timestamp => "timestamps are written '2024-01-15 10:30:00' or in milliseconds",
@@ -154,7 +176,7 @@ fn hint(kind: CqlType) -> Option<&'static str> {
 }
 
 /// At most 40 characters, so that a message stays a line.
-fn shorten(text: &str) -> String {
+pub(super) fn shorten(text: &str) -> String {
     const CHARS_MAX: usize = 40;
     match text.char_indices().nth(CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),

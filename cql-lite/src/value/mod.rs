@@ -3,7 +3,9 @@
 //! The bytes are those of the CQL native protocol v4, which is also what replicas store.
 
 mod datetime;
+pub(crate) mod duration;
 mod literal;
+mod number;
 mod order;
 mod show;
 pub(crate) use self::show::quote;
@@ -14,12 +16,19 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use uuid::Uuid;
 
-pub use self::order::compare;
+pub use self::{
+    duration::Duration,
+    number::{BYTES_MAX as NUMBER_BYTES_MAX, Decimal},
+    order::compare,
+};
+pub use num_bigint::{BigInt, Sign};
+
 use crate::types::CqlType;
 
 /// A value that is not null.
 ///
-/// Values are equal when their bytes are, except that all NaNs are equal: so `-0.0 != 0.0`.
+/// Values are equal when their bytes are, except that all NaNs are equal, and decimals that differ
+/// in zeros at their end: so `-0.0 != 0.0`, as a double, and `1.0 == 1.00`, as a decimal.
 #[derive(Clone, Debug)]
 pub enum Value {
     /// 7-bit characters.
@@ -54,6 +63,12 @@ pub enum Value {
     Time(i64),
     /// An address.
     Inet(IpAddr),
+    /// Digits with a point.
+    Decimal(Decimal),
+    /// An integer of any length.
+    Varint(BigInt),
+    /// Months, days and nanoseconds.
+    Duration(Duration),
     /// Zero bytes where the type is not a string: neither null nor any other value.
     Empty,
 }
@@ -129,6 +144,9 @@ impl Value {
             Value::Date(_) => CqlType::Date,
             Value::Time(_) => CqlType::Time,
             Value::Inet(_) => CqlType::Inet,
+            Value::Decimal(_) => CqlType::Decimal,
+            Value::Varint(_) => CqlType::Varint,
+            Value::Duration(_) => CqlType::Duration,
             Value::Empty => return None,
         })
     }
@@ -151,6 +169,9 @@ impl Value {
             Value::Date(days) => days.to_be_bytes().to_vec(),
             Value::Inet(IpAddr::V4(address)) => address.octets().to_vec(),
             Value::Inet(IpAddr::V6(address)) => address.octets().to_vec(),
+            Value::Decimal(number) => number.encode(),
+            Value::Varint(number) => number.to_signed_bytes_be(),
+            Value::Duration(duration) => duration.encode(),
             Value::Empty => Vec::new(),
         }
     }
@@ -186,6 +207,9 @@ impl Value {
                 Value::Time(in_a_day(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?))?)
             }
             CqlType::Inet => Value::Inet(address(bytes)?),
+            CqlType::Decimal => Value::Decimal(Decimal::decode(bytes)?),
+            CqlType::Varint => Value::Varint(number::integer(kind, bytes)?),
+            CqlType::Duration => Value::Duration(Duration::decode(bytes)?),
         })
     }
 }
@@ -199,6 +223,7 @@ impl PartialEq for Value {
             (Value::Float(a), Value::Float(b)) => {
                 a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
             }
+            (Value::Decimal(a), Value::Decimal(b)) => a == b,
             _ => self.kind() == other.kind() && self.encode() == other.encode(),
         }
     }

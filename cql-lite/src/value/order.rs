@@ -5,10 +5,15 @@
 
 use std::cmp::Ordering;
 
+use super::{
+    Error,
+    number::{Decimal, integer},
+};
 use crate::types::CqlType;
 
 /// How two serialized values of one type compare. A total order: equal only for equal values
-/// (two NaNs, and two bytes for `true`, are the same value).
+/// (two NaNs, two bytes for `true`, and decimals that differ in zeros at their end are the same).
+/// Durations, of which no order is known, compare by their bytes: only being equal means something.
 pub fn compare(kind: CqlType, a: &[u8], b: &[u8]) -> Ordering {
     if a.is_empty() || b.is_empty() {
         return a.len().cmp(&b.len());
@@ -19,7 +24,14 @@ pub fn compare(kind: CqlType, a: &[u8], b: &[u8]) -> Ordering {
         return (a.len() != len).cmp(&(b.len() != len)).then_with(|| a.cmp(b));
     }
     match kind {
-        CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet | CqlType::Date => a.cmp(b),
+        CqlType::Ascii
+        | CqlType::Text
+        | CqlType::Blob
+        | CqlType::Duration
+        | CqlType::Inet
+        | CqlType::Date => a.cmp(b),
+        CqlType::Decimal => sound(Decimal::decode(a), Decimal::decode(b), a, b),
+        CqlType::Varint => sound(integer(kind, a), integer(kind, b), a, b),
         CqlType::Boolean => (a != [0]).cmp(&(b != [0])),
         CqlType::Tinyint
         | CqlType::Smallint
@@ -34,6 +46,14 @@ pub fn compare(kind: CqlType, a: &[u8], b: &[u8]) -> Ordering {
             let tail = |bytes: &[u8]| -> [u8; 8] { std::array::from_fn(|i| flip(bytes[8 + i])) };
             v1_time(a).cmp(&v1_time(b)).then_with(|| tail(a).cmp(&tail(b)))
         }
+    }
+}
+
+/// By value, those that have none behind the others.
+fn sound<T: Ord>(left: Result<T, Error>, right: Result<T, Error>, a: &[u8], b: &[u8]) -> Ordering {
+    match (left, right) {
+        (Ok(left), Ok(right)) => left.cmp(&right),
+        (left, right) => left.is_err().cmp(&right.is_err()).then_with(|| a.cmp(b)),
     }
 }
 

@@ -29,12 +29,15 @@ impl Value {
             | Value::Boolean(_)
             | Value::Blob(_)
             | Value::Uuid(_)
-            | Value::Timeuuid(_) => self.to_string(),
+            | Value::Timeuuid(_)
+            | Value::Decimal(_)
+            | Value::Varint(_)
+            | Value::Duration(_) => self.to_string(),
         }
     }
 
-    /// The value as JSON, losing nothing: numbers as numbers, though NaN and the infinities as
-    /// strings; the empty value as `""`; the rest as strings of their human form.
+    /// The value as JSON, losing nothing: numbers as numbers, though NaN, the infinities and what is
+    /// beyond 1.8e308 as strings; the empty value as `""`; the rest as strings of their human form.
     pub fn to_json(&self) -> String {
         match self {
             Value::Int(_)
@@ -42,6 +45,7 @@ impl Value {
             | Value::Smallint(_)
             | Value::Tinyint(_)
             | Value::Boolean(_) => self.to_string(),
+            Value::Decimal(_) | Value::Varint(_) => number_or_string(&self.to_string()),
             Value::Double(number) if number.is_finite() => self.to_string(),
             Value::Float(number) if number.is_finite() => self.to_string(),
             Value::Double(_)
@@ -55,6 +59,7 @@ impl Value {
             | Value::Date(_)
             | Value::Time(_)
             | Value::Inet(_)
+            | Value::Duration(_)
             | Value::Empty => json_string(&self.to_string()),
         }
     }
@@ -90,6 +95,9 @@ impl fmt::Display for Value {
             },
             Value::Time(nanos) => f.write_str(&datetime::show_time(*nanos)),
             Value::Inet(address) => write!(f, "{address}"),
+            Value::Decimal(number) => write!(f, "{number}"),
+            Value::Varint(number) => write!(f, "{number}"),
+            Value::Duration(duration) => write!(f, "{duration}"),
             Value::Empty => Ok(()),
         }
     }
@@ -102,6 +110,14 @@ fn infinity(f: &mut fmt::Formatter<'_>, positive: bool) -> fmt::Result {
 /// A CQL string constant.
 pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A number, or a string where it is beyond what those who read JSON take for one.
+fn number_or_string(text: &str) -> String {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => text.to_owned(),
+        Ok(_) | Err(_) => json_string(text),
+    }
 }
 
 fn json_string(text: &str) -> String {

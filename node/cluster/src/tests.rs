@@ -1,10 +1,7 @@
 //! Whole clusters in one thread: lost messages, cut links, restarts from what was persisted.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::{sync::Arc, time::Duration};
 
 use model::{
     ColumnId, HostId, Keyspace, Table, TableId,
@@ -51,6 +48,7 @@ pub(crate) fn table(keyspace: &str, name: &str, id: u128) -> Table {
         clustering_key: Vec::new(),
         statics: Vec::new(),
         regulars: vec![column(1, "v", ColumnKind::Regular)],
+        dropped: Vec::new(),
         options: TableOptions::default(),
         epoch: 0,
     }

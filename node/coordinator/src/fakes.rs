@@ -365,6 +365,7 @@ fn snapshot(epoch: u64, hosts: u32, replication: &Replication) -> Arc<Snapshot> 
         clustering_key: Vec::new(),
         statics: Vec::new(),
         regulars: Vec::new(),
+        dropped: Vec::new(),
         options: TableOptions {
             comment: String::new(),
             gc_grace_seconds: 864_000,
@@ -432,6 +433,7 @@ pub(crate) fn command(target: Target, rows: u64) -> Command {
         resume: None,
         limits: Limits { rows, rows_per_partition: u64::MAX, bytes: 1 << 20, tombstones: 10_000 },
         now: NOW,
+        dropped: Vec::new(),
     }
 }
 

@@ -9,7 +9,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use model::{Partition, PartitionKey, Slice};
+use model::{ColumnId, Partition, PartitionKey, Slice};
 
 use crate::cache::{Halt, Io};
 use crate::memtable::Memtable;
@@ -112,6 +112,13 @@ impl Merge {
     /// Partition deletion and statics, without rows.
     pub(crate) fn head(&self) -> &Partition {
         &self.head
+    }
+
+    /// Drops the cells of these columns from the static row.
+    pub(crate) fn forget_statics(&mut self, columns: &[ColumnId]) {
+        if !columns.is_empty() {
+            self.head.static_row.forget(columns);
+        }
     }
 
     /// The next merged piece, at the near end of `want`: what is still wanted of one slice. Call `jump` before

@@ -148,6 +148,7 @@ fn all_of(table: u128) -> Command {
         resume: None,
         limits: NO_LIMITS,
         now: NOW,
+        dropped: Vec::new(),
     }
 }
 

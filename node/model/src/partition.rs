@@ -9,6 +9,7 @@ use crate::{
     key::{Clustering, PartitionKey, Slice},
     ranges,
     row::Row,
+    schema::ColumnId,
 };
 
 /// A deletion of the clusterings in `[start, end)`, as encoded bytes.
@@ -133,6 +134,16 @@ impl Partition {
             row.shadow(deletion);
         }
         self.static_row.merge(row);
+    }
+
+    /// Drops the cells of these columns, which ascend, and rows that nothing else is known of.
+    pub fn forget(&mut self, columns: &[ColumnId]) {
+        if columns.is_empty() {
+            return;
+        }
+        self.static_row.forget(columns);
+        self.rows.iter_mut().for_each(|(_, row)| row.forget(columns));
+        self.rows.retain(|(_, row)| !row.is_empty());
     }
 
     /// The newest deletion around the row at `clustering`: of a range or of the partition.

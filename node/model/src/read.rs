@@ -7,7 +7,7 @@ use crate::{
     encoding,
     key::{PartitionKey, Slice},
     partition::Partition,
-    schema::TableId,
+    schema::{ColumnId, TableId},
     token::{Token, TokenRange},
 };
 
@@ -58,6 +58,9 @@ pub struct Command {
     pub limits: Limits,
     /// The second that decides what has expired: one for all replicas.
     pub now: i64,
+    /// Columns that are not there any more, ascending: their cells are left out, and a row is live
+    /// without them or not at all. One list for all replicas, whatever schema each has come to.
+    pub dropped: Vec<ColumnId>,
 }
 
 /// How far a read has come.
@@ -161,7 +164,8 @@ mod flag {
     pub(super) const RANGE: u8 = 0x01;
     pub(super) const AFTER: u8 = 0x02;
     pub(super) const REVERSED: u8 = 0x04;
-    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED;
+    pub(super) const DROPPED: u8 = 0x08;
+    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED | DROPPED;
 }
 
 impl Command {
@@ -171,14 +175,16 @@ impl Command {
         out.u8(VERSION);
         out.raw(self.table.0.as_bytes());
         let reversed = if self.reversed { flag::REVERSED } else { 0 };
+        let dropped = if self.dropped.is_empty() { 0 } else { flag::DROPPED };
+        let flags = reversed | dropped;
         match &self.target {
             Target::One(key) => {
-                out.u8(reversed);
+                out.u8(flags);
                 out.bytes(&key.bytes);
             }
             Target::Range { tokens, after } => {
                 debug_assert!(tokens.start < tokens.end, "see `TokenRange::unwrap_ranges`");
-                out.u8(reversed | flag::RANGE | if after.is_some() { flag::AFTER } else { 0 });
+                out.u8(flags | flag::RANGE | if after.is_some() { flag::AFTER } else { 0 });
                 out.raw(&tokens.start.0.to_be_bytes());
                 out.raw(&tokens.end.0.to_be_bytes());
                 after.iter().for_each(|it| out.bytes(&it.bytes));
@@ -193,6 +199,10 @@ impl Command {
         let Limits { rows, rows_per_partition, bytes, tombstones } = self.limits;
         [rows, rows_per_partition, bytes, tombstones].into_iter().for_each(|it| out.uint(it));
         out.int(self.now);
+        if !self.dropped.is_empty() {
+            out.uint(self.dropped.len() as u64);
+            self.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
+        }
         out.finish()
     }
 
@@ -218,9 +228,13 @@ impl Command {
             tombstones: reader.uint("tombstone limit")?,
         };
         let now = reader.int("now")?;
+        let dropped = match flags & flag::DROPPED {
+            0 => Vec::new(),
+            _ => read_dropped(&mut reader)?,
+        };
         encoding::read_end(&reader, "command")?;
         let reversed = flags & flag::REVERSED != 0;
-        Ok(Command { table, target, slices, reversed, resume, limits, now })
+        Ok(Command { table, target, slices, reversed, resume, limits, now, dropped })
     }
 }
 
@@ -256,6 +270,20 @@ fn read_slices(reader: &mut Reader) -> Result<Vec<Slice>, codec::Malformed> {
         slices.push(slice);
     }
     Ok(slices)
+}
+
+fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, codec::Malformed> {
+    let count = reader.count(1, "count of dropped columns")?;
+    let mut dropped: Vec<ColumnId> = encoding::vec(count);
+    for _ in 0..count {
+        let id = u32::try_from(reader.uint("dropped column")?).map(ColumnId);
+        let id = id.map_err(|_| reader.malformed("dropped column"))?;
+        if dropped.last().is_some_and(|last| id <= *last) {
+            return Err(reader.malformed("order of dropped columns"));
+        }
+        dropped.push(id);
+    }
+    if dropped.is_empty() { Err(reader.malformed("count of dropped columns")) } else { Ok(dropped) }
 }
 
 /// 0: none; 1: a key whose partition is done; 2: a key and a clustering.

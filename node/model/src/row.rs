@@ -113,6 +113,11 @@ impl Row {
         self.liveness.is_none() && self.deletion.is_none() && self.cells.is_empty()
     }
 
+    /// Drops the cells of these columns, which ascend.
+    pub fn forget(&mut self, columns: &[ColumnId]) {
+        self.cells.retain(|(id, _)| columns.binary_search(id).is_err());
+    }
+
     /// The cell of `column`.
     pub fn cell(&self, column: ColumnId) -> Option<&Cell> {
         let at = self.cells.binary_search_by_key(&column, |(id, _)| *id).ok()?;

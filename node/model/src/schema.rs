@@ -82,6 +82,9 @@ pub struct Table {
     pub statics: Vec<Column>,
     /// Regular columns by name.
     pub regulars: Vec<Column>,
+    /// Columns that were there once, ascending: their cells are as good as gone, and their ids are
+    /// not given again.
+    pub dropped: Vec<ColumnId>,
     /// Options.
     pub options: TableOptions,
     /// The epoch that created or last changed it: requests that are older are fenced.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coordinator::clock::{AHEAD_REFUSED, AHEAD_WARNS};
-use cql_lite::code::Code;
+use cql_lite::{ast::Spanned, code::Code};
 use model::{
     Cell, Content, Deletion, Liveness, Mutation, Partition, PartitionKey, Row, cell::TTL_MAX,
     mutation,
@@ -30,9 +30,12 @@ pub(crate) struct When {
     pub(crate) now: i64,
 }
 
-/// The timestamp that the statement names, if it does.
-pub(crate) fn timestamp(write: &Write, bindings: &Bindings<'_>) -> Result<Option<i64>, Error> {
-    let Some(operand) = &write.timestamp else { return Ok(None) };
+/// The timestamp that `USING` names, if it does.
+pub(crate) fn timestamp(
+    operand: Option<&Spanned<Operand>>,
+    bindings: &Bindings<'_>,
+) -> Result<Option<i64>, Error> {
+    let Some(operand) = operand else { return Ok(None) };
     match bindings.evaluate(operand)? {
         Bound::Unset => Ok(None),
         Bound::Null => Err(null_in("the timestamp").at(operand.span)),

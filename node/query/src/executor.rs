@@ -7,7 +7,7 @@ use cql_lite::{
     ast::{Spanned, Statement},
     code::Code,
 };
-use model::{Consistency, Schema};
+use model::{Consistency, Mutation, Schema};
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -15,6 +15,7 @@ use crate::{
     Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows, Source,
     Store,
     apply::{self, When},
+    batch,
     bind::Bindings,
     describe::describe,
     filter,
@@ -22,6 +23,7 @@ use crate::{
     page::{Progress, Seal, refused},
     plan::{
         self, Plan, Verb,
+        batch::Batch,
         names::Scope,
         select::{Output, Select, Target},
         term::Operand,
@@ -110,6 +112,7 @@ impl Executor {
         let reply = match &entry.plan.verb {
             Verb::Select(select) => run.select(select, &entry).await,
             Verb::Write(write) => run.write(write, &entry.plan).await,
+            Verb::Batch(batch) => run.batch(batch, &entry.plan).await,
             Verb::Schema(statement) => run.schema(statement, &entry.plan).await,
         };
         reply.map_err(|error| self.name_nodes(error))
@@ -124,7 +127,7 @@ impl Executor {
             variables: plan.variables.clone(),
             partition_key: plan.partition_key.clone(),
             columns: plan.columns.clone(),
-            table: plan.table().map(|it| it.id),
+            table: plan.tables().first().map(|it| it.id),
             idempotent: plan.idempotent,
         };
         Ok(Entry {
@@ -177,15 +180,18 @@ impl Executor {
     }
 }
 
-/// Whether the plan's table is still the one of the schema.
+/// Whether the plan's tables are still those of the schema.
 fn is_current(plan: &Plan, schema: &Schema) -> bool {
-    match (&plan.verb, plan.table()) {
-        (Verb::Select(select), _) if select.is_virtual => true,
-        (_, Some(table)) => schema
-            .table(&table.keyspace, &table.name)
-            .is_some_and(|now| now.id == table.id && now.epoch == table.epoch),
-        (_, None) => true,
+    if let Verb::Select(select) = &plan.verb
+        && select.is_virtual
+    {
+        return true;
     }
+    plan.tables().iter().all(|table| {
+        schema
+            .table(&table.keyspace, &table.name)
+            .is_some_and(|now| now.id == table.id && now.epoch == table.epoch)
+    })
 }
 
 /// One execution.
@@ -230,20 +236,35 @@ impl<'r> Run<'r> {
     async fn write(&self, write: &Write, plan: &Plan) -> Result<Reply, Error> {
         check_level(self.request.consistency, true)?;
         let bindings = self.bindings(plan)?;
+        let given = apply::timestamp(write.timestamp.as_ref(), &bindings)?;
+        let (when, warnings) = self.when(given).await?;
+        self.send(apply::mutations(write, &bindings, when)?, warnings).await
+    }
+
+    async fn batch(&self, batch: &Batch, plan: &Plan) -> Result<Reply, Error> {
+        check_level(self.request.consistency, true)?;
+        let bindings = self.bindings(plan)?;
+        let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
+        let (when, mut warnings) = self.when(given).await?;
+        let (mutations, more) = batch::mutations(batch, &bindings, when, self.now_micros)?;
+        warnings.extend(more);
+        self.send(mutations, warnings).await
+    }
+
+    /// When a write happens: at the timestamp given with it, else with the request, else now.
+    async fn when(&self, given: Option<i64>) -> Result<(When, Vec<String>), Error> {
         let mut warnings = Vec::new();
-        let given = match apply::timestamp(write, &bindings)? {
-            Some(timestamp) => Some(timestamp),
-            None => self.request.timestamp,
-        };
-        let timestamp = match given {
+        let timestamp = match given.or(self.request.timestamp) {
             Some(given) => {
                 warnings.extend(apply::check_timestamp(given, self.now_micros)?);
                 given
             }
             None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
         };
-        let when = When { timestamp, now: self.seconds() };
-        let mutations = apply::mutations(write, &bindings, when)?;
+        Ok((When { timestamp, now: self.seconds() }, warnings))
+    }
+
+    async fn send(&self, mutations: Vec<Mutation>, warnings: Vec<String>) -> Result<Reply, Error> {
         if !mutations.is_empty() {
             let options = self.options(self.time_left(Code::Overloaded)?);
             self.executor.store.write(mutations, options).await.map_err(Error::of_write)?;
@@ -367,6 +388,7 @@ impl<'r> Run<'r> {
             Statement::Insert(_)
             | Statement::Update(_)
             | Statement::Delete(_)
+            | Statement::Batch(_)
             | Statement::Select(_) => {
                 return Err(Error::new(Code::Internal, "rows are not part of the schema"));
             }

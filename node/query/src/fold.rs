@@ -4,7 +4,11 @@
 //! type ends, an average is cut towards zero, and of no value at all both are 0.
 
 use bytes::Bytes;
-use cql_lite::{types::CqlType, value};
+use cql_lite::{
+    code::Code,
+    types::CqlType,
+    value::{self, BigInt, Decimal, Value},
+};
 
 use crate::{Error, functions::Moment, plan::select::Aggregate, row::View};
 
@@ -50,7 +54,7 @@ impl Folded {
                 | Aggregate::Average(expr, _)
                 | Aggregate::First(expr) => view.evaluate(expr, moment)?,
             };
-            state.add(aggregate, value);
+            state.add(aggregate, value)?;
         }
         self.rows += 1;
         Ok(())
@@ -65,7 +69,7 @@ impl Folded {
 
 impl State {
     /// One more row, where the aggregate's argument has this value.
-    fn add(&mut self, aggregate: &Aggregate, value: Option<Bytes>) {
+    fn add(&mut self, aggregate: &Aggregate, value: Option<Bytes>) -> Result<(), Error> {
         match (self, value) {
             (State::Count(count), value) => {
                 *count += i64::from(matches!(aggregate, Aggregate::CountAll) || value.is_some());
@@ -76,9 +80,10 @@ impl State {
                     *best = Some(value);
                 }
             }
-            (State::Total(total), Some(value)) => total.add(&value, Number::of(aggregate)),
+            (State::Total(total), Some(value)) => total.add(&value, Number::of(aggregate))?,
             (State::Value(_) | State::Total(_), None) => {}
         }
+        Ok(())
     }
 
     fn finish(self, aggregate: &Aggregate) -> Option<Bytes> {
@@ -116,6 +121,10 @@ pub(crate) enum Number {
     Float,
     /// `double`
     Double,
+    /// `varint`
+    Varint,
+    /// `decimal`
+    Decimal,
 }
 
 impl Number {
@@ -128,10 +137,13 @@ impl Number {
             CqlType::Bigint => Some(Number::Integer(8)),
             CqlType::Float => Some(Number::Float),
             CqlType::Double => Some(Number::Double),
+            CqlType::Varint => Some(Number::Varint),
+            CqlType::Decimal => Some(Number::Decimal),
             CqlType::Ascii
             | CqlType::Blob
             | CqlType::Boolean
             | CqlType::Date
+            | CqlType::Duration
             | CqlType::Inet
             | CqlType::Text
             | CqlType::Time
@@ -164,6 +176,8 @@ struct Total {
     floats: Compensated,
     /// The same in units of 2^64, where a sum that `double` cannot hold still fits.
     floats_scaled: Compensated,
+    /// Of numbers of any length.
+    exact: Option<Decimal>,
 }
 
 /// 2^-64: multiplying by it loses nothing of the numbers that are large enough to matter.
@@ -171,7 +185,7 @@ const SCALE: f64 = 1.0 / 18_446_744_073_709_551_616.0;
 
 impl Total {
     /// One more serialized value. One that is empty is no number.
-    fn add(&mut self, bytes: &[u8], number: Option<Number>) {
+    fn add(&mut self, bytes: &[u8], number: Option<Number>) -> Result<(), Error> {
         match number {
             Some(Number::Integer(size)) if size == bytes.len() => {
                 // The sign fills what is in front of the value.
@@ -181,16 +195,33 @@ impl Total {
                 self.integers += i128::from_be_bytes(wide);
             }
             Some(Number::Float) => {
-                let Ok(bytes) = bytes.try_into() else { return };
+                let Ok(bytes) = bytes.try_into() else { return Ok(()) };
                 self.add_float(f64::from(f32::from_be_bytes(bytes)));
             }
             Some(Number::Double) => {
-                let Ok(bytes) = bytes.try_into() else { return };
+                let Ok(bytes) = bytes.try_into() else { return Ok(()) };
                 self.add_float(f64::from_be_bytes(bytes));
             }
-            Some(Number::Integer(_)) | None => return,
+            Some(Number::Varint) => self.add_exact(Value::decode(CqlType::Varint, bytes))?,
+            Some(Number::Decimal) => self.add_exact(Value::decode(CqlType::Decimal, bytes))?,
+            Some(Number::Integer(_)) | None => return Ok(()),
         }
         self.count += 1;
+        Ok(())
+    }
+
+    /// One more number of any length; the empty value counts as zero.
+    fn add_exact(&mut self, value: Result<Value, value::Error>) -> Result<(), Error> {
+        let more = match value {
+            Ok(Value::Decimal(number)) => number,
+            Ok(Value::Varint(number)) => Decimal::new(number, 0).map_err(too_long)?,
+            Ok(_) | Err(_) => return Ok(()),
+        };
+        self.exact = Some(match self.exact.take() {
+            Some(sum) => sum.plus(&more).map_err(too_long)?,
+            None => more,
+        });
+        Ok(())
     }
 
     fn add_float(&mut self, value: f64) {
@@ -202,7 +233,18 @@ impl Total {
         match number {
             Number::Integer(size) => narrow(self.integers, size),
             Number::Float | Number::Double => real(self.divided(1.0), number),
+            Number::Varint => serialized(&Value::Varint(self.digits())),
+            Number::Decimal => serialized(&Value::Decimal(self.exact())),
         }
+    }
+
+    fn digits(&self) -> BigInt {
+        self.exact().unscaled().clone()
+    }
+
+    /// The exact sum, 0 of nothing.
+    fn exact(&self) -> Decimal {
+        self.exact.clone().unwrap_or_default()
     }
 
     fn average(&self, number: Number) -> Bytes {
@@ -211,6 +253,9 @@ impl Total {
             Number::Integer(size) => narrow(self.integers / i128::from(count), size),
             #[expect(clippy::cast_precision_loss, reason = "2^53 rows are more than a read has")]
             Number::Float | Number::Double => real(self.divided(count as f64), number),
+            // Cut towards zero, as the other integers are.
+            Number::Varint => serialized(&Value::Varint(self.digits() / count)),
+            Number::Decimal => serialized(&Value::Decimal(self.exact().part(count))),
         }
     }
 
@@ -223,6 +268,15 @@ impl Total {
     }
 }
 
+fn serialized(value: &Value) -> Bytes {
+    value.encode().into()
+}
+
+/// The error for a sum that is no value any more.
+fn too_long(error: value::Error) -> Error {
+    Error::new(Code::TooLarge, format!("the sum cannot be written: {error}"))
+}
+
 /// The last `size` bytes of an integer: what does not fit wraps, as in Cassandra.
 fn narrow(value: i128, size: usize) -> Bytes {
     Bytes::copy_from_slice(&value.to_be_bytes()[16 - size..])
@@ -232,7 +286,9 @@ fn narrow(value: i128, size: usize) -> Bytes {
 fn real(value: f64, number: Number) -> Bytes {
     match number {
         Number::Float => Bytes::copy_from_slice(&(value as f32).to_be_bytes()),
-        Number::Double | Number::Integer(_) => Bytes::copy_from_slice(&value.to_be_bytes()),
+        Number::Double | Number::Integer(_) | Number::Varint | Number::Decimal => {
+            Bytes::copy_from_slice(&value.to_be_bytes())
+        }
     }
 }
 

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use crate::{Error, plan::names::did_you_mean};
 
+mod cast;
+
 /// A function. Where Cassandra has two spellings (`toTimestamp`, `to_timestamp`) both are it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scalar {
@@ -33,6 +35,12 @@ pub(crate) enum Scalar {
     MaxTimeuuid,
     /// `token(partition key)`
     Token,
+    /// `typeAsBlob(value)`: its bytes.
+    AsBlob(CqlType),
+    /// `blobAsType(blob)`: the value of these bytes, if they are of one.
+    BlobAs(CqlType),
+    /// `CAST(value AS type)`, which has a syntax of its own: from what, to what.
+    Cast(CqlType, CqlType),
 }
 
 /// Names without underscores, and what they name.
@@ -51,8 +59,7 @@ const NAMES: [(&str, Scalar); 11] = [
 ];
 
 /// What Cassandra has and we do not yet.
-const PLANNED: [&str; 7] =
-    ["cast", "floor", "tojson", "fromjson", "blobasint", "maxwritetime", "currenttime"];
+const PLANNED: [&str; 5] = ["floor", "tojson", "fromjson", "maxwritetime", "currenttime"];
 
 /// What functions draw on while a statement runs.
 pub(crate) struct Moment<'a> {
@@ -88,12 +95,27 @@ impl Scalar {
         if let Some((_, function)) = NAMES.iter().find(|(it, _)| *it == plain) {
             return Ok(*function);
         }
+        let type_of = |name: &str| CqlType::parse(name).ok().filter(|it| *it != CqlType::Blob);
+        if let Some(cql_type) = plain.strip_suffix("asblob").and_then(type_of) {
+            return Ok(Scalar::AsBlob(cql_type));
+        }
+        if let Some(cql_type) = plain.strip_prefix("blobas").and_then(type_of) {
+            return Ok(Scalar::BlobAs(cql_type));
+        }
         if PLANNED.contains(&plain.as_str()) {
             let message = format!("function {}() is not supported yet", name.text);
             return Err(Error::new(Code::NotSupported, message).at(name.span));
         }
         let error = Error::new(Code::UnknownColumn, format!("unknown function {}()", name.text));
         Err(did_you_mean(error.at(name.span), &plain, NAMES.iter().map(|(it, _)| *it)))
+    }
+
+    /// The conversion from one type to another.
+    pub(crate) fn cast(from: CqlType, to: CqlType) -> Result<Scalar, Error> {
+        if cast::is_allowed(from, to) {
+            return Ok(Scalar::Cast(from, to));
+        }
+        Err(Error::new(Code::BadValue, format!("{from} cannot be cast to {to}")))
     }
 
     /// Whether two calls with the same arguments differ.
@@ -105,22 +127,27 @@ impl Scalar {
             | Scalar::ToUnixTimestamp
             | Scalar::MinTimeuuid
             | Scalar::MaxTimeuuid
-            | Scalar::Token => false,
+            | Scalar::Token
+            | Scalar::AsBlob(_)
+            | Scalar::BlobAs(_)
+            | Scalar::Cast(..) => false,
         }
     }
 
     /// The types that argument `at` may have, the one of markers and constants first; none where
     /// there is no such argument.
     pub(crate) fn accepts(self, at: usize, key_types: &[CqlType]) -> &[CqlType] {
-        let only: &[CqlType] = match self {
+        let first: &[CqlType] = match self {
             Scalar::Now | Scalar::Uuid | Scalar::CurrentTimestamp | Scalar::CurrentDate => &[],
             Scalar::ToTimestamp => &[CqlType::Timeuuid, CqlType::Date],
             Scalar::ToDate => &[CqlType::Timeuuid, CqlType::Timestamp],
             Scalar::ToUnixTimestamp => &[CqlType::Timeuuid, CqlType::Timestamp, CqlType::Date],
             Scalar::MinTimeuuid | Scalar::MaxTimeuuid => &[CqlType::Timestamp],
+            Scalar::AsBlob(cql_type) | Scalar::Cast(cql_type, _) => only(cql_type),
+            Scalar::BlobAs(_) => &[CqlType::Blob],
             Scalar::Token => return key_types.get(at..=at).unwrap_or_default(),
         };
-        if at == 0 { only } else { &[] }
+        if at == 0 { first } else { &[] }
     }
 
     /// Checks the types of the arguments and answers the type of the result.
@@ -136,7 +163,10 @@ impl Scalar {
             | Scalar::ToDate
             | Scalar::ToUnixTimestamp
             | Scalar::MinTimeuuid
-            | Scalar::MaxTimeuuid => 1,
+            | Scalar::MaxTimeuuid
+            | Scalar::AsBlob(_)
+            | Scalar::BlobAs(_)
+            | Scalar::Cast(..) => 1,
             Scalar::Token => key_types.len(),
         };
         if args.len() != wanted {
@@ -156,6 +186,8 @@ impl Scalar {
             Scalar::CurrentTimestamp | Scalar::ToTimestamp => CqlType::Timestamp,
             Scalar::CurrentDate | Scalar::ToDate => CqlType::Date,
             Scalar::ToUnixTimestamp | Scalar::Token => CqlType::Bigint,
+            Scalar::AsBlob(_) => CqlType::Blob,
+            Scalar::BlobAs(cql_type) | Scalar::Cast(_, cql_type) => cql_type,
         })
     }
 
@@ -186,6 +218,17 @@ impl Scalar {
             Scalar::MaxTimeuuid => {
                 millis().map(|it| timeuuid(saturating_ticks(it, 9_999), 0x7F7F_7F7F_7F7F_7F7F))
             }
+            Scalar::AsBlob(_) => args.into_iter().next(),
+            Scalar::BlobAs(cql_type) => {
+                let Some(bytes) = args.into_iter().next() else { return Ok(None) };
+                Value::decode(cql_type, &bytes)
+                    .map_err(|error| Error::bad_value("the blob", &error))?;
+                Some(bytes)
+            }
+            Scalar::Cast(from, to) => {
+                let Some(bytes) = args.first() else { return Ok(None) };
+                cast::cast(from, to, bytes)?
+            }
             Scalar::Token => {
                 let parts: Vec<&[u8]> = args.iter().map(|it| it.as_ref()).collect();
                 let key = key::compose(&parts)
@@ -194,6 +237,14 @@ impl Scalar {
             }
         })
     }
+}
+
+/// Every type, to be shown one of.
+static TYPES: [CqlType; CqlType::ALL.len()] = CqlType::ALL;
+
+/// One type as a list.
+fn only(cql_type: CqlType) -> &'static [CqlType] {
+    TYPES.iter().position(|it| *it == cql_type).map_or(&[], |at| &TYPES[at..=at])
 }
 
 /// Whether a value of one type is a value of the other, byte for byte.

@@ -22,6 +22,7 @@ mod functions;
 mod resolve;
 
 mod apply;
+mod batch;
 
 mod filter;
 mod fold;

@@ -42,7 +42,9 @@ pub(crate) fn read<'p>(
     let mut met = Met::default();
     let mut found = Vec::new();
     for partition in partitions.into_iter().filter(|it| is_target(it, &command.target)) {
-        let (part, end) = read_one(partition, command, &mut met);
+        let mut known = partition.clone();
+        known.forget(&command.dropped);
+        let (part, end) = read_one(&known, command, &mut met);
         found.push(part);
         let clustering = match end {
             End::After(clustering) => Some(clustering),

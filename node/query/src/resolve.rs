@@ -1,5 +1,7 @@
 //! Conditions with their values: keys, slices and ranges of tokens.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use cql_lite::{code::Code, value};
 use model::{
@@ -11,19 +13,18 @@ use crate::{
     Error,
     bind::Bindings,
     plan::{
-        restrict::{Edge, IN_MAX, Rows, TokenEdge},
-        term::Operand,
+        restrict::{IN_MAX, TokenEdge},
+        rows::{Choice, Edge, Rows},
     },
 };
 
-/// The partition keys that have one of `options` in each column: each once, in the order of the
-/// columns' types.
+/// The partition keys that `choices` allow: each once, in the order of the columns' types.
 pub(crate) fn keys(
     table: &Table,
-    options: &[Vec<Operand>],
+    choices: &[Choice],
     bindings: &Bindings<'_>,
 ) -> Result<Vec<PartitionKey>, Error> {
-    let products = products(&table.partition_key, options, bindings)?;
+    let products = products(&table.partition_key, choices, bindings)?;
     let mut keys = Vec::with_capacity(products.len());
     for components in products {
         let parts: Vec<&[u8]> = components.iter().map(|it| it.as_ref()).collect();
@@ -56,7 +57,7 @@ pub(crate) fn slices(
 ) -> Result<Vec<Slice>, Error> {
     let edge = |edge: &Option<Edge>| {
         let Some(edge) = edge else { return Ok::<_, Error>(None) };
-        let columns = table.clustering_key.iter().skip(rows.prefix.len());
+        let columns = table.clustering_key.iter().skip(rows.width());
         let values: Result<Vec<Bytes>, Error> = edge
             .values
             .iter()
@@ -69,7 +70,7 @@ pub(crate) fn slices(
     let upper: Option<(Vec<Bytes>, bool)> = edge(&rows.upper)?;
     let descends = table
         .clustering_key
-        .get(rows.prefix.len())
+        .get(rows.width())
         .is_some_and(|it| it.kind == ColumnKind::Clustering(key::Order::Desc));
     // What lies first in stored order: the small values, unless they are stored the other way round.
     let (first, last) = if descends { (upper, lower) } else { (lower, upper) };
@@ -132,19 +133,24 @@ pub(crate) fn tokens(
     })
 }
 
-/// One of each column's values with one of every other's, in the order of the types.
+/// One of each choice with one of every other, in the order of the types.
 fn products(
     columns: &[Column],
-    options: &[Vec<Operand>],
+    choices: &[Choice],
     bindings: &Bindings<'_>,
 ) -> Result<Vec<Vec<Bytes>>, Error> {
     let mut products: Vec<Vec<Bytes>> = vec![Vec::new()];
-    for (column, operands) in columns.iter().zip(options) {
-        let mut values = Vec::with_capacity(operands.len());
-        for operand in operands {
-            values.push(bindings.required(operand, &column.name)?);
+    let mut rest = columns;
+    for Choice { width, any_of } in choices {
+        let (named, behind) = rest.split_at((*width).min(rest.len()));
+        rest = behind;
+        let mut values = Vec::with_capacity(any_of.len());
+        for tuple in any_of {
+            let pairs = tuple.iter().zip(named);
+            let tuple = pairs.map(|(operand, column)| bindings.required(operand, &column.name));
+            values.push(tuple.collect::<Result<Vec<Bytes>, Error>>()?);
         }
-        values.sort_by(|a, b| value::compare(column.cql_type, a, b).then_with(|| a.cmp(b)));
+        values.sort_by(|a, b| compare(named, a, b));
         values.dedup();
         if products.len() * values.len() > IN_MAX {
             let message = format!("IN names more than {IN_MAX} keys together");
@@ -155,16 +161,21 @@ fn products(
             let product = product.clone();
             values
                 .iter()
-                .map(move |value| {
-                    let mut longer = product.clone();
-                    longer.push(value.clone());
-                    longer
-                })
+                .map(move |value| product.iter().chain(value).cloned().collect::<Vec<_>>())
                 .collect::<Vec<_>>()
         };
         products = products.iter().flat_map(with).collect();
     }
     Ok(products)
+}
+
+/// How two tuples compare: by their types, and by their bytes where those see no difference.
+fn compare(columns: &[Column], a: &[Bytes], b: &[Bytes]) -> Ordering {
+    let mut pairs = columns.iter().zip(a.iter().zip(b));
+    let by_type = pairs.find_map(|(column, (a, b))| {
+        Some(value::compare(column.cql_type, a, b)).filter(|it| it.is_ne())
+    });
+    by_type.unwrap_or_else(|| a.cmp(b))
 }
 
 fn encode(table: &Table, components: &[Bytes]) -> Result<Bytes, Error> {

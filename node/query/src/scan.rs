@@ -280,6 +280,7 @@ impl Scan<'_> {
                 tombstones: self.page_tombstones_max,
             },
             now: self.now,
+            dropped: self.select.table.dropped.clone(),
         }
     }
 

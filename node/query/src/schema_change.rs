@@ -230,6 +230,7 @@ pub(crate) fn create_table(
         clustering_key: columns.clustering_key,
         statics: columns.statics,
         regulars: columns.regulars,
+        dropped: Vec::new(),
         options: options(&create.options, TableOptions::default())?,
         epoch: 0,
     };
@@ -380,6 +381,7 @@ fn options(given: &[ast::TableOption], mut options: TableOptions) -> Result<Tabl
             | schema::Error::DuplicateColumn(_)
             | schema::Error::NoPartitionKey
             | schema::Error::StaticWithoutClustering(_)
+            | schema::Error::KeyWithoutOrder(_)
             | schema::Error::MisplacedColumn(_)
             | schema::Error::BadOption { .. }
             | schema::Error::BadReplication(_) => invalid(&error, span),

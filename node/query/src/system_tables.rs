@@ -345,6 +345,7 @@ fn define(
         clustering_key: columns(clustering, ColumnKind::Clustering(Order::Asc)),
         statics: Vec::new(),
         regulars: columns(regulars, ColumnKind::Regular),
+        dropped: Vec::new(),
         options: TableOptions::default(),
         epoch: 0,
     })

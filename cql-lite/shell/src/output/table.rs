@@ -100,15 +100,18 @@ pub(super) fn vertical(
 fn is_number(column: &Column) -> bool {
     column.kind().is_some_and(|kind| match kind {
         CqlType::Bigint
+        | CqlType::Decimal
         | CqlType::Double
         | CqlType::Float
         | CqlType::Int
         | CqlType::Smallint
-        | CqlType::Tinyint => true,
+        | CqlType::Tinyint
+        | CqlType::Varint => true,
         CqlType::Ascii
         | CqlType::Blob
         | CqlType::Boolean
         | CqlType::Date
+        | CqlType::Duration
         | CqlType::Inet
         | CqlType::Text
         | CqlType::Time

@@ -91,20 +91,39 @@ impl Wire for Column {
     }
 
     fn get(input: &mut Reader) -> Result<Self, Malformed> {
-        let id = ColumnId(get_u32(input, "column id")?);
-        let name = String::get(input)?;
-        let cql_type = CqlType::parse(&String::get(input)?);
-        let cql_type = cql_type.map_err(|_| input.malformed("column type"))?;
-        let kind = match input.u8("column kind")? {
-            0 => ColumnKind::Partition,
-            1 => ColumnKind::Clustering(Order::Asc),
-            2 => ColumnKind::Clustering(Order::Desc),
-            3 => ColumnKind::Static,
-            4 => ColumnKind::Regular,
-            _ => return Err(input.malformed("column kind")),
-        };
-        Ok(Column { id, name, cql_type, kind })
+        match get_column(input)? {
+            (column, false) => Ok(column),
+            (_, true) => Err(input.malformed("column kind")),
+        }
     }
+}
+
+/// The kind of a column that was dropped, of which the id alone is known.
+const DROPPED: u8 = 5;
+
+fn put_dropped(out: &mut Writer, id: ColumnId) {
+    out.uint(u64::from(id.0));
+    String::new().put(out);
+    CqlType::Blob.name().to_owned().put(out);
+    out.u8(DROPPED);
+}
+
+/// A column, and whether it was dropped.
+fn get_column(input: &mut Reader) -> Result<(Column, bool), Malformed> {
+    let id = ColumnId(get_u32(input, "column id")?);
+    let name = String::get(input)?;
+    let cql_type = CqlType::parse(&String::get(input)?);
+    let cql_type = cql_type.map_err(|_| input.malformed("column type"))?;
+    let (kind, dropped) = match input.u8("column kind")? {
+        0 => (ColumnKind::Partition, false),
+        1 => (ColumnKind::Clustering(Order::Asc), false),
+        2 => (ColumnKind::Clustering(Order::Desc), false),
+        3 => (ColumnKind::Static, false),
+        4 => (ColumnKind::Regular, false),
+        DROPPED => (ColumnKind::Regular, true),
+        _ => return Err(input.malformed("column kind")),
+    };
+    Ok((Column { id, name, cql_type, kind }, dropped))
 }
 
 impl Wire for TableOptions {
@@ -146,25 +165,39 @@ impl Wire for Table {
         self.id.0.put(out);
         self.keyspace.put(out);
         self.name.put(out);
-        for columns in [&self.partition_key, &self.clustering_key, &self.statics, &self.regulars] {
+        for columns in [&self.partition_key, &self.clustering_key, &self.statics] {
             put_all(out, columns.iter());
         }
+        // Dropped columns are written among the regular ones, of a kind of their own.
+        out.uint((self.regulars.len() + self.dropped.len()) as u64);
+        self.regulars.iter().for_each(|it| it.put(out));
+        self.dropped.iter().for_each(|it| put_dropped(out, *it));
         self.options.put(out);
         out.uint(self.epoch);
     }
 
     fn get(input: &mut Reader) -> Result<Self, Malformed> {
-        Ok(Table {
+        let mut table = Table {
             id: TableId(Uuid::get(input)?),
             keyspace: String::get(input)?,
             name: String::get(input)?,
             partition_key: get_all(input, "partition key")?,
             clustering_key: get_all(input, "clustering key")?,
             statics: get_all(input, "statics")?,
-            regulars: get_all(input, "regulars")?,
-            options: TableOptions::get(input)?,
-            epoch: input.uint("table epoch")?,
-        })
+            regulars: Vec::new(),
+            dropped: Vec::new(),
+            options: TableOptions::default(),
+            epoch: 0,
+        };
+        for _ in 0..input.count(4, "regulars")? {
+            match get_column(input)? {
+                (column, true) => table.dropped.push(column.id),
+                (column, false) => table.regulars.push(column),
+            }
+        }
+        table.options = TableOptions::get(input)?;
+        table.epoch = input.uint("table epoch")?;
+        Ok(table)
     }
 }
 

@@ -142,12 +142,16 @@ fn weight(table: &Table) -> usize {
     let maps = options.compaction.iter().chain(&options.compression);
     let maps = maps.map(|(name, value)| name.len() + value.len() + 8).sum::<usize>();
     let columns = table.columns().map(|it| it.name.len() + 24).sum::<usize>();
+    let columns = columns + table.dropped.len() * 16;
     table.keyspace.len() + table.name.len() + options.comment.len() + maps + columns + 80
 }
 
 fn check_columns(table: &Table) -> Result<(), Refused> {
-    if COLUMNS_MAX < table.columns().count() {
-        return Err(Refused::TooMany { what: "columns of a table", max: COLUMNS_MAX });
+    if COLUMNS_MAX < table.columns().count() + table.dropped.len() {
+        return Err(Refused::TooMany {
+            what: "columns of a table, dropped ones included,",
+            max: COLUMNS_MAX,
+        });
     }
     Ok(check_table(table)?)
 }

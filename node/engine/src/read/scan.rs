@@ -102,7 +102,8 @@ impl Scan {
                 }
                 continue;
             };
-            let piece = current.merge.next(want, io)?;
+            let mut piece = current.merge.next(want, io)?;
+            piece.part.forget(&self.command.dropped);
             match self.take(piece) {
                 None => {}
                 Some(End::Partition(_)) => {
@@ -131,7 +132,10 @@ impl Scan {
         let limits = &self.command.limits;
         let rows_max = limits.rows.min(limits.rows_per_partition).min(merge::PIECE_ROWS_MAX as u64);
         let reversed = self.command.reversed;
-        let merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
+        let mut merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
+        if let Some(merge) = &mut merge {
+            merge.forget_statics(&self.command.dropped);
+        }
         match self.command.target {
             Target::One(_) => {
                 self.next = None;

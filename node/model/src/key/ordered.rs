@@ -4,11 +4,18 @@
 //! 40                         the empty value, before all others
 //! 80 n bytes                 types of fixed length, transformed so that bytes compare as values
 //! 80 escaped bytes 00        text, ascii, blob, inet: 00 is written 01 01, and 01 is written 01 02
+//! 80 u16 bytes               varint: 8000 + the number of bytes, or 7FFF - it below zero
+//! 80 01                      decimal: zero
+//! 80 02 i64 digits 00        above it: the power of ten of the first digit, then all digits
+//! 80 00 i64 digits FF        below it: the same inverted
 //! ```
 //!
 //! Nothing here knows of DESC but the mask that reading takes: inverted bytes compare inversely.
 
-use cql_lite::types::CqlType;
+use cql_lite::{
+    types::CqlType,
+    value::{BigInt, Decimal, NUMBER_BYTES_MAX, Sign, Value},
+};
 
 /// Begins the empty value.
 const EMPTY: u8 = 0x40;
@@ -28,6 +35,10 @@ pub(super) fn write(key: &mut Vec<u8>, cql_type: CqlType, component: &[u8]) -> O
     key.push(VALUE);
     match cql_type {
         CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet => escape(key, component),
+        CqlType::Varint => write_integer(key, component)?,
+        CqlType::Decimal => write_decimal(key, component)?,
+        // No key has one: schemas are checked for it.
+        CqlType::Duration => return None,
         CqlType::Boolean => {
             let [byte] = exactly(component)?;
             key.push(u8::from(byte != 0));
@@ -69,12 +80,26 @@ pub(super) fn read(bytes: &[u8], mask: u8, cql_type: CqlType) -> Option<(Vec<u8>
         _ => return None,
     }
     let Some(len) = cql_type.fixed_len() else {
-        let (component, len) = unescape(rest, mask)?;
+        let read = if cql_type == CqlType::Varint {
+            read_integer
+        } else if cql_type == CqlType::Decimal {
+            read_decimal
+        } else {
+            unescape
+        };
+        let (component, len) = read(rest, mask)?;
         return Some((component, len + 1));
     };
     let mut value: Vec<u8> = rest.get(..len)?.iter().map(|it| it ^ mask).collect();
     match cql_type {
-        CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet | CqlType::Date => {}
+        CqlType::Ascii
+        | CqlType::Text
+        | CqlType::Blob
+        | CqlType::Inet
+        | CqlType::Date
+        | CqlType::Decimal
+        | CqlType::Varint
+        | CqlType::Duration => {}
         CqlType::Boolean => {
             if 1 < value[0] {
                 return None;
@@ -104,6 +129,78 @@ pub(super) fn read(bytes: &[u8], mask: u8, cql_type: CqlType) -> Option<(Vec<u8>
         }
     }
     Some((value, len + 1))
+}
+
+/// The first two bytes of integers that are not negative: from here on up.
+const POSITIVE: u16 = 0x8000;
+
+/// The sign first, then how long it is, which is how great it is; then its bytes.
+fn write_integer(key: &mut Vec<u8>, component: &[u8]) -> Option<()> {
+    if NUMBER_BYTES_MAX < component.len() {
+        return None;
+    }
+    // Without the bytes in front that say nothing.
+    let bytes = BigInt::from_signed_bytes_be(component).to_signed_bytes_be();
+    let len = u16::try_from(bytes.len()).ok()?;
+    let head = if bytes[0] < 0x80 { POSITIVE + len } else { POSITIVE - 1 - len };
+    key.extend(head.to_be_bytes());
+    key.extend(bytes);
+    Some(())
+}
+
+fn read_integer(bytes: &[u8], mask: u8) -> Option<(Vec<u8>, usize)> {
+    let (head, rest) = bytes.split_first_chunk::<2>()?;
+    let head = u16::from_be_bytes(head.map(|it| it ^ mask));
+    let is_negative = head < POSITIVE;
+    let len = usize::from(if is_negative { POSITIVE - 1 - head } else { head - POSITIVE });
+    if NUMBER_BYTES_MAX < len {
+        return None;
+    }
+    let value: Vec<u8> = rest.get(..len)?.iter().map(|it| it ^ mask).collect();
+    let is_shortest = BigInt::from_signed_bytes_be(&value).to_signed_bytes_be() == value;
+    let is_sound = is_shortest && value.first().is_some_and(|it| (*it < 0x80) != is_negative);
+    is_sound.then_some((value, len + 2))
+}
+
+/// Signs of decimals, as they are written.
+const SIGNS_OF_DECIMALS: [Sign; 3] = [Sign::Minus, Sign::NoSign, Sign::Plus];
+
+fn write_decimal(key: &mut Vec<u8>, component: &[u8]) -> Option<()> {
+    let Ok(Value::Decimal(decimal)) = Value::decode(CqlType::Decimal, component) else {
+        return None;
+    };
+    let (sign, first, digits) = decimal.parts();
+    // What cannot be read back is not written.
+    Decimal::from_parts(sign, first, &digits)?;
+    key.push(SIGNS_OF_DECIMALS.iter().position(|it| *it == sign)? as u8);
+    if sign == Sign::NoSign {
+        return Some(());
+    }
+    let from = key.len();
+    key.extend((first.cast_unsigned() ^ 1 << 63).to_be_bytes());
+    key.extend(digits.as_bytes());
+    key.push(END);
+    if sign == Sign::Minus {
+        key[from..].iter_mut().for_each(|it| *it = !*it);
+    }
+    Some(())
+}
+
+/// The decimal with as few zeros at its end as may be: `1.0` and `1.00` are one key.
+fn read_decimal(bytes: &[u8], mask: u8) -> Option<(Vec<u8>, usize)> {
+    let (sign, rest) = bytes.split_first()?;
+    let sign = *SIGNS_OF_DECIMALS.get(usize::from(sign ^ mask))?;
+    if sign == Sign::NoSign {
+        let zero = Decimal::from_parts(sign, 0, "")?;
+        return Some((Value::Decimal(zero).encode(), 1));
+    }
+    let mask = if sign == Sign::Minus { !mask } else { mask };
+    let (first, rest) = rest.split_first_chunk::<8>()?;
+    let first = (u64::from_be_bytes(first.map(|it| it ^ mask)) ^ 1 << 63).cast_signed();
+    let len = rest.iter().position(|it| it ^ mask == END)?;
+    let digits: Vec<u8> = rest[..len].iter().map(|it| it ^ mask).collect();
+    let decimal = Decimal::from_parts(sign, first, std::str::from_utf8(&digits).ok()?)?;
+    Some((Value::Decimal(decimal).encode(), len + 10))
 }
 
 fn exactly<const N: usize>(bytes: &[u8]) -> Option<[u8; N]> {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::documented;
 use cql_lite::value::compare;
+use cql_lite::value::{BigInt, Decimal, Value};
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::cmp::Ordering;
 
@@ -46,7 +47,21 @@ fn value(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
         CqlType::Smallint => vec(byte, 2).boxed(),
         CqlType::Int | CqlType::Date => vec(byte, 4).boxed(),
         CqlType::Bigint | CqlType::Timestamp => vec(byte, 8).boxed(),
+        CqlType::Varint => integer().prop_map(|it| Value::Varint(it).encode()).boxed(),
+        // With as few zeros at its end as may be: what a key gives back.
+        CqlType::Decimal => (integer(), -9..30_i32)
+            .prop_map(|(unscaled, scale)| {
+                let (sign, first, digits) = Decimal::new(unscaled, scale).unwrap().parts();
+                let decimal = Decimal::from_parts(sign, first, &digits).unwrap();
+                Value::Decimal(decimal).encode()
+            })
+            .boxed(),
+        CqlType::Duration => unreachable!("no key has a duration"),
     }
+}
+
+fn integer() -> impl Strategy<Value = BigInt> {
+    prop_oneof![any::<i8>().prop_map(BigInt::from), any::<i128>().prop_map(BigInt::from)]
 }
 
 /// A value, or the empty one where the type has it.

@@ -49,11 +49,13 @@ fn command() -> impl Strategy<Value = Command> {
     let limits = any::<[u64; 4]>().prop_map(|[rows, rows_per_partition, bytes, tombstones]| {
         Limits { rows, rows_per_partition, bytes, tombstones }
     });
-    let rest = (any::<bool>(), option::of(position()), limits, any::<i64>());
+    let dropped = proptest::collection::btree_set(any::<u32>().prop_map(ColumnId), 0..3)
+        .prop_map(|it| it.into_iter().collect::<Vec<_>>());
+    let rest = (any::<bool>(), option::of(position()), limits, any::<i64>(), dropped);
     (any::<u128>(), target(), slices(), rest).prop_map(
-        |(id, target, slices, (reversed, resume, limits, now))| {
+        |(id, target, slices, (reversed, resume, limits, now, dropped))| {
             let table = TableId(Uuid::from_u128(id));
-            Command { table, target, slices, reversed, resume, limits, now }
+            Command { table, target, slices, reversed, resume, limits, now, dropped }
         },
     )
 }
@@ -83,6 +85,7 @@ fn the_documented_command_is_the_one_written() {
         resume: Some(Position { key: key_k(), clustering: Some(clustering(&[0x80, 7])) }),
         limits: Limits { rows: 50, rows_per_partition: 10, bytes: 1 << 20, tombstones: 10_000 },
         now: 1_705_320_000,
+        dropped: Vec::new(),
     };
     assert_eq!(hex(&bytes), hex(&command.encode()));
     assert_eq!(Command::decode(bytes), Ok(command));
@@ -116,7 +119,16 @@ fn a_range_that_wraps_is_refused() {
     let limits = Limits { rows: 1, rows_per_partition: 1, bytes: 1, tombstones: 1 };
     let table = TableId(Uuid::nil());
     let (slices, resume) = (vec![Slice::all()], None);
-    let command = Command { table, target, slices, reversed: false, resume, limits, now: 0 };
+    let command = Command {
+        table,
+        target,
+        slices,
+        reversed: false,
+        resume,
+        limits,
+        now: 0,
+        dropped: Vec::new(),
+    };
     let mut bytes = command.encode().to_vec();
     assert_eq!(Command::decode(bytes.clone().into()), Ok(command));
     bytes[25] = 0xFF;

@@ -19,6 +19,9 @@ pub enum Error {
     /// No column is in the partition key.
     #[error("a table needs a partition key")]
     NoPartitionKey,
+    /// A column of the primary key whose type has no order.
+    #[error("column `{0}` cannot be part of the primary key: durations have no order")]
+    KeyWithoutOrder(String),
     /// A static column where each partition has one row at most.
     #[error("static column `{0}` needs a clustering column")]
     StaticWithoutClustering(String),
@@ -68,6 +71,16 @@ pub fn check_table(table: &Table) -> Result<(), Error> {
     }
     if let (Some(lone), []) = (table.statics.first(), &table.clustering_key[..]) {
         return Err(Error::StaticWithoutClustering(lone.name.clone()));
+    }
+    let keys = table.partition_key.iter().chain(&table.clustering_key);
+    if let Some(column) = keys.into_iter().find(|it| !it.cql_type.has_order()) {
+        return Err(Error::KeyWithoutOrder(column.name.clone()));
+    }
+    if let Some(id) = table.dropped.iter().find(|it| !ids.insert(**it)) {
+        return Err(Error::DuplicateColumn(format!("dropped #{}", id.0)));
+    }
+    if !table.dropped.is_sorted() {
+        return Err(Error::MisplacedColumn("dropped".to_owned()));
     }
     check_places(table)?;
     table.options.check()

@@ -187,6 +187,7 @@ fn parse<T: FromStr>(value: &OptionValue) -> Option<T> {
             | Literal::Blob(_)
             | Literal::Uuid(_)
             | Literal::Boolean(_)
+            | Literal::Duration(_)
             | Literal::Nan
             | Literal::Infinity
             | Literal::NegativeInfinity => None,
@@ -206,6 +207,7 @@ fn map(value: &OptionValue) -> Option<BTreeMap<String, String>> {
             | Literal::Blob(_)
             | Literal::Uuid(_)
             | Literal::Boolean(_)
+            | Literal::Duration(_)
             | Literal::Nan
             | Literal::Infinity
             | Literal::NegativeInfinity) => literal.to_string(),

@@ -53,6 +53,7 @@ fn users() -> Table {
             column(6, "Nick\"Name", CqlType::Ascii, ColumnKind::Regular),
             column(7, "age", CqlType::Smallint, ColumnKind::Regular),
         ],
+        dropped: vec![ColumnId(8)],
         options,
         epoch: 3,
     }

@@ -23,10 +23,10 @@ impl Filter {
         Filter { columns: vec![column.clone()], op, any_of: vec![vec![value]] }
     }
 
-    /// One column equal to one of several values.
-    pub(crate) fn any_of(column: &Column, values: Vec<Operand>) -> Filter {
-        let any_of = values.into_iter().map(|it| vec![it]).collect();
-        Filter { columns: vec![column.clone()], op: Operator::Eq, any_of }
+    /// Columns equal to one of several tuples, each with a value for each of them.
+    pub(crate) fn any_of(columns: &[&Column], any_of: Vec<Vec<Operand>>) -> Filter {
+        let columns = columns.iter().copied().cloned().collect();
+        Filter { columns, op: Operator::Eq, any_of }
     }
 }
 

@@ -9,7 +9,10 @@ pub(crate) mod term;
 
 pub(crate) mod filter;
 pub(crate) mod restrict;
+pub(crate) mod rows;
 
+pub(crate) mod batch;
+mod order;
 pub(crate) mod select;
 pub(crate) mod write;
 
@@ -18,7 +21,7 @@ use std::sync::Arc;
 use cql_lite::ast::Statement;
 use model::{ColumnId, Table};
 
-use self::{names::Scope, term::Operand};
+use self::{names::Scope, rows::Choice, term::Operand};
 use crate::{ColumnSpec, Error};
 
 /// What to do, with what it takes to bind and to describe it.
@@ -43,6 +46,8 @@ pub(crate) enum Verb {
     Select(select::Select),
     /// Write rows.
     Write(write::Write),
+    /// Write rows of several statements at once.
+    Batch(batch::Batch),
     /// Everything that depends on the schema of the moment, and on no values.
     Schema(Statement),
 }
@@ -51,9 +56,10 @@ pub(crate) enum Verb {
 pub(crate) fn plan(statement: Statement, scope: &Scope<'_>) -> Result<Plan, Error> {
     match statement {
         Statement::Select(select) => select::plan(&select, scope),
-        Statement::Insert(insert) => write::insert(&insert, scope),
-        Statement::Update(update) => write::update(&update, scope),
-        Statement::Delete(delete) => write::delete(&delete, scope),
+        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
+            write::plan(&statement, scope)?.finish()
+        }
+        Statement::Batch(batch) => batch::plan(&batch, scope),
         Statement::CreateKeyspace(_)
         | Statement::AlterKeyspace(_)
         | Statement::DropKeyspace(_)
@@ -73,20 +79,24 @@ pub(crate) fn plan(statement: Statement, scope: &Scope<'_>) -> Result<Plan, Erro
 }
 
 impl Plan {
-    /// The table that it reads or writes.
-    pub(crate) fn table(&self) -> Option<&Arc<Table>> {
+    /// The tables that it reads or writes, one more than once perhaps.
+    pub(crate) fn tables(&self) -> Vec<&Arc<Table>> {
         match &self.verb {
-            Verb::Select(select) => Some(&select.table),
-            Verb::Write(write) => Some(&write.table),
-            Verb::Schema(_) => None,
+            Verb::Select(select) => vec![&select.table],
+            Verb::Write(write) => vec![&write.table],
+            Verb::Batch(batch) => batch.writes.iter().map(|it| &it.table).collect(),
+            Verb::Schema(_) => Vec::new(),
         }
     }
 }
 
 /// The markers that give the partition key, if each of its columns is given by one.
-pub(crate) fn key_markers(keys: &[Vec<Operand>]) -> Vec<u16> {
-    let marker = |options: &Vec<Operand>| match options.as_slice() {
-        [Operand::Marker(index)] => u16::try_from(*index).ok(),
+pub(crate) fn key_markers(keys: &[Choice]) -> Vec<u16> {
+    let marker = |choice: &Choice| match choice.any_of.as_slice() {
+        [only] => match only.as_slice() {
+            [Operand::Marker(index)] => u16::try_from(*index).ok(),
+            _ => None,
+        },
         _ => None,
     };
     keys.iter().map(marker).collect::<Option<Vec<u16>>>().unwrap_or_default()

@@ -18,32 +18,13 @@ use model::{
 use super::{
     filter::{Filter, Left},
     names::{column, list, not_supported},
+    rows::{Bounded, Choice, Rows, bad_where, gap_before},
     term::{Operand, Terms},
 };
 use crate::Error;
 
 /// Most values of one `IN`, and most keys or rows that several of them make together.
 pub(crate) const IN_MAX: usize = 100;
-
-/// Rows of a partition: equal to one of each in `prefix`, then between two edges.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rows {
-    /// The values allowed for each of the first clustering columns.
-    pub(crate) prefix: Vec<Vec<Operand>>,
-    /// What the columns after the prefix lie above.
-    pub(crate) lower: Option<Edge>,
-    /// What the columns after the prefix lie below.
-    pub(crate) upper: Option<Edge>,
-}
-
-/// One end of a stretch of rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Edge {
-    /// Values of the columns right after the prefix; several for `(a, b) > (1, 2)`.
-    pub(crate) values: Vec<Operand>,
-    /// Whether rows equal to `values` belong to it.
-    pub(crate) inclusive: bool,
-}
 
 /// One end of a range of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,18 +54,10 @@ pub(crate) struct Conditions<'t> {
     clustering_span: Option<Span>,
 }
 
-/// The values that a key column may have.
+/// What a key column may be, alone or with those that follow it.
 #[derive(Clone)]
 struct Allowed {
-    values: Vec<Operand>,
-    span: Span,
-}
-
-/// Clustering columns from `at` on, compared with as many values.
-struct Bounded {
-    at: usize,
-    op: Operator,
-    values: Vec<Operand>,
+    choice: Choice,
     span: Span,
 }
 
@@ -116,6 +89,9 @@ impl<'t> Conditions<'t> {
                 RelationKind::Token { columns, op, term } => {
                     sorted.token(columns, *op, term, relation.span, terms)?;
                 }
+                RelationKind::TupleIn { names, values } => {
+                    sorted.any_tuple(names, values, relation.span, terms)?;
+                }
                 RelationKind::Tuple { names, op, terms: values } => {
                     sorted.tuple(names, *op, values, relation.span, terms)?;
                 }
@@ -137,9 +113,13 @@ impl<'t> Conditions<'t> {
             return Err(not_supported("!= is", span));
         }
         let value = terms.of_condition(term, column)?;
+        if op != Operator::Eq && !column.cql_type.has_order() {
+            let message = format!("`{}` is a {}, which has no order", column.name, column.cql_type);
+            return Err(bad_where(message).at(span).hint("compare it with = or IN"));
+        }
         match column.kind {
             ColumnKind::Partition | ColumnKind::Clustering(_) if op == Operator::Eq => {
-                self.allow(column, vec![value], span);
+                self.allow(&[column], Choice::of_one(vec![value]), span);
             }
             ColumnKind::Partition => {
                 let message = format!(
@@ -177,18 +157,18 @@ impl<'t> Conditions<'t> {
                     .hint("write one marker for each value: IN (?, ?)"));
             }
         };
-        if list.len() > IN_MAX {
-            let message = format!("{} values in IN, more than {IN_MAX}", list.len());
-            return Err(Error::new(Code::TooLarge, message).at(span));
-        }
+        check_in(list.len(), span)?;
         let mut values = Vec::with_capacity(list.len());
         for term in list {
             values.push(terms.of_condition(term, column)?);
         }
         match column.kind {
-            ColumnKind::Partition | ColumnKind::Clustering(_) => self.allow(column, values, span),
+            ColumnKind::Partition | ColumnKind::Clustering(_) => {
+                self.allow(&[column], Choice::of_one(values), span);
+            }
             ColumnKind::Static | ColumnKind::Regular => {
-                self.leave_cell(name, Filter::any_of(column, values));
+                let values = Choice::of_one(values).any_of;
+                self.leave_cell(name, Filter::any_of(&[column], values));
             }
         }
         Ok(())
@@ -240,32 +220,12 @@ impl<'t> Conditions<'t> {
         span: Span,
         terms: &mut Terms<'t>,
     ) -> Result<(), Error> {
-        let mut columns = Vec::with_capacity(names.len());
-        for name in names {
-            columns.push(column(self.table, name)?);
-        }
-        let clustering = &self.table.clustering_key;
-        let first = columns.first().and_then(|it| clustering.iter().position(|c| c == *it));
-        let Some(first) = first.filter(|first| {
-            columns.iter().copied().eq(clustering.iter().skip(*first).take(columns.len()))
-        }) else {
-            return Err(bad_where("a tuple takes clustering columns in their order".to_owned())
-                .at(span)
-                .hint(format!("the clustering columns are {}", list(clustering))));
-        };
-        if values.len() != columns.len() {
-            let message =
-                format!("{} columns compared with {} values", columns.len(), values.len());
-            return Err(bad_where(message).at(span));
-        }
-        let mut operands = Vec::with_capacity(values.len());
-        for (term, column) in values.iter().zip(&columns) {
-            operands.push(terms.of_condition(term, column)?);
-        }
+        let (first, columns) = self.tuple_columns(names, span)?;
+        let operands = tuple_values(values, &columns, span, terms)?;
         match op {
             Operator::Eq => {
                 for (column, operand) in columns.into_iter().zip(operands) {
-                    self.allow(column, vec![operand], span);
+                    self.allow(&[column], Choice::of_one(vec![operand]), span);
                 }
             }
             Operator::NotEq => return Err(not_supported("!= is", span)),
@@ -276,8 +236,45 @@ impl<'t> Conditions<'t> {
         Ok(())
     }
 
-    /// Only these values for a key column.
-    fn allow(&mut self, column: &Column, values: Vec<Operand>, span: Span) {
+    fn any_tuple(
+        &mut self,
+        names: &[Name],
+        values: &[Vec<Term>],
+        span: Span,
+        terms: &mut Terms<'t>,
+    ) -> Result<(), Error> {
+        let (_, columns) = self.tuple_columns(names, span)?;
+        check_in(values.len(), span)?;
+        let mut any_of = Vec::with_capacity(values.len());
+        for tuple in values {
+            any_of.push(tuple_values(tuple, &columns, span, terms)?);
+        }
+        self.allow(&columns, Choice { width: columns.len(), any_of }, span);
+        Ok(())
+    }
+
+    /// Clustering columns that follow each other, and which of them is the first.
+    fn tuple_columns(&self, names: &[Name], span: Span) -> Result<(usize, Vec<&'t Column>), Error> {
+        let mut columns = Vec::with_capacity(names.len());
+        for name in names {
+            columns.push(column(self.table, name)?);
+        }
+        let clustering = &self.table.clustering_key;
+        let first = columns.first().and_then(|it| clustering.iter().position(|c| c == *it));
+        let in_order = |first: &usize| {
+            columns.iter().copied().eq(clustering.iter().skip(*first).take(columns.len()))
+        };
+        match first.filter(in_order) {
+            Some(first) => Ok((first, columns)),
+            None => Err(bad_where("a tuple takes clustering columns in their order".to_owned())
+                .at(span)
+                .hint(format!("the clustering columns are {}", list(clustering)))),
+        }
+    }
+
+    /// Only these values for a key column, or for several clustering columns in a row.
+    fn allow(&mut self, columns: &[&Column], choice: Choice, span: Span) {
+        let Some(column) = columns.first() else { return };
         let slot = match column.kind {
             ColumnKind::Clustering(_) => {
                 self.clustering_span = Some(span);
@@ -288,11 +285,11 @@ impl<'t> Conditions<'t> {
             }
         };
         if slot.is_none() {
-            *slot = Some(Allowed { values, span });
+            *slot = Some(Allowed { choice, span });
             return;
         }
         let message = format!("`{}` is compared with = or IN more than once", column.name);
-        self.left.push(Left::new(Filter::any_of(column, values), bad_where(message), span));
+        self.left.push(Left::new(Filter::any_of(columns, choice.any_of), bad_where(message), span));
     }
 
     /// Only rows beyond these values.
@@ -331,14 +328,14 @@ impl<'t> Conditions<'t> {
     }
 
     /// The partition key. None if it is not whole: then what is known of it is left.
-    pub(crate) fn partition(&mut self) -> Option<Vec<Vec<Operand>>> {
+    pub(crate) fn partition(&mut self) -> Option<Vec<Choice>> {
         if self.partition.iter().any(Option::is_none) {
             let error = self.not_whole();
             self.leave_partition(&error);
             return None;
         }
         let allowed = std::mem::take(&mut self.partition).into_iter().flatten();
-        Some(allowed.map(|it| it.values).collect())
+        Some(allowed.map(|it| it.choice).collect())
     }
 
     /// The error for a partition key that is not whole.
@@ -355,8 +352,8 @@ impl<'t> Conditions<'t> {
     /// Leaves what is known of the partition key, for this reason.
     pub(crate) fn leave_partition(&mut self, error: &Error) {
         for (column, slot) in self.table.partition_key.iter().zip(&self.partition) {
-            let Some(Allowed { values, span }) = slot else { continue };
-            let filter = Filter::any_of(column, values.clone());
+            let Some(Allowed { choice, span }) = slot else { continue };
+            let filter = Filter::any_of(&[column], choice.any_of.clone());
             self.left.push(Left::new(filter, error.clone(), *span));
         }
     }
@@ -366,14 +363,21 @@ impl<'t> Conditions<'t> {
         let columns = &self.table.clustering_key;
         let mut rows = Rows::default();
         for (at, allowed) in std::mem::take(&mut self.clustering).into_iter().enumerate() {
-            let Some(Allowed { values, span }) = allowed else { continue };
-            let open = rows.prefix.len();
+            let Some(Allowed { choice, span }) = allowed else { continue };
+            let open = rows.width();
             if at == open {
-                rows.prefix.push(values);
+                rows.prefix.push(choice);
                 continue;
             }
-            let error = gap_before(&columns[at], &columns[open]);
-            self.left.push(Left::new(Filter::any_of(&columns[at], values), error, span));
+            let error = match columns.get(open).filter(|_| open < at) {
+                Some(gap) => gap_before(&columns[at], gap),
+                None => {
+                    let name = &columns[at].name;
+                    bad_where(format!("`{name}` is compared with = or IN more than once"))
+                }
+            };
+            let named: Vec<&Column> = columns[at..at + choice.width].iter().collect();
+            self.left.push(Left::new(Filter::any_of(&named, choice.any_of), error, span));
         }
         for bounded in std::mem::take(&mut self.bounds) {
             match rows.refusal(&bounded, columns) {
@@ -390,60 +394,26 @@ impl<'t> Conditions<'t> {
     }
 }
 
-impl Bounded {
-    fn is_lower(&self) -> bool {
-        matches!(self.op, Operator::Gt | Operator::Ge)
+fn check_in(values: usize, span: Span) -> Result<(), Error> {
+    if values <= IN_MAX {
+        return Ok(());
     }
+    let message = format!("{values} values in IN, more than {IN_MAX}");
+    Err(Error::new(Code::TooLarge, message).at(span))
 }
 
-impl Rows {
-    /// Whether every row is meant.
-    pub(crate) fn is_all(&self) -> bool {
-        self.prefix.is_empty() && self.lower.is_none() && self.upper.is_none()
+/// The values of a tuple, one for each column.
+fn tuple_values(
+    values: &[Term],
+    columns: &[&Column],
+    span: Span,
+    terms: &mut Terms<'_>,
+) -> Result<Vec<Operand>, Error> {
+    if values.len() != columns.len() {
+        let message = format!("{} columns compared with {} values", columns.len(), values.len());
+        return Err(bad_where(message).at(span));
     }
-
-    /// Why these rows cannot be bounded so, if they cannot.
-    fn refusal(&self, bounded: &Bounded, columns: &[Column]) -> Option<Error> {
-        let open = self.prefix.len();
-        let Bounded { at, ref values, span, .. } = *bounded;
-        if at < open {
-            let message = format!("`{}` has both = or IN and a range", columns[at].name);
-            return Some(bad_where(message));
-        }
-        if open < at {
-            return Some(gap_before(&columns[at], &columns[open]));
-        }
-        let compared = &columns[at..at + values.len()];
-        if compared.iter().any(|it| it.kind != compared[0].kind) {
-            return Some(not_supported("a tuple over ascending and descending columns is", span));
-        }
-        let side = if bounded.is_lower() { &self.lower } else { &self.upper };
-        side.as_ref().map(|_| bad_where("rows are bounded twice on one side".to_owned()))
-    }
-
-    fn bound(&mut self, bounded: Bounded) {
-        let inclusive = matches!(bounded.op, Operator::Ge | Operator::Le);
-        let side = if bounded.is_lower() { &mut self.lower } else { &mut self.upper };
-        *side = Some(Edge { values: bounded.values, inclusive });
-    }
-
-    /// Whether single rows are named, each by its whole clustering key.
-    pub(crate) fn is_exact(&self, table: &Table) -> bool {
-        self.prefix.len() == table.clustering_key.len()
-    }
-}
-
-/// The error for a `WHERE` that does not lead to the rows.
-pub(crate) fn bad_where(message: String) -> Error {
-    Error::new(Code::BadWhere, message)
-}
-
-fn gap_before(column: &Column, gap: &Column) -> Error {
-    bad_where(format!(
-        "clustering column `{}` cannot be restricted: `{}` before it is not restricted with =",
-        column.name, gap.name
-    ))
-    .hint(format!("add a condition with = for {}", list([gap])))
+    values.iter().zip(columns).map(|(term, column)| terms.of_condition(term, column)).collect()
 }
 
 /// Where a column that is one of `columns` is among them.

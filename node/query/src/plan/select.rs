@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use cql_lite::{
-    ast::{self, Name, Order, SelectExpr, Selectors, Spanned},
+    ast::{self, Name, SelectExpr, Selectors, Spanned},
     code::Code,
     span::Span,
     types::CqlType,
 };
 use model::{
-    Table, key,
+    Table,
     schema::{Column, ColumnKind},
 };
 
@@ -17,8 +17,10 @@ use super::{
     CellColumn, Plan, Verb,
     filter::{self, Filter},
     key_markers,
-    names::{Scope, column, list, not_supported, spec},
-    restrict::{Conditions, Rows, TokenEdge, bad_where},
+    names::{Scope, column, list, spec},
+    order::order,
+    restrict::{Conditions, TokenEdge},
+    rows::{Choice, Rows, bad_where},
     term::{Operand, Terms, pseudo},
 };
 use crate::{ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
@@ -52,7 +54,7 @@ pub(crate) struct Select {
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     /// Those with one of these values in each column of the key.
-    Keys(Vec<Vec<Operand>>),
+    Keys(Vec<Choice>),
     /// All with tokens between these edges.
     Tokens(Option<TokenEdge>, Option<TokenEdge>),
 }
@@ -178,7 +180,7 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
         check_distinct(select, &table, clustering_span, &output)?;
         check_distinct_filters(&filters, select.from.span())?;
     }
-    let variables = terms.variables()?;
+    let variables = terms.into_markers().variables()?;
     let partition_key = match &target {
         Target::Keys(keys) => key_markers(keys),
         Target::Tokens(..) => Vec::new(),
@@ -232,66 +234,6 @@ fn refuse_filtering(
         }
         (Target::Tokens(..) | Target::Keys(_), _) => Ok(()),
     }
-}
-
-/// Whether rows come in descending stored order.
-fn order(select: &ast::Select, table: &Table, target: &Target) -> Result<bool, Error> {
-    let Some((first, _)) = select.order_by.first() else { return Ok(false) };
-    let Target::Keys(keys) = target else {
-        let names = list(&table.partition_key);
-        return Err(bad_where("ORDER BY needs the partition key in WHERE".into())
-            .at(first.span)
-            .hint(format!("add a condition with = for {names}")));
-    };
-    if keys.iter().any(|values| values.len() > 1) {
-        return Err(not_supported("ORDER BY over several partitions is", first.span)
-            .hint("ask for one partition at a time, or leave out ORDER BY"));
-    }
-    let mut reversed = None;
-    for (at, (name, order)) in select.order_by.iter().enumerate() {
-        let column = column(table, name)?;
-        let ColumnKind::Clustering(stored) = column.kind else {
-            return Err(wrong_order(table, "ORDER BY takes clustering columns only", name));
-        };
-        if table.clustering_key.get(at) != Some(column) {
-            return Err(wrong_order(
-                table,
-                "ORDER BY takes clustering columns in their order",
-                name,
-            ));
-        }
-        let against = matches!(
-            (stored, order),
-            (key::Order::Asc, Order::Desc) | (key::Order::Desc, Order::Asc)
-        );
-        if *reversed.get_or_insert(against) != against {
-            return Err(wrong_order(
-                table,
-                "ORDER BY is either the stored order or all of it reversed",
-                name,
-            ));
-        }
-    }
-    Ok(reversed.unwrap_or(false))
-}
-
-fn wrong_order(table: &Table, message: &str, name: &Name) -> Error {
-    let stored: Vec<String> = table
-        .clustering_key
-        .iter()
-        .map(|it| match it.kind {
-            ColumnKind::Clustering(key::Order::Desc) => format!("{} DESC", list([it])),
-            ColumnKind::Clustering(key::Order::Asc)
-            | ColumnKind::Partition
-            | ColumnKind::Static
-            | ColumnKind::Regular => format!("{} ASC", list([it])),
-        })
-        .collect();
-    let error = bad_where(message.to_owned()).at(name.span);
-    if stored.is_empty() {
-        return error.hint(format!("table `{}` has no clustering columns", table.name));
-    }
-    error.hint(format!("rows are stored in the order {}", stored.join(", ")))
 }
 
 /// `DISTINCT` is about partitions: it takes their keys, all of them, and statics.
@@ -402,6 +344,10 @@ fn selection(expr: &SelectExpr, table: &Table) -> Result<(Selection, CqlType, St
         let printed = format!("system.{}({printed})", name.text);
         let (aggregate, cql_type) = match name.text.as_str() {
             "count" => (Aggregate::Count(inner), CqlType::Bigint),
+            "min" | "max" if !cql_type.has_order() => {
+                let message = format!("{}() takes values with an order, not {cql_type}", name.text);
+                return Err(Error::new(Code::BadValue, message).at(arg.span()));
+            }
             "min" => (Aggregate::Min(inner, cql_type), cql_type),
             "max" => (Aggregate::Max(inner, cql_type), cql_type),
             "sum" => (Aggregate::Sum(inner, number(name, arg, cql_type)?), cql_type),
@@ -419,7 +365,7 @@ fn number(name: &Name, arg: &SelectExpr, cql_type: CqlType) -> Result<Number, Er
         let message = format!("{}() takes a number, not {cql_type}", name.text);
         Error::new(Code::BadValue, message)
             .at(arg.span())
-            .hint("numbers are tinyint, smallint, int, bigint, float and double")
+            .hint("numbers are tinyint, smallint, int, bigint, varint, float, double and decimal")
     })
 }
 
@@ -428,6 +374,12 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
         SelectExpr::Column(name) => {
             let column = column(table, name)?;
             Ok((of_column(table, column), column.cql_type, name.text.clone()))
+        }
+        SelectExpr::Cast { arg, to, span } => {
+            let (inner, from, text) = row_expr(arg, table)?;
+            let function = Scalar::cast(from, to.node).map_err(|error| error.at(*span))?;
+            let printed = format!("cast({text} as {})", to.node);
+            Ok((Expr::Call(function, vec![inner]), to.node, printed))
         }
         SelectExpr::CountAll(span) => {
             Err(Error::new(Code::BadValue, "an aggregate cannot be an argument").at(*span))

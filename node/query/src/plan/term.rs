@@ -32,7 +32,7 @@ pub(crate) enum Operand {
 /// Turns terms into operands and collects the markers on the way.
 pub(crate) struct Terms<'t> {
     table: &'t Table,
-    markers: Vec<Option<ColumnSpec>>,
+    markers: Markers,
     /// Whether a function was called that answers something new each time.
     pub(crate) volatile: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) struct Terms<'t> {
 impl<'t> Terms<'t> {
     /// For a statement about `table`.
     pub(crate) fn new(table: &'t Table) -> Terms<'t> {
-        Terms { table, markers: Vec::new(), volatile: false }
+        Terms { table, markers: Markers::default(), volatile: false }
     }
 
     /// A term that is compared with, or assigned to, `column`.
@@ -122,21 +122,45 @@ impl<'t> Terms<'t> {
     }
 
     fn marker(&mut self, marker: &Marker, name: &str, cql_type: &CqlType) -> Operand {
-        if self.markers.len() <= marker.index {
-            self.markers.resize(marker.index + 1, None);
-        }
-        self.markers[marker.index] = Some(ColumnSpec {
-            keyspace: self.table.keyspace.clone(),
-            table: self.table.name.clone(),
-            name: marker.name.clone().unwrap_or_else(|| name.to_owned()),
-            cql_type: *cql_type,
-        });
+        self.markers.put(
+            marker.index,
+            ColumnSpec {
+                keyspace: self.table.keyspace.clone(),
+                table: self.table.name.clone(),
+                name: marker.name.clone().unwrap_or_else(|| name.to_owned()),
+                cql_type: *cql_type,
+            },
+        );
         Operand::Marker(marker.index)
     }
 
-    /// The markers in order.
+    /// The markers met.
+    pub(crate) fn into_markers(self) -> Markers {
+        self.markers
+    }
+}
+
+/// Markers of a statement, or of some part of it, by their place.
+#[derive(Default)]
+pub(crate) struct Markers(Vec<Option<ColumnSpec>>);
+
+impl Markers {
+    fn put(&mut self, index: usize, spec: ColumnSpec) {
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
+        }
+        self.0[index] = Some(spec);
+    }
+
+    /// Takes over those of another part.
+    pub(crate) fn merge(&mut self, other: Markers) {
+        let met = other.0.into_iter().enumerate();
+        met.for_each(|(index, spec)| spec.into_iter().for_each(|it| self.put(index, it)));
+    }
+
+    /// All in order.
     pub(crate) fn variables(self) -> Result<Vec<ColumnSpec>, Error> {
-        let all: Option<Vec<ColumnSpec>> = self.markers.into_iter().collect();
+        let all: Option<Vec<ColumnSpec>> = self.0.into_iter().collect();
         all.ok_or_else(|| Error::new(Code::Internal, "a marker of the statement was not planned"))
     }
 }

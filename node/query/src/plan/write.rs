@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cql_lite::{
-    ast::{self, Condition, Name, Spanned},
+    ast::{self, Condition, Name, Spanned, Statement},
     code::Code,
     span::Span,
     types::CqlType,
@@ -16,8 +16,9 @@ use model::{
 use super::{
     CellColumn, Plan, Verb, key_markers,
     names::{Scope, column, list, not_supported},
-    restrict::{Conditions, Rows, bad_where},
-    term::{Operand, Terms, null_in, pseudo},
+    restrict::Conditions,
+    rows::{Choice, Rows, bad_where},
+    term::{Markers, Operand, Terms, null_in, pseudo},
 };
 use crate::{Error, system_tables};
 
@@ -26,8 +27,8 @@ use crate::{Error, system_tables};
 pub(crate) struct Write {
     /// The table.
     pub(crate) table: Arc<Table>,
-    /// The values allowed for each column of the partition key.
-    pub(crate) keys: Vec<Vec<Operand>>,
+    /// What is allowed for each column of the partition key.
+    pub(crate) keys: Vec<Choice>,
     /// Which rows of each partition.
     pub(crate) rows: Rows,
     /// What happens to them.
@@ -65,8 +66,41 @@ pub(crate) struct Assignment {
     pub(crate) value: Operand,
 }
 
-/// Plans an `INSERT`.
-pub(crate) fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Plan, Error> {
+/// A write with what it takes to bind it.
+pub(crate) struct Planned {
+    /// What to do.
+    pub(crate) write: Write,
+    /// The markers met.
+    pub(crate) markers: Markers,
+    /// Whether a function was called that answers something new each time.
+    pub(crate) is_volatile: bool,
+}
+
+impl Planned {
+    /// The plan of a statement that is this write alone.
+    pub(crate) fn finish(self) -> Result<Plan, Error> {
+        let Planned { write, markers, is_volatile } = self;
+        let variables = markers.variables()?;
+        let partition_key = key_markers(&write.keys);
+        let (verb, idempotent) = (Verb::Write(write), !is_volatile);
+        Ok(Plan { verb, variables, columns: Vec::new(), partition_key, idempotent })
+    }
+}
+
+/// Plans an `INSERT`, `UPDATE` or `DELETE`.
+pub(crate) fn plan(statement: &Statement, scope: &Scope<'_>) -> Result<Planned, Error> {
+    if let Statement::Insert(it) = statement {
+        insert(it, scope)
+    } else if let Statement::Update(it) = statement {
+        update(it, scope)
+    } else if let Statement::Delete(it) = statement {
+        delete(it, scope)
+    } else {
+        Err(Error::new(Code::Internal, format!("no write: {statement}")))
+    }
+}
+
+fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Planned, Error> {
     let table = writable(&insert.table, scope)?;
     let mut terms = Terms::new(&table);
     if insert.if_not_exists {
@@ -111,11 +145,10 @@ pub(crate) fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Plan, Er
     let marker = rows.is_exact(&table);
     let change = Change::Set { cells: cells.all, marker };
     let using = Using::plan(&insert.using, &mut terms)?;
-    finish(Arc::clone(&table), keys, rows, change, using, terms)
+    Ok(planned(&table, (keys, rows), change, using, terms))
 }
 
-/// Plans an `UPDATE`.
-pub(crate) fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Plan, Error> {
+fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Planned, Error> {
     let table = writable(&update.table, scope)?;
     let mut terms = Terms::new(&table);
     refuse_conditions(update.if_exists, &update.conditions, update.table.span())?;
@@ -135,11 +168,10 @@ pub(crate) fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Plan, Er
     let keys = partition(&mut conditions)?;
     let rows = cell_rows(&mut conditions, &table, cells.regulars == 0, "UPDATE")?;
     let change = Change::Set { cells: cells.all, marker: false };
-    finish(Arc::clone(&table), keys, rows, change, using, terms)
+    Ok(planned(&table, (keys, rows), change, using, terms))
 }
 
-/// Plans a `DELETE`.
-pub(crate) fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Plan, Error> {
+fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Planned, Error> {
     let table = writable(&delete.table, scope)?;
     let mut terms = Terms::new(&table);
     refuse_conditions(delete.if_exists, &delete.conditions, delete.table.span())?;
@@ -162,7 +194,7 @@ pub(crate) fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Plan, Er
         let rows = cell_rows(&mut conditions, &table, only_statics, "DELETE")?;
         (rows, Change::DeleteCells(cells))
     };
-    finish(Arc::clone(&table), keys, rows, change, using, terms)
+    Ok(planned(&table, (keys, rows), change, using, terms))
 }
 
 /// `USING`, checked.
@@ -202,20 +234,18 @@ impl Cells {
     }
 }
 
-fn finish(
-    table: Arc<Table>,
-    keys: Vec<Vec<Operand>>,
-    rows: Rows,
+fn planned(
+    table: &Arc<Table>,
+    (keys, rows): (Vec<Choice>, Rows),
     change: Change,
     using: Using,
     terms: Terms<'_>,
-) -> Result<Plan, Error> {
-    let idempotent = !terms.volatile;
-    let variables = terms.variables()?;
-    let partition_key = key_markers(&keys);
+) -> Planned {
+    let is_volatile = terms.volatile;
+    let markers = terms.into_markers();
     let Using { timestamp, ttl } = using;
-    let verb = Verb::Write(Write { table, keys, rows, change, timestamp, ttl });
-    Ok(Plan { verb, variables, columns: Vec::new(), partition_key, idempotent })
+    let write = Write { table: Arc::clone(table), keys, rows, change, timestamp, ttl };
+    Planned { write, markers, is_volatile }
 }
 
 /// The table, unless it is one of ours.
@@ -241,7 +271,7 @@ fn cell_column<'t>(table: &'t Table, name: &Name, verb: &str) -> Result<&'t Colu
     }
 }
 
-fn partition(conditions: &mut Conditions<'_>) -> Result<Vec<Vec<Operand>>, Error> {
+fn partition(conditions: &mut Conditions<'_>) -> Result<Vec<Choice>, Error> {
     if conditions.names_token() {
         return Err(bad_where("a write names its partitions: token() cannot".to_owned()));
     }
@@ -291,7 +321,7 @@ fn cell_rows(
         return Err(bad_where(message).at(span.unwrap_or_default()));
     }
     if !rows.is_exact(table) {
-        let missing = list(&table.clustering_key[rows.prefix.len()..]);
+        let missing = list(&table.clustering_key[rows.width()..]);
         return Err(bad_where(format!(
             "the primary key is not whole: {missing} is missing in WHERE"
         ))
@@ -314,7 +344,7 @@ fn whole(
     values: Vec<Option<Operand>>,
     columns: &[Column],
     table: &Table,
-) -> Result<Vec<Vec<Operand>>, Error> {
+) -> Result<Vec<Choice>, Error> {
     let missing: Vec<&Column> =
         columns.iter().zip(&values).filter(|(_, it)| it.is_none()).map(|(it, _)| it).collect();
     if !missing.is_empty() {
@@ -322,7 +352,7 @@ fn whole(
         let all = list(table.partition_key.iter().chain(&table.clustering_key));
         return Err(bad_where(message).hint(format!("the primary key is {all}")));
     }
-    Ok(values.into_iter().flatten().map(|it| vec![it]).collect())
+    Ok(values.into_iter().flatten().map(|it| Choice::of_one(vec![it])).collect())
 }
 
 fn refuse_conditions(exists: bool, conditions: &[Condition], span: Span) -> Result<(), Error> {

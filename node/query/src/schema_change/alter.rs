@@ -1,5 +1,7 @@
 //! ALTER: what a keyspace or a table becomes.
 
+use std::collections::BTreeSet;
+
 use cql_lite::{ast, code::Code};
 use model::{
     ColumnId, Table,
@@ -65,8 +67,12 @@ pub(crate) fn alter_table(alter: &ast::AlterTable, scope: &Scope<'_>) -> Result<
     let mut table = Table::clone(&current);
     match &alter.change {
         ast::TableChange::Add { if_not_exists, columns } => {
-            refuse_repetition(columns)?;
+            refuse_repetition(columns.iter().map(|it| &it.name), "added")?;
             columns.iter().try_for_each(|it| add(&mut table, it, *if_not_exists))?;
+        }
+        ast::TableChange::Drop { if_exists, columns } => {
+            refuse_repetition(columns.iter(), "dropped")?;
+            columns.iter().try_for_each(|it| drop_column(&mut table, it, *if_exists))?;
         }
         ast::TableChange::Rename { if_exists, names } => {
             names.iter().try_for_each(|(old, new)| rename(&mut table, old, new, *if_exists))?;
@@ -98,8 +104,10 @@ fn add(table: &mut Table, new: &ast::ColumnDef, tolerant: bool) -> Result<(), Er
     if new.is_static && table.clustering_key.is_empty() {
         return Err(lone_static(&new.name));
     }
-    // No column is ever dropped, so the greatest id was the last one given.
-    let last = table.columns().map(|it| it.id.0).max().unwrap_or(0);
+    // Ids ascend as they are given, and those of dropped columns are remembered: the greatest was
+    // the last.
+    let given = table.columns().map(|it| it.id).chain(table.dropped.iter().copied());
+    let last = given.map(|it| it.0).max().unwrap_or(0);
     let (kind, columns) = match new.is_static {
         true => (ColumnKind::Static, &mut table.statics),
         false => (ColumnKind::Regular, &mut table.regulars),
@@ -110,14 +118,40 @@ fn add(table: &mut Table, new: &ast::ColumnDef, tolerant: bool) -> Result<(), Er
     Ok(())
 }
 
-/// Refuses a column that one statement adds twice, also where IF NOT EXISTS would let it pass.
-fn refuse_repetition(columns: &[ast::ColumnDef]) -> Result<(), Error> {
-    for (at, column) in columns.iter().enumerate() {
-        if columns[..at].iter().any(|it| it.name.text == column.name.text) {
-            let message = format!("column `{}` is added twice", column.name.text);
-            return Err(Error::new(Code::InvalidSchema, message).at(column.name.span));
+/// Refuses a column that one statement names twice, also where IF [NOT] EXISTS would let it pass.
+fn refuse_repetition<'n>(
+    names: impl Iterator<Item = &'n ast::Name>,
+    what: &str,
+) -> Result<(), Error> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(&name.text) {
+            let message = format!("column `{}` is {what} twice", name.text);
+            return Err(Error::new(Code::InvalidSchema, message).at(name.span));
         }
     }
+    Ok(())
+}
+
+/// Takes one column out. Its cells stay where they are, but no read shows them, and no other column
+/// ever gets its id: they do not come back with one of the same name.
+fn drop_column(table: &mut Table, name: &ast::Name, tolerant: bool) -> Result<(), Error> {
+    let found = match column(table, name) {
+        Ok(found) => found.clone(),
+        Err(_) if tolerant => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    match found.kind {
+        ColumnKind::Static => table.statics.retain(|it| it.id != found.id),
+        ColumnKind::Regular => table.regulars.retain(|it| it.id != found.id),
+        ColumnKind::Partition | ColumnKind::Clustering(_) => {
+            let message =
+                format!("column `{}` is part of the primary key: it cannot be dropped", name.text);
+            return Err(Error::new(Code::InvalidSchema, message).at(name.span));
+        }
+    }
+    let at = table.dropped.partition_point(|it| *it < found.id);
+    table.dropped.insert(at, found.id);
     Ok(())
 }
 

@@ -175,6 +175,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         resume: None,
         limits: case.limits,
         now: NOW,
+        dropped: Vec::new(),
     };
     let mut seen: Seen = Vec::new();
     for page in 0.. {
