@@ -353,7 +353,9 @@ impl admin_door::Behind for Shared {
             nodes.iter().filter(|it| it.state != "UN").map(|it| it.address.as_str()).collect();
         let verdict = match (nodes.len(), down.as_slice()) {
             (0, _) => "The cluster is not founded yet: waiting for the other founders.".to_owned(),
+            (1, []) => "The only node is up.".to_owned(),
             (all, []) => format!("All {all} nodes are up."),
+            (all, [down]) => format!("1 of {all} nodes is down: {down}."),
             (all, down) => format!("{} of {all} nodes are down: {}.", down.len(), down.join(", ")),
         };
         admin::StatusAnswer {

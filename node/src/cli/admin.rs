@@ -212,7 +212,8 @@ fn print_status(answer: &admin::StatusAnswer) {
                 it.owns * 100.0,
                 it.host_id,
                 it.rack,
-                it.version,
+                // A node knows its own version only.
+                if it.version.is_empty() { "?" } else { &it.version },
                 it.uptime_seconds,
                 it.pending_hints,
             ));

@@ -128,7 +128,7 @@ async fn a_node_serves_refuses_a_second_of_it_and_drains() {
             Case {
                 args: &["status", "--node", &address],
                 code: 0,
-                says: &["UN", "end-to-end", "All 1 nodes are up"],
+                says: &["UN", "end-to-end", "The only node is up"],
             },
             Case {
                 args: &["where", "k.t", "1", "--node", &address],
