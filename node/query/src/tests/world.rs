@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// 2024-01-15 00:00:00 UTC: when every script begins.
-const BEGIN_MICROS: i64 = 1_705_276_800_000_000;
+pub(super) const BEGIN_MICROS: i64 = 1_705_276_800_000_000;
 
 /// The executor with everything it stands on, and a session.
 pub(super) struct World {
@@ -46,13 +46,7 @@ impl World {
     /// The same, with pages of the store that end after so many bytes or tombstones.
     pub(super) fn with_limits(page_bytes_max: u64, page_tombstones_max: u64) -> World {
         let clock = Arc::new(ManualClock::new(BEGIN_MICROS));
-        let store = Arc::new(Fake {
-            tables: Mutex::default(),
-            clock: Arc::clone(&clock),
-            issued: Mutex::new(0),
-            failure: Mutex::default(),
-            writes: Mutex::new(0),
-        });
+        let store = Arc::new(Fake::new(&clock));
         let catalog = Arc::new(Agreed::default());
         let options =
             Options { page_rows: 5_000, page_bytes_max, page_tombstones_max, prepared_max: 3 };
@@ -165,6 +159,17 @@ pub(super) struct Fake {
 }
 
 impl Fake {
+    /// An empty store.
+    pub(super) fn new(clock: &Arc<ManualClock>) -> Fake {
+        Fake {
+            tables: Mutex::default(),
+            clock: Arc::clone(clock),
+            issued: Mutex::new(0),
+            failure: Mutex::default(),
+            writes: Mutex::new(0),
+        }
+    }
+
     /// Fails the next read or write.
     pub(super) fn fail(&self, error: store::Error) {
         *self.failure.lock().unwrap() = Some(error);
