@@ -49,6 +49,8 @@ pub const SPECS: &[Spec] = &[
     ),
     spec("commitlog.sync_period", "1s", "How often `periodic` syncs."),
     spec("commitlog.segment", "32MiB", "Size of a commit log segment."),
+    spec("disk.warn", "80", "Percent of the disk in use from which on the log warns."),
+    spec("disk.reject", "95", "Percent of the disk in use from which on writes are refused."),
     spec("timeouts.read", "5s", "A read that took longer fails."),
     spec("timeouts.write", "2s", "A write that took longer has an unknown outcome."),
     spec("timeouts.schema", "10s", "A schema change that took longer has an unknown outcome."),
@@ -274,6 +276,10 @@ pub struct Settings {
     pub commitlog_sync: CommitlogSync,
     /// Bytes.
     pub commitlog_segment: u64,
+    /// Percent.
+    pub disk_warn: u8,
+    /// Percent.
+    pub disk_reject: u8,
     pub timeout_read: Duration,
     pub timeout_write: Duration,
     pub timeout_schema: Duration,
@@ -313,6 +319,7 @@ impl Settings {
             _ => None,
         };
         let tokens = |it: &str| it.parse::<u32>().ok().filter(|it| (1..=256).contains(it));
+        let percent = |it: &str| it.parse::<u8>().ok().filter(|it| (1..=100).contains(it));
         let memory = |it: &str| match it {
             "auto" => Some(memory_auto),
             it => parse_size(it).filter(|it| MEMORY_MIN <= *it),
@@ -339,6 +346,8 @@ impl Settings {
             memory: layers.parse("memory", "auto, or a size of at least 64MiB", memory)?,
             commitlog_sync: layers.parse("commitlog.sync", "group, batch or periodic", sync)?,
             commitlog_segment: size("commitlog.segment")?,
+            disk_warn: layers.parse("disk.warn", "1 to 100", percent)?,
+            disk_reject: layers.parse("disk.reject", "1 to 100; 100 is never", percent)?,
             timeout_read: duration("timeouts.read")?,
             timeout_write: duration("timeouts.write")?,
             timeout_schema: duration("timeouts.schema")?,

@@ -60,7 +60,8 @@ impl Node {
             memtable_bytes: 64 << 20,
             cache_bytes: self.sizes.cache_bytes,
             block_bytes: self.sizes.block_bytes,
-            disk_reserve_bytes: 0,
+            disk_warn: 80,
+            disk_reject: 100,
         };
         let mut engine = self.engine.lock().unwrap();
         // The directory is locked as long as the old one lives.
