@@ -170,7 +170,8 @@ fn open() -> Engine {
         memtable_bytes: 1 << 30,
         cache_bytes: 256 << 20,
         block_bytes: 16 << 10,
-        disk_reserve_bytes: 0,
+        disk_warn: 100,
+        disk_reject: 100,
     };
     let shape = TableShape {
         id: table(),

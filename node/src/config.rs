@@ -235,6 +235,10 @@ pub struct Settings {
     pub commitlog_sync: CommitlogSync,
     /// Bytes.
     pub commitlog_segment: u64,
+    /// Percent.
+    pub disk_warn: u8,
+    /// Percent.
+    pub disk_reject: u8,
     pub timeout_read: Duration,
     pub timeout_write: Duration,
     pub timeout_schema: Duration,
@@ -276,6 +280,7 @@ impl Settings {
             _ => None,
         };
         let tokens = |it: &str| it.parse::<u32>().ok().filter(|it| (1..=256).contains(it));
+        let percent = |it: &str| it.parse::<u8>().ok().filter(|it| (1..=100).contains(it));
         let memory =
             layers.parse("memory", "auto, or a size of at least 64MiB", |it| match it {
                 "auto" => Some(memory_auto),
@@ -307,6 +312,8 @@ impl Settings {
             memory,
             commitlog_sync: layers.parse("commitlog.sync", "group, batch or periodic", sync)?,
             commitlog_segment: size("commitlog.segment")?,
+            disk_warn: layers.parse("disk.warn", "1 to 100", percent)?,
+            disk_reject: layers.parse("disk.reject", "1 to 100; 100 is never", percent)?,
             timeout_read: duration("timeouts.read")?,
             timeout_write: duration("timeouts.write")?,
             timeout_schema: duration("timeouts.schema")?,

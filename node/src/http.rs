@@ -8,7 +8,7 @@ use axum::{
 use hyper_util::rt::TokioIo;
 use sys::Listener;
 
-use crate::metrics::Metrics;
+use crate::{metrics::Metrics, rpc::transport::ACCEPT_RETRY};
 
 /// Connections in hand at once; further ones wait in the backlog.
 const CONNECTIONS_MAX: usize = 128;
@@ -32,7 +32,10 @@ pub(crate) async fn serve(mut listener: Box<dyn Listener>, behind: Arc<dyn Behin
     let permits = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_RETRY).await;
+            continue;
+        };
         let service = hyper_util::service::TowerToHyperService::new(app.clone());
         tokio::spawn(async move {
             let connection = hyper::server::conn::http1::Builder::new()

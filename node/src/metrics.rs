@@ -155,6 +155,9 @@ impl Collector for Scrape {
             ("sstables", "Live sstables", sstables),
             ("sstable_bytes", "Bytes of live sstables", sstable_bytes),
             ("cache_bytes", "Bytes in the block cache", engine.cache_bytes),
+            ("disk_free_bytes", "Bytes free on the disk of the data directory", engine.disk.free),
+            ("disk_total_bytes", "Bytes free or used on that disk", engine.disk.total),
+            ("disk_full", "1 while the disk is too full for writes", u64::from(engine.disk_full)),
             ("compactions_pending", "Compactions that wait", engine.compactions_pending),
             ("hints_pending", "Hints waiting for their node", it.hints_pending),
             ("hints_bytes", "Bytes of waiting hints", it.hints_bytes),
@@ -170,6 +173,7 @@ impl Collector for Scrape {
         }
         let counters = [
             ("engine_writes", "Mutations taken in", engine.writes),
+            ("writes_refused_disk", "Mutations refused for a full disk", engine.writes_refused),
             ("engine_reads", "Reads begun", engine.reads),
             ("engine_reads_cold", "Reads that went to the disk", engine.reads_cold),
             ("cache_hits", "Blocks found in the cache", engine.cache_hits),

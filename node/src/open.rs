@@ -76,10 +76,13 @@ pub(crate) async fn engine(
         },
         segment_bytes: settings.commitlog_segment,
         commitlog_bytes_max: 1 << 30,
-        memtable_bytes: settings.memory / 2,
+        // Three eighths and a quarter: what is left is for requests and answers in flight, for what flushes and
+        // compactions hold, and for what the allocator keeps between things.
+        memtable_bytes: settings.memory / 8 * 3,
         cache_bytes: settings.memory / 4,
         block_bytes: 16 << 10,
-        disk_reserve_bytes: 64 << 20,
+        disk_warn: settings.disk_warn,
+        disk_reject: settings.disk_reject,
     };
     let shapes = cluster_driver::shapes(metadata).into_values().collect();
     let (disk, clock) = (Arc::clone(&seams.disk), Arc::clone(&seams.clock));

@@ -372,6 +372,13 @@ impl admin_door::Behind for Shared {
         if let Err(error) = self.serves() {
             reasons.push(error.message);
         }
+        if self.engine.refuses_writes() {
+            let dir = self.settings.data_dir.display();
+            let percent = self.settings.disk_reject;
+            reasons.push(format!(
+                "the disk of {dir} is more than {percent} % full: writes are refused, reads go on"
+            ));
+        }
         let metadata = self.metadata();
         for node in metadata.nodes.values() {
             let alive = self

@@ -1,7 +1,8 @@
 //! Real processes on loopback: what is promised, with `kill -9` for an argument.
 //!
 //! `HELENUS_BIN` names another binary to test, a release build for instance; `HELENUS_KILL_ROUNDS`
-//! says how often the whole cluster is killed under load.
+//! says how often the whole cluster is killed under load, `HELENUS_WIDE_ROWS` how long the longest
+//! partition gets.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,
@@ -17,8 +18,12 @@ mod bad_input;
 mod commands;
 #[path = "end_to_end/demo.rs"]
 mod demo;
+#[path = "end_to_end/disk_full.rs"]
+mod disk_full;
 #[path = "end_to_end/one_dies.rs"]
 mod one_dies;
+#[path = "end_to_end/wide.rs"]
+mod wide;
 
 // Shared by all of them.
 #[path = "end_to_end/load.rs"]

@@ -91,6 +91,9 @@ pub enum Error {
     /// Refused for lack of memory or a full queue; nothing happened there.
     #[error("overloaded: {0}")]
     Overloaded(String),
+    /// Refused because the disk there is full, which it says; nothing happened there.
+    #[error("{0}")]
+    DiskFull(String),
     /// The table changed since the epoch that the request was planned with; plan again at `have`.
     #[error("planned at an older epoch than {have}")]
     StaleEpoch {

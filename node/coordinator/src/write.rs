@@ -70,6 +70,10 @@ pub enum Error {
     /// later, more slowly.
     #[error("overloaded: {0}")]
     Overloaded(String),
+    /// The disks of too many replicas are full; nothing was written anywhere. Reads go on, and writes do
+    /// once there is room.
+    #[error("{0}")]
+    DiskFull(String),
     /// The request makes no sense, at any time; nothing was written.
     #[error("{0}")]
     Invalid(String),

@@ -11,6 +11,9 @@ use crate::{Engine, Lane};
 /// Before a job that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Between two looks at how full the disk is.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Runs the engine's jobs until `shutdown` is true or its sender is gone: log syncs, flushes and
 /// compactions each in a lane of their own, so that a sync never queues behind a compaction.
 /// `blocking` needs room for three jobs at once, beside whatever else it runs: a pool of its own is
@@ -23,7 +26,23 @@ pub async fn background(
     shutdown: watch::Receiver<bool>,
 ) {
     let lane = |lane| drive(engine.clone(), lane, Arc::clone(&blocking), shutdown.clone());
-    tokio::join!(biased; lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction));
+    let looks = look(engine.clone(), Arc::clone(&blocking), shutdown.clone());
+    tokio::join!(biased; lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction), looks);
+}
+
+/// Looks at the disk every now and then.
+async fn look(engine: Engine, blocking: Arc<dyn Blocking>, mut shutdown: watch::Receiver<bool>) {
+    loop {
+        let looked = engine.clone();
+        if sys::run_fn(&*blocking, move || looked.look_at_disk()).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            _ = shutdown.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
 }
 
 async fn drive(

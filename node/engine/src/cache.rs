@@ -24,8 +24,14 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) fn new(fragments: Vec<Fragment>) -> Block {
-        let bytes = fragments.iter().map(|it| it.part.memory_bytes() as u64).sum();
+    /// Of fragments decoded from `raw_bytes`, which their values keep in memory whole.
+    pub(crate) fn new(fragments: Vec<Fragment>, raw_bytes: usize) -> Block {
+        // What the allocator keeps beside each thing.
+        const ALLOCATION_BYTES: usize = 16;
+        let part = |it: &Fragment| {
+            it.part.memory_bytes() + it.part.rows.len() * ALLOCATION_BYTES + size_of::<Fragment>()
+        };
+        let bytes = (raw_bytes + fragments.iter().map(part).sum::<usize>()) as u64;
         Block { fragments, bytes }
     }
 }

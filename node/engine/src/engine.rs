@@ -107,6 +107,7 @@ impl Engine {
         let own = Bytes::copy_from_slice(&mutation);
         let Mutation { table, partition } = Mutation::decode(own)?;
         let table = inner.table(table)?;
+        inner.refuse_full()?;
         let (bytes, max) = (inner.memtable_bytes(), inner.options.memtable_bytes);
         if max < bytes {
             inner.wake(Lane::Flush);
@@ -197,6 +198,17 @@ impl Engine {
                 quiet(guard, work.map(|(table, it)| Merging::new(Arc::clone(inner), table, it)))
             }
         }
+    }
+
+    /// Looks how full the disk is, and lets writes in or refuses them accordingly. Blocks for a moment;
+    /// [`background`](crate::background) does it every second.
+    pub fn look_at_disk(&self) {
+        self.inner.look_at_disk();
+    }
+
+    /// Whether writes are refused because the disk is too full.
+    pub fn refuses_writes(&self) -> bool {
+        self.inner.refuses_writes()
     }
 
     /// Resolves when `lane` may have something to do.
@@ -303,6 +315,9 @@ impl Engine {
             segments,
             commitlog_bytes,
             fsync: counters.fsync.snapshot(),
+            disk: inner.fullness.space(),
+            disk_full: inner.refuses_writes(),
+            writes_refused: load(&counters.writes_refused),
             writes: load(&counters.writes),
             reads: load(&counters.reads),
             reads_cold: load(&counters.reads_cold),
@@ -385,7 +400,10 @@ struct SyncLog {
 
 impl Work for SyncLog {
     fn advance(&mut self) -> Result<bool, Error> {
-        self.inner.log.sync().map(|()| true)
+        let synced = self.inner.log.sync();
+        // A fast writer fills a small disk between two looks of the driver, and a look is cheap beside a sync.
+        self.inner.look_at_disk();
+        synced.map(|()| true)
     }
 
     fn give_up(&mut self) {}

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use crate::cache::Cache;
 use crate::commitlog::{Log, Position};
 use crate::compaction::{self, Choice, SstableMeta, Thresholds};
+use crate::fullness::Fullness;
 use crate::manifest::{Manifest, Op};
 use crate::memtable::Memtable;
 use crate::sstable::Sstable;
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Arc<Counters>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) log: Log,
+    pub(crate) fullness: Fullness,
     pub(crate) closed: AtomicBool,
     /// The log is not read to its end yet, so nobody knows which segments are needed.
     pub(crate) replaying: AtomicBool,
@@ -73,6 +75,7 @@ impl Inner {
             counters,
             cache,
             log: parts.log,
+            fullness: Fullness::default(),
             closed: AtomicBool::new(false),
             replaying: AtomicBool::new(true),
             tables: RwLock::new(parts.tables),
@@ -195,7 +198,7 @@ impl Inner {
         }
         let full = if self.wants_flush() {
             tables.iter().max_by_key(|it| it.version().active.bytes())
-        } else if self.options.commitlog_bytes_max < self.log.size().1 {
+        } else if self.options.commitlog_bytes_max < self.log.size().1 || self.refuses_writes() {
             let needed = |it: &&Arc<Table>| it.log_needed_from();
             tables.iter().filter(|it| needed(it).is_some()).min_by_key(needed)
         } else {
@@ -216,8 +219,9 @@ impl Inner {
                 return None;
             };
             let chosen = version.sstables.iter().filter(|it| ids.contains(&it.id));
-            let inputs = chosen.cloned().collect();
-            Some((table, inputs))
+            let inputs: Vec<Arc<Sstable>> = chosen.cloned().collect();
+            // The inputs go only when the output is whole, so both must fit.
+            self.has_room(inputs.iter().map(|it| it.bytes).sum()).then_some((table, inputs))
         })
     }
 

@@ -23,6 +23,7 @@ mod compaction;
 mod engine;
 mod error;
 mod flush;
+mod fullness;
 mod inner;
 mod manifest;
 mod memtable;

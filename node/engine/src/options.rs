@@ -25,8 +25,12 @@ pub struct Options {
     pub cache_bytes: u64,
     /// Data of one sstable block before compression, bytes; 16 KiB is usual.
     pub block_bytes: usize,
-    /// Free space below which writes are refused, bytes: reads go on and flushes still fit.
-    pub disk_reserve_bytes: u64,
+    /// Use of the disk, percent, from which on the log warns. 80 is usual.
+    pub disk_warn: u8,
+    /// Use of the disk, percent, from which on writes are refused with
+    /// [`Error::DiskFull`](crate::Error::DiskFull): the rest is for the log of what was taken in, for flushes
+    /// and for compactions. 95 is usual, 100 is never.
+    pub disk_reject: u8,
 }
 
 /// When a write counts as durable.

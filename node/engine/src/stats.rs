@@ -19,6 +19,12 @@ pub struct Stats {
     pub commitlog_bytes: u64,
     /// Latency of fdatasync on the commit log.
     pub fsync: Histogram,
+    /// Room on the disk, at the last look.
+    pub disk: sys::disk::Space,
+    /// Whether it is too full for writes.
+    pub disk_full: bool,
+    /// Writes refused for that since the start.
+    pub writes_refused: u64,
     /// Writes taken in since the start.
     pub writes: u64,
     /// Reads begun since the start.
@@ -114,6 +120,7 @@ impl Timer {
 pub(crate) struct Counters {
     pub(crate) fsync: Timer,
     pub(crate) writes: AtomicU64,
+    pub(crate) writes_refused: AtomicU64,
     pub(crate) reads: AtomicU64,
     pub(crate) reads_cold: AtomicU64,
     pub(crate) cache_hits: AtomicU64,

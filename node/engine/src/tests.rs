@@ -33,7 +33,8 @@ fn options() -> Options {
         memtable_bytes: 64 << 20,
         cache_bytes: 1 << 20,
         block_bytes: 256,
-        disk_reserve_bytes: 0,
+        disk_warn: 80,
+        disk_reject: 100,
     }
 }
 

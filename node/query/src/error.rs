@@ -110,6 +110,7 @@ impl Error {
                 Error::of_acks(Code::ReadFailure, message, acks).retry(Retry::No)
             }
             store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
+            store::Error::DiskFull(_) => Error::new(Code::DiskFull, message),
             store::Error::Invalid(_) => Error::new(Code::BadValue, message),
         }
     }
@@ -123,6 +124,7 @@ impl Error {
                 Error::of_acks(Code::WriteTimeout, message, acks).retry(Retry::UnknownOutcome)
             }
             store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
+            store::Error::DiskFull(_) => Error::new(Code::DiskFull, message),
             store::Error::Invalid(_) => Error::new(Code::BadValue, message),
         }
     }

@@ -70,6 +70,9 @@ pub enum Error {
     /// Refused for lack of memory or a full queue, before anything was done.
     #[error("overloaded: {0}")]
     Overloaded(String),
+    /// The disks of too many replicas are full; nothing was written.
+    #[error("{0}")]
+    DiskFull(String),
     /// The consistency level or the request makes no sense, for this reason; nothing was done.
     #[error("{0}")]
     Invalid(String),
@@ -122,6 +125,7 @@ impl From<coordinator::write::Error> for Error {
                 Error::Timeout(acks(consistency, required, received, &missing))
             }
             From::Overloaded(reason) => Error::Overloaded(reason),
+            From::DiskFull(reason) => Error::DiskFull(reason),
             From::Invalid(reason) => Error::Invalid(reason),
         }
     }

@@ -4,6 +4,7 @@
 //! pages of one, two and three rows, and must give the same rows.
 
 mod laws;
+mod reads;
 mod world;
 
 use std::{error::Error as StdError, path::Path, time::Duration};

@@ -91,6 +91,13 @@ pub const SPECS: &[Spec] = &[
     ),
     spec("commitlog.sync_period", "TIME", "1s", "How often `periodic` syncs."),
     spec("commitlog.segment", "SIZE", "32MiB", "Size of a commit log segment."),
+    spec("disk.warn", "PERCENT", "80", "Percent of the disk in use from which on the log warns."),
+    spec(
+        "disk.reject",
+        "PERCENT",
+        "95",
+        "Percent of the disk in use from which on writes are refused.",
+    ),
     spec("timeouts.read", "TIME", "5s", "A read that took longer fails."),
     spec("timeouts.write", "TIME", "2s", "A write that took longer has an unknown outcome."),
     spec(

@@ -79,7 +79,7 @@ impl Local {
                 let (table, _) = Mutation::peek(&mutation)
                     .map_err(|malformed| Error::Failed(malformed.to_string()))?;
                 self.fence(table, call.epoch).await?;
-                let ticket = self.engine.apply(mutation).map_err(error)?;
+                let ticket = self.engine.apply(mutation).map_err(refused)?;
                 ticket.wait().await.map_err(error)?;
                 Ok(Response::Done)
             }
@@ -121,6 +121,14 @@ impl Replica for Local {
         }
         .boxed()
     }
+}
+
+/// Why a mutation was not taken in: of a full disk nothing happened.
+fn refused(why: engine::Error) -> Error {
+    if matches!(why, engine::Error::DiskFull { .. }) {
+        return Error::DiskFull(why.to_string());
+    }
+    error(why)
 }
 
 fn error(error: engine::Error) -> Error {

@@ -44,6 +44,9 @@ const FIRST_WORDS: usize = 24;
 /// HTTP/2 flow-control windows, bytes: a page of a read fits without a round trip.
 const WINDOW_BYTES: u32 = 4 << 20;
 
+/// Before accepting is tried again after it failed: out of file descriptors it would fail as fast, for ever.
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(10);
+
 /// An accepted connection, as tonic wants it.
 pub(crate) struct Accepted {
     stream: sys::Stream,
@@ -130,7 +133,7 @@ pub(crate) fn incoming(
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
         }

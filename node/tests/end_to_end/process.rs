@@ -108,6 +108,7 @@ pub(crate) struct Node {
     pub(crate) http: u16,
     cluster_name: String,
     seeds: String,
+    memory: &'static str,
     process: Running,
 }
 
@@ -124,12 +125,18 @@ impl Node {
             http,
             cluster_name,
             seeds: String::new(),
+            memory: "128MiB",
             process: Running(None),
         }
     }
 
     pub(crate) fn with_seeds(mut self, seeds: &[String]) -> Node {
         self.seeds = seeds.join(",");
+        self
+    }
+
+    pub(crate) fn with_memory(mut self, memory: &'static str) -> Node {
+        self.memory = memory;
         self
     }
 
@@ -174,7 +181,7 @@ impl Node {
     /// The command that runs it, with its data in `data_dir`.
     pub(crate) fn command(&self, data_dir: &Path) -> Command {
         let ports = [self.peer, self.client, self.http].map(|it| it.to_string());
-        let mut args = vec!["start", "--memory", "128MiB", "--cluster-name", &self.cluster_name];
+        let mut args = vec!["start", "--memory", self.memory, "--cluster-name", &self.cluster_name];
         args.extend([
             "--peer-port",
             &ports[0],
@@ -223,6 +230,20 @@ impl Node {
         let lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let found = lines.into_iter().find(|line| line["message"] == message);
         found.unwrap_or_else(|| panic!("nothing says `{message}`:\n{log}"))
+    }
+
+    /// A line of `/proc/PID/status` that counts kB, in bytes: `VmRSS` is memory in use, `VmHWM` the most that ever was.
+    pub(crate) fn memory(&self, name: &str) -> u64 {
+        let id = self.process.0.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find(|it| it.starts_with(name)).unwrap();
+        let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kilobytes << 10
+    }
+
+    /// Runs an operator's command at this node to its end.
+    pub(crate) async fn operate(&self, command: &str) -> Output {
+        run(&self.folder, &[command, "--node", &self.client_address()]).await
     }
 
     /// `kill -9`, without waiting for the end.

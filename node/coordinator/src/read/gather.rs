@@ -225,6 +225,7 @@ impl<'a> Gather<'a> {
             replica::Error::Unreachable
             | replica::Error::NoAnswer
             | replica::Error::StaleEpoch { .. }
+            | replica::Error::DiskFull(_)
             | replica::Error::Failed(_) => None,
         });
         let failed = |(host, error): &(HostId, replica::Error)| match error {
@@ -232,6 +233,7 @@ impl<'a> Gather<'a> {
             replica::Error::Unreachable
             | replica::Error::NoAnswer
             | replica::Error::StaleEpoch { .. }
+            | replica::Error::DiskFull(_)
             | replica::Error::Overloaded(_) => None,
         };
         let failures: Vec<_> = self.failures.iter().filter_map(failed).collect();

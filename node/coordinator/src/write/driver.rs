@@ -55,7 +55,7 @@ pub(super) struct Driver {
     /// Whether anything of the request may have been written anywhere. Until then there are no
     /// hints either, so that a refusal means that nothing happened.
     happened: bool,
-    overloaded: Option<String>,
+    refused: Option<Error>,
     replans_left: u32,
     permit: Permit,
 }
@@ -91,7 +91,7 @@ impl Driver {
             hinted: 0,
             hint_durable: false,
             happened: several,
-            overloaded: None,
+            refused: None,
             replans_left: REPLANS_MAX,
             permit,
         })
@@ -104,6 +104,8 @@ impl Driver {
             match self.plan.tally.verdict() {
                 _ if self.hint_durable => return self.leave(Ok(())),
                 Verdict::Reached => return self.leave(Ok(())),
+                // Replicas whose disks are full say so at once, and whether all are so is soon known.
+                Verdict::Hopeless if self.may_be_refused() && !self.asked.is_empty() => {}
                 Verdict::Hopeless if !self.plan.hint_counts => {
                     let error = self.error();
                     return self.leave(Err(error));
@@ -119,6 +121,11 @@ impl Driver {
                 return self.leave(Err(error));
             }
         }
+    }
+
+    /// Whether nothing is known to have happened anywhere, for lack of room.
+    fn may_be_refused(&self) -> bool {
+        matches!(self.refused, Some(Error::DiskFull(_))) && !self.happened && self.hinted == 0
     }
 
     /// Asks every live replica that has no call under way and has not acknowledged.
@@ -162,7 +169,11 @@ impl Driver {
             }
             Err(replica::Error::Unreachable | replica::Error::StaleEpoch { .. }) => self.miss(host),
             Err(replica::Error::Overloaded(text)) => {
-                self.overloaded = Some(text);
+                self.refused = Some(Error::Overloaded(text));
+                self.miss(host);
+            }
+            Err(replica::Error::DiskFull(text)) => {
+                self.refused = Some(Error::DiskFull(text));
                 self.miss(host);
             }
             Err(error @ (replica::Error::NoAnswer | replica::Error::Failed(_))) => {
@@ -191,7 +202,10 @@ impl Driver {
     fn replan(&mut self) -> Result<(), Error> {
         let (plan, gc_grace) = plan(&self.shared, &self.goal).map_err(|error| match error {
             Error::Unavailable { .. } => self.error(),
-            Error::Timeout { .. } | Error::Overloaded(_) | Error::Invalid(_) => error,
+            Error::Timeout { .. }
+            | Error::Overloaded(_)
+            | Error::DiskFull(_)
+            | Error::Invalid(_) => error,
         })?;
         let tally = self.plan.tally.carry_into(plan.tally.clone());
         self.hint.gc_grace = gc_grace;
@@ -224,9 +238,9 @@ impl Driver {
         let (required, received) = self.plan.tally.shortfall();
         let missing = self.plan.tally.missing();
         let unknown = self.happened || self.hinted > 0 || !self.asked.is_empty();
-        match &self.overloaded {
+        match &self.refused {
             _ if unknown => Error::Timeout { consistency, required, received, missing },
-            Some(text) => Error::Overloaded(text.clone()),
+            Some(refused) => refused.clone(),
             None => Error::Unavailable { consistency, required, alive: received, missing },
         }
     }
@@ -237,7 +251,10 @@ impl Driver {
         // A write that is known not to have happened leaves no hints. A table that is gone, neither.
         let refused = matches!(
             outcome,
-            Err(Error::Unavailable { .. } | Error::Overloaded(_) | Error::Invalid(_))
+            Err(Error::Unavailable { .. }
+                | Error::Overloaded(_)
+                | Error::DiskFull(_)
+                | Error::Invalid(_))
         );
         if refused {
             return outcome;

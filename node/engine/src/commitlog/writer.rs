@@ -21,8 +21,8 @@ pub(super) struct Writer {
     segments: BTreeMap<u64, u64>,
     current: Option<Current>,
     size: Arc<Size>,
-    /// Room that a new segment must leave free, bytes.
-    free_min: u64,
+    /// Percent of the disk that a new segment must find free.
+    free_min: u8,
     segment_bytes: u64,
 }
 
@@ -50,7 +50,8 @@ impl Writer {
             segments: segments.into_iter().collect(),
             current: None,
             size,
-            free_min: options.disk_reserve_bytes,
+            // Half of what is kept back: the other half is for flushes, which make room.
+            free_min: 100_u8.saturating_sub(options.disk_reject) / 2,
             segment_bytes: options.segment_bytes,
         };
         writer.publish_size();
@@ -91,7 +92,8 @@ impl Writer {
     fn create(&mut self, segment: u64) -> Result<Current, Error> {
         let path = format::path(&self.dir, segment);
         let failed = |it| Error::io(&path, it);
-        if self.disk.free_bytes(&self.dir).map_err(failed)? < self.free_min {
+        let space = self.disk.space(&self.dir).map_err(failed)?;
+        if space.used_percent() > 100 - self.free_min {
             return Err(Error::DiskFull { file: path });
         }
         let file = self.disk.open(&path, Open::Write).map_err(failed)?;

@@ -175,9 +175,10 @@ impl Sstable {
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
                 Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))
             })?;
+            let raw_bytes = raw.len();
             let fragments = format::fragments(raw)
                 .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))?;
-            Ok(Block::new(fragments))
+            Ok(Block::new(fragments, raw_bytes))
         })
     }
 }

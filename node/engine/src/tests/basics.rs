@@ -319,6 +319,34 @@ fn a_table_without_a_log_is_written_by_flushes_alone() {
 }
 
 #[test]
+fn writes_are_refused_before_the_disk_is_full_and_the_log_makes_room() {
+    let mut world = World::new();
+    world.options.disk_reject = 95;
+    world.options.block_bytes = 16 << 10;
+    let engine = world.engine();
+    engine.look_at_disk();
+    for at in 0..100 {
+        write(&engine, &insert(1, 1, at, 1, &[7; 1_000])).unwrap();
+    }
+    let faults = world.disk.faults();
+    let capacity = Some(world.disk.used_bytes() * 100 / 96);
+    world.disk.set_faults(sys::disk::Faults { capacity, ..faults });
+    engine.look_at_disk();
+    let refused = engine.apply(insert(1, 1, 100, 1, b"refused").encode());
+    assert!(matches!(refused, Err(Error::DiskFull { .. })), "{refused:?}");
+    let stats = engine.stats();
+    assert!(stats.disk_full && stats.writes_refused == 1, "{stats:?}");
+    assert_eq!(rows(&engine, &one(1, 1)).len(), 100, "reads go on");
+    // What fills the disk is the log: what is flushed needs none.
+    engine.run_jobs();
+    engine.look_at_disk();
+    assert!(!engine.refuses_writes(), "{:?}", engine.stats());
+    write(&engine, &insert(1, 1, 101, 1, b"after")).unwrap();
+    drop(engine);
+    assert_eq!(rows(&world.engine(), &one(1, 1)).len(), 101);
+}
+
+#[test]
 fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
     let world = World::new();
     let engine = world.engine();

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// 2024-01-15 00:00:00 UTC: when every script begins.
-const BEGIN_MICROS: i64 = 1_705_276_800_000_000;
+pub(super) const BEGIN_MICROS: i64 = 1_705_276_800_000_000;
 
 /// The executor with everything it stands on, and a session.
 pub(super) struct World {
@@ -57,13 +57,7 @@ impl World {
 
     fn with(page_bytes_max: u64, page_tombstones_max: u64, guard: Guard) -> World {
         let clock = Arc::new(ManualClock::new(BEGIN_MICROS));
-        let store = Arc::new(Fake {
-            tables: Mutex::default(),
-            clock: Arc::clone(&clock),
-            issued: Mutex::new(0),
-            failure: Mutex::default(),
-            writes: Mutex::new(0),
-        });
+        let store = Arc::new(Fake::new(&clock));
         let catalog = Arc::new(Agreed::default());
         let options = Options {
             page_rows: 5_000,
@@ -205,6 +199,17 @@ pub(super) struct Fake {
 }
 
 impl Fake {
+    /// An empty store.
+    pub(super) fn new(clock: &Arc<ManualClock>) -> Fake {
+        Fake {
+            tables: Mutex::default(),
+            clock: Arc::clone(clock),
+            issued: Mutex::new(0),
+            failure: Mutex::default(),
+            writes: Mutex::new(0),
+        }
+    }
+
     /// Fails the next read or write.
     pub(super) fn fail(&self, error: store::Error) {
         *self.failure.lock().unwrap() = Some(error);

@@ -64,13 +64,30 @@ pub trait Disk: Send + Sync + 'static {
     /// Gives the file at `from` a second name.
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Bytes still free for us on the file system that holds `path`.
-    fn free_bytes(&self, path: &Path) -> io::Result<u64>;
+    /// The room on the file system that holds `path`.
+    fn space(&self, path: &Path) -> io::Result<Space>;
 
     /// Takes the exclusive advisory lock on the file at `path`, created if absent; held until the
     /// answer is dropped. Fails with `WouldBlock` while another holds it, in this process or
     /// another.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>>;
+}
+
+/// The room on a file system, bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Still free for us.
+    pub free: u64,
+    /// Free for us, and used by anyone.
+    pub total: u64,
+}
+
+impl Space {
+    /// How much of it is used, percent, rounded down.
+    pub fn used_percent(&self) -> u8 {
+        let used = u128::from(self.total.saturating_sub(self.free));
+        u8::try_from(used * 100 / u128::from(self.total.max(1))).unwrap_or(100)
+    }
 }
 
 /// A held lock; dropping it releases.

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, File, Lock, Open};
+use super::{Disk, File, Lock, Open, Space};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -85,9 +85,12 @@ impl Disk for RealDisk {
         fs::hard_link(from, to)
     }
 
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+    fn space(&self, path: &Path) -> io::Result<Space> {
         let stat = rustix::fs::statvfs(path)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+        // What is kept back for root is neither free for us nor used.
+        let used = stat.f_blocks.saturating_sub(stat.f_bfree);
+        Ok(Space { free: bytes(stat.f_bavail), total: bytes(used.saturating_add(stat.f_bavail)) })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {

@@ -160,13 +160,15 @@ fn a_lock_has_one_holder() {
 }
 
 #[test]
-fn free_bytes_are_told() {
+fn space_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(0 < RealDisk.free_bytes(dir.path()).unwrap());
+    let real = RealDisk.space(dir.path()).unwrap();
+    assert!(0 < real.free && real.free <= real.total && real.used_percent() <= 100);
     let memory = MemoryDisk::new();
     memory.set_faults(Faults { capacity: Some(100), ..Faults::default() });
     memory.open(Path::new("a"), Open::Write).unwrap().write_at(&[0; 30], 0).unwrap();
-    assert_eq!(memory.free_bytes(Path::new("/")).unwrap(), 70);
+    let space = memory.space(Path::new("/")).unwrap();
+    assert_eq!((space, space.used_percent()), (Space { free: 70, total: 100 }, 30));
 }
 
 #[test]

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::io::Errno;
 
 use self::tree::{Inode, Node, Tree};
-use super::{Disk, File, Lock, Open};
+use super::{Disk, File, Lock, Open, Space};
 use crate::Rng;
 
 /// What a disk without a capacity says is free: a TiB.
@@ -287,12 +287,12 @@ impl Disk for MemoryDisk {
         self.operate(|state| state.tree.hard_link(from, to))
     }
 
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+    fn space(&self, path: &Path) -> io::Result<Space> {
         self.operate(|state| {
             state.tree.get(path)?;
             Ok(match state.faults.capacity {
-                Some(capacity) => capacity.saturating_sub(state.used_bytes()),
-                None => FREE_BYTES,
+                Some(total) => Space { free: total.saturating_sub(state.used_bytes()), total },
+                None => Space { free: FREE_BYTES, total: FREE_BYTES },
             })
         })
     }

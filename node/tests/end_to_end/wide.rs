@@ -1,0 +1,203 @@
+//! Wide and awkward data within the memory budget: a partition of very many rows, as many tombstones before one
+//! live row, thousands of columns, large cells.
+
+use std::time::{Duration, Instant};
+
+use client::{Prepared, Session};
+use tokio::task::JoinSet;
+
+use crate::process::{Node, whole_machine};
+
+/// Rows of the longest partition without `HELENUS_WIDE_ROWS`.
+const ROWS: i32 = 2_000;
+
+/// What the node is told to use, bytes.
+const MEMORY: u64 = 256 << 20;
+
+/// Writers at once.
+const WRITERS: i32 = 64;
+
+/// For what goes over a whole partition in one request.
+const LONG: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_data_stays_within_the_memory_budget() {
+    let _machine = whole_machine().await;
+    let rows = std::env::var("HELENUS_WIDE_ROWS").map_or(ROWS, |it| it.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new(folder.path().join("node")).with_memory("256MiB");
+    node.start();
+    node.ready().await;
+    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    session
+        .execute(
+            "CREATE KEYSPACE wide WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+            (),
+        )
+        .await
+        .unwrap();
+    session
+        .execute("CREATE TABLE wide.t (k int, n int, v text, PRIMARY KEY (k, n))", ())
+        .await
+        .unwrap();
+    let watch = Watch { idle: node.memory("VmRSS"), begun: Instant::now() };
+
+    let insert = session.prepare("INSERT INTO wide.t (k, n, v) VALUES (?, ?, ?)").await.unwrap();
+    let value = "x".repeat(80);
+    let writing = session.clone();
+    for_all(rows, move |n| writing.execute(&insert, (1, n, value.clone()))).await;
+    watch.check(&node, "written");
+    every_way_through(&session, 0..rows).await;
+    watch.check(&node, "read in both directions and sliced");
+    assert!(node.operate("compact").await.status.success());
+    every_way_through(&session, 0..rows).await;
+    watch.check(&node, "compacted, and read again");
+    let kept = rows - rows / 4;
+    session.execute("DELETE FROM wide.t WHERE k = 1 AND n >= ?", (kept,)).await.unwrap();
+    every_way_through(&session, 0..kept).await;
+    watch.check(&node, "range-deleted, and read again");
+
+    tombstones_before_one_row(&session, rows).await;
+    watch.check(&node, "as many tombstones before one row");
+    assert!(node.operate("compact").await.status.success());
+    one_row_behind(&session, rows).await;
+    watch.check(&node, "and once more, compacted");
+
+    thousands_of_columns(&session).await;
+    watch.check(&node, "thousands of columns");
+    large_cells(&session).await;
+    watch.check(&node, "large cells");
+    assert!(node.terminate().await.success());
+}
+
+/// How much memory the node may take.
+struct Watch {
+    idle: u64,
+    begun: Instant,
+}
+
+impl Watch {
+    fn check(&self, node: &Node, what: &str) {
+        let (most, max) = (node.memory("VmHWM"), MEMORY + MEMORY / 10 + self.idle);
+        let (used, idle) = (node.memory("VmRSS"), self.idle);
+        let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
+        eprintln!(
+            "{:>4} s: {what}: {} now, {} at most; idle {}, allowed {}",
+            self.begun.elapsed().as_secs(),
+            mib(used),
+            mib(most),
+            mib(idle),
+            mib(max)
+        );
+        assert!(most <= max, "{what}: {} of {} allowed", mib(most), mib(max));
+    }
+}
+
+/// Sends the request of each number, many at a time.
+async fn for_all(count: i32, request: impl Fn(i32) -> client::Request + Clone + Send + 'static) {
+    let mut writers = JoinSet::new();
+    for writer in 0..WRITERS {
+        let request = request.clone();
+        writers.spawn(async move {
+            for n in (writer..count).step_by(WRITERS as usize) {
+                request(n).await.unwrap();
+            }
+        });
+    }
+    while let Some(written) = writers.join_next().await {
+        written.unwrap();
+    }
+}
+
+/// Reads the partition forwards, backwards, in slices, and counts it.
+async fn every_way_through(session: &Session, expected: std::ops::Range<i32>) {
+    let all = |order: &'static str| format!("SELECT n FROM wide.t WHERE k = 1 ORDER BY n {order}");
+    assert!(numbers(session, &all("ASC"), ()).await.eq(expected.clone()), "forwards");
+    assert!(numbers(session, &all("DESC"), ()).await.eq(expected.clone().rev()), "backwards");
+    let (from, to) = (expected.end / 3, expected.end / 2);
+    for order in ["ASC", "DESC"] {
+        let slice =
+            format!("SELECT n FROM wide.t WHERE k = 1 AND n >= ? AND n < ? ORDER BY n {order}");
+        let found: Vec<i32> = numbers(session, &slice, (from, to)).await.collect();
+        let slice: Vec<i32> = (from..to).collect();
+        assert!(found.iter().eq(&slice) || found.iter().rev().eq(&slice), "a slice, {order}");
+    }
+    let count = session.query("SELECT count(*) FROM wide.t WHERE k = 1", ()).timeout(LONG);
+    assert_eq!(count.one::<(i64,)>().await.unwrap().0, i64::from(expected.end));
+}
+
+async fn numbers(
+    session: &Session,
+    text: &str,
+    values: impl client::Values,
+) -> std::vec::IntoIter<i32> {
+    let rows = session.query(text, values).rows_max(usize::MAX).all::<(i32,)>().await.unwrap();
+    rows.into_iter().map(|it| it.0).collect::<Vec<i32>>().into_iter()
+}
+
+async fn tombstones_before_one_row(session: &Session, rows: i32) {
+    let delete = session.prepare("DELETE FROM wide.t WHERE k = 2 AND n = ?").await.unwrap();
+    let (other, statement): (Session, Prepared) = (session.clone(), delete);
+    for_all(rows, move |n| other.execute(&statement, (n,))).await;
+    session.execute("INSERT INTO wide.t (k, n, v) VALUES (2, ?, 'there')", (rows,)).await.unwrap();
+    one_row_behind(session, rows).await;
+}
+
+/// Each page steps over so many tombstones and ends: a client that pages gets there.
+async fn one_row_behind(session: &Session, rows: i32) {
+    for tail in ["", " LIMIT 1", " ORDER BY n DESC"] {
+        let text = format!("SELECT n FROM wide.t WHERE k = 2{tail}");
+        assert!(numbers(session, &text, ()).await.eq([rows]), "{tail}");
+    }
+}
+
+async fn thousands_of_columns(session: &Session) {
+    const COLUMNS: usize = 2_000;
+    let names: Vec<String> = (0..COLUMNS).map(|it| format!("c{it}")).collect();
+    let create = format!(
+        "CREATE TABLE wide.columns (k int, n int, {} int, PRIMARY KEY (k, n))",
+        names.join(" int, ")
+    );
+    session.execute(create, ()).await.unwrap();
+    let values: Vec<String> = (0..COLUMNS).map(|it| it.to_string()).collect();
+    for n in 0..200 {
+        let text = format!(
+            "INSERT INTO wide.columns (k, n, {}) VALUES (1, {n}, {})",
+            names.join(", "),
+            values.join(", ")
+        );
+        session.execute(text, ()).await.unwrap();
+    }
+    let text = format!("SELECT n, c0, c{} FROM wide.columns WHERE k = 1", COLUMNS - 1);
+    let found: Vec<(i32, i32, i32)> = session.query(&text, ()).all().await.unwrap();
+    let last = COLUMNS as i32 - 1;
+    assert!(found.into_iter().eq((0..200).map(|n| (n, 0, last))));
+}
+
+async fn large_cells(session: &Session) {
+    const CELLS: i32 = 200;
+    const BYTES: usize = 1 << 20;
+    session
+        .execute("CREATE TABLE wide.cells (k int, n int, v text, PRIMARY KEY (k, n))", ())
+        .await
+        .unwrap();
+    let insert =
+        session.prepare("INSERT INTO wide.cells (k, n, v) VALUES (1, ?, ?)").await.unwrap();
+    for n in 0..CELLS {
+        let digit = char::from(b'a' + (n % 26) as u8);
+        session.execute(&insert, (n, digit.to_string().repeat(BYTES))).await.unwrap();
+    }
+    for order in ["ASC", "DESC"] {
+        let text = format!("SELECT n, v FROM wide.cells WHERE k = 1 ORDER BY n {order}");
+        let mut found: Vec<i32> = Vec::new();
+        for (n, v) in
+            session.query(&text, ()).rows_max(CELLS as usize).all::<(i32, String)>().await.unwrap()
+        {
+            assert!(v.len() == BYTES && v.starts_with(char::from(b'a' + (n % 26) as u8)));
+            found.push(n);
+        }
+        let sorted =
+            if order == "ASC" { found.is_sorted() } else { found.iter().rev().is_sorted() };
+        assert!(found.len() == CELLS as usize && sorted, "{order}");
+    }
+}
