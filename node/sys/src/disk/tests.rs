@@ -168,7 +168,7 @@ fn space_is_told() {
     memory.set_faults(Faults { capacity: Some(100), ..Faults::default() });
     memory.open(Path::new("a"), Open::Write).unwrap().write_at(&[0; 30], 0).unwrap();
     let space = memory.space(Path::new("/")).unwrap();
-    assert_eq!((space, space.used_percent()), (Space { free: 70, total: 100 }, 30));
+    assert_eq!((space, space.used_percent()), (super::Space { free: 70, total: 100 }, 30));
 }
 
 #[test]
