@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     Unknown { word: String, meant: &'static str },
     /// A file cannot be read.
     File { path: String, error: io::Error },
+    /// A copy cannot begin or go on, or did not take every row: why.
+    Copy(String),
     /// A file that was run failed, as was told already.
     Source { path: String, code: u8 },
     /// Files that run files that run files.
@@ -56,6 +58,7 @@ impl Failure {
             Failure::Refused(_)
             | Failure::Unknown { .. }
             | Failure::File { .. }
+            | Failure::Copy(_)
             | Failure::TooDeep { .. }
             | Failure::Extra(_)
             | Failure::Cancelled { .. }
@@ -90,7 +93,7 @@ impl Failure {
             Failure::TooDeep { path } => {
                 format!("error: {path} is not run: files run each other in a circle")
             }
-            Failure::Extra(message) => format!("error: {message}"),
+            Failure::Extra(message) | Failure::Copy(message) => format!("error: {message}"),
             Failure::Cancelled { rows: 0 } => "cancelled".to_owned(),
             Failure::Cancelled { rows } => {
                 format!("cancelled after {rows} rows: the result is partial")

@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use nu_ansi_term::{Color, Style};
 
 use crate::confirm;
+use crate::copy;
 use crate::editor::Editor;
 use crate::failure::Failure;
 use crate::help;
@@ -308,6 +309,9 @@ impl Shell {
         match word {
             Word::Exit => return Ok(Flow::Leave),
             Word::Source(path) => return self.source(path).await,
+            Word::Copy(copy) => {
+                copy::run(&copy, &self.session, self.consistency, &mut self.terminal).await?;
+            }
             Word::Describe(what) => {
                 let described = or_interrupt(self.session.describe(&what)).await;
                 let text = described.ok_or(Failure::Cancelled { rows: 0 })??;
@@ -377,6 +381,7 @@ impl Shell {
             }
             Word::Describe(_)
             | Word::Help(_)
+            | Word::Copy(_)
             | Word::Exit
             | Word::Source(_)
             | Word::ShowVersion
@@ -412,8 +417,7 @@ impl Shell {
 
     /// A line on the side.
     fn notice(&mut self, text: &str) {
-        // Nobody is left to tell if even that fails.
-        drop(writeln!(self.terminal.err, "{text}"));
+        self.terminal.notice(text);
     }
 
     /// Tells a failure and where it happened; returns its exit code.

@@ -3,6 +3,8 @@
 use client::Consistency;
 use cql_lite::suggest::suggest;
 
+use crate::copy::{self, Copy};
+
 /// What a line asks of the shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -12,6 +14,8 @@ pub(crate) enum Word {
     Describe(String),
     /// Explain a topic, or the shell.
     Help(Option<String>),
+    /// Copy a table into a file, or back.
+    Copy(Box<Copy>),
     /// Leave.
     Exit,
     /// Run a file.
@@ -73,6 +77,11 @@ pub(crate) fn is_word(text: &str) -> bool {
     text.starts_with('\\') || WORDS.iter().any(|word| word.eq_ignore_ascii_case(first(text)))
 }
 
+/// Whether a word ends with `;`, as statements do, and may have several lines.
+pub(crate) fn has_lines(text: &str) -> bool {
+    first(text).eq_ignore_ascii_case("copy")
+}
+
 /// The word that was probably meant, where a statement begins with none that anybody knows.
 pub(crate) fn meant(text: &str) -> Option<&'static str> {
     let first = first(text);
@@ -123,7 +132,7 @@ pub(crate) fn parse(text: &str) -> Result<Word, Refused> {
             _ => Err(Refused::Usage("SHOW VERSION or SHOW HOST".to_owned())),
         },
         "CLEAR" | "CLS" => Ok(Word::Clear),
-        "COPY" => Err(Refused::NotYet("COPY")),
+        "COPY" => copy::parse(text).map(|copy| Word::Copy(Box::new(copy))),
         "TRACING" => Err(Refused::NotYet("TRACING")),
         "CAPTURE" => Err(Refused::NotYet("CAPTURE")),
         "SERIAL" => Err(Refused::NotYet("SERIAL CONSISTENCY")),
