@@ -20,6 +20,7 @@ Words of the shell end with their line:
   TIMING [ON|OFF]          times below results
   SOURCE 'file'            run a file
   COPY t TO|FROM 'file';   a table into a file, and back; see HELP COPY
+  CAPTURE 'file' | OFF     what would be printed goes into a file
   SHOW VERSION | HOST      versions; the node
   CLEAR                    wipe the screen
   HELP [topic]             topics: ";

@@ -20,6 +20,7 @@ use crate::script::{self, Piece};
 use crate::terminal::{Terminal, or_interrupt};
 use crate::words::{self, Refused, Word};
 
+mod capture;
 mod keyboard;
 
 /// A command that whoever embeds the shell adds: `\name arguments`.
@@ -46,6 +47,7 @@ pub struct Shell {
     timing: bool,
     /// Rows on a page; 0 leaves it to the node.
     page_rows: u32,
+    captured: Option<capture::Captured>,
     /// Files that are being run, each by the one before.
     depth: usize,
     editor: Option<Editor>,
@@ -81,6 +83,7 @@ impl Shell {
             expand: false,
             timing: true,
             page_rows: 0,
+            captured: None,
             depth: 0,
             editor: None,
         }
@@ -234,7 +237,7 @@ impl Shell {
             None if self.terminal.is_terminal => Format::Table,
             None => Format::Tsv,
         };
-        let mut printer = Printer::new(format, self.terminal.layout());
+        let mut printer = Printer::new(format, self.layout());
         let mut pages = 0;
         let mut state = Default::default();
         loop {
@@ -342,6 +345,7 @@ impl Shell {
                 let server = self.session.server();
                 self.say(&format!("Connected to {} at {}", server.cluster_name, server.address))?;
             }
+            Word::Capture(what) => self.capture(what)?,
             Word::Clear => {
                 if self.terminal.is_terminal {
                     write!(self.terminal.out, "\x1b[2J\x1b[H")?;
@@ -387,6 +391,7 @@ impl Shell {
             | Word::ShowVersion
             | Word::ShowHost
             | Word::Clear
+            | Word::Capture(_)
             | Word::Extra(..) => return,
         };
         self.notice(&text);

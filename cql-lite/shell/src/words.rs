@@ -30,10 +30,23 @@ pub(crate) enum Word {
     ShowVersion,
     /// Show the node.
     ShowHost,
+    /// Send output into a file, or no more.
+    Capture(Capture),
     /// Wipe the screen.
     Clear,
     /// A command that whoever embeds the shell has added: name and arguments.
     Extra(String, Vec<String>),
+}
+
+/// What becomes of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// It goes into this file.
+    Into(String),
+    /// It is printed.
+    Off,
+    /// As before: say where it goes.
+    Show,
 }
 
 /// Why a line that begins with a word of the shell is none.
@@ -134,7 +147,11 @@ pub(crate) fn parse(text: &str) -> Result<Word, Refused> {
         "CLEAR" | "CLS" => Ok(Word::Clear),
         "COPY" => copy::parse(text).map(|copy| Word::Copy(Box::new(copy))),
         "TRACING" => Err(Refused::NotYet("TRACING")),
-        "CAPTURE" => Err(Refused::NotYet("CAPTURE")),
+        "CAPTURE" | "\\O" => Ok(Word::Capture(match unquote(tail) {
+            "" => Capture::Show,
+            off if off.eq_ignore_ascii_case("off") => Capture::Off,
+            path => Capture::Into(path.to_owned()),
+        })),
         "SERIAL" => Err(Refused::NotYet("SERIAL CONSISTENCY")),
         other => {
             let name = other.strip_prefix('\\').unwrap_or(other).to_ascii_lowercase();

@@ -36,7 +36,7 @@ pub(super) async fn run(task: &Task<'_>, terminal: &mut Terminal) -> Result<Copi
     match ran.unwrap_or(Err(Failure::Cancelled { rows: state.rows })) {
         Ok(()) => {
             let path = &task.copy.path;
-            std::fs::rename(&part, path).map_err(|error| unwritable(path, &error))?;
+            std::fs::rename(&part, path).map_err(|error| unwritable(path, error))?;
             keeper.forget()?;
             Ok(Copied { rows: state.rows, rejected: 0, rejects: None })
         }
@@ -113,7 +113,7 @@ impl Pages<'_> {
 
 fn sync(path: &Path) -> Result<(), Failure> {
     let synced = File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|error| unwritable(path, &error))
+    synced.map_err(|error| unwritable(path, error))
 }
 
 /// The file that is being written.
@@ -141,7 +141,7 @@ impl Sheet {
         task: &Task<'_>,
         columns: Vec<Column>,
     ) -> Result<(Sheet, State), Failure> {
-        let file = File::create(path).map_err(|error| unwritable(path, &error))?;
+        let file = File::create(path).map_err(|error| unwritable(path, error))?;
         let mut sheet = Sheet::new(path, file, task, columns);
         if sheet.style.header && sheet.style.format == Format::Csv {
             let names = sheet.names.iter().map(|name| Some(name.as_str()));
@@ -159,7 +159,7 @@ impl Sheet {
         columns: Vec<Column>,
         state: &State,
     ) -> Result<Sheet, Failure> {
-        let failed = |error| unwritable(path, &error);
+        let failed = |error| unwritable(path, error);
         let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.len() < state.bytes {
             let path = path.display();
@@ -195,7 +195,7 @@ impl Sheet {
 
     fn append(&mut self, text: &str) -> Result<(), Failure> {
         let written = self.file.write_all(text.as_bytes());
-        written.map_err(|error| unwritable(&self.path, &error))?;
+        written.map_err(|error| unwritable(&self.path, error))?;
         self.bytes += text.len() as u64;
         Ok(())
     }

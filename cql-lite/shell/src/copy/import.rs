@@ -287,7 +287,7 @@ impl Rejects {
             state::remove(&path)?;
             return Ok(Rejects { path, file: None, bytes: 0, header });
         }
-        let failed = |error| unwritable(&path, &error);
+        let failed = |error| unwritable(&path, error);
         let file = OpenOptions::new().append(true).open(&path).map_err(failed)?;
         file.set_len(state.rejects_bytes).map_err(failed)?;
         Ok(Rejects { file: Some(file), bytes: state.rejects_bytes, path, header })
@@ -308,7 +308,7 @@ impl Rejects {
             text.push(b'\n');
         }
         let written = self.file(|file| file.write_all(&text));
-        written.map_err(|error| unwritable(&self.path, &error))?;
+        written.map_err(|error| unwritable(&self.path, error))?;
         self.bytes += text.len() as u64;
         Ok(())
     }

@@ -129,8 +129,8 @@ fn unreadable(path: &Path, error: io::Error) -> Failure {
     Failure::File { path: path.display().to_string(), error }
 }
 
-fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Copy(format!("cannot write {}: {error}", path.display()))
+fn unwritable(path: &Path, error: io::Error) -> Failure {
+    Failure::Unwritten { path: path.display().to_string(), error }
 }
 
 #[cfg(test)]

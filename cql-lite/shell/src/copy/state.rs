@@ -81,7 +81,7 @@ impl Keeper {
         let kept = std::fs::write(&new, text.to_string() + "\n")
             .and_then(|()| std::fs::rename(&new, &self.path));
         self.kept = tokio::time::Instant::now();
-        kept.map_err(|error| unwritable(&self.path, &error))
+        kept.map_err(|error| unwritable(&self.path, error))
     }
 
     /// The copy is complete, or begins anew.
@@ -111,7 +111,7 @@ fn state(read: &Value) -> Option<State> {
 /// Removes a file that need not be there.
 pub(super) fn remove(path: &Path) -> Result<(), Failure> {
     match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(path, error)),
         Ok(()) | Err(_) => Ok(()),
     }
 }
