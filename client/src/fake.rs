@@ -335,6 +335,9 @@ fn summary(request: &wire::ClientRequest) -> String {
         Some(client_request::Body::Execute(execute)) => {
             format!("execute {}", String::from_utf8_lossy(&execute.id))
         }
+        Some(client_request::Body::ExecuteMany(many)) => {
+            format!("execute {} rows={}", String::from_utf8_lossy(&many.id), many.row_count)
+        }
         Some(client_request::Body::Describe(describe)) => format!("describe {}", describe.what),
         None => "nothing".to_owned(),
     }

@@ -36,6 +36,8 @@ mod outcome;
 mod prepared;
 mod request;
 
+mod many;
+
 mod page;
 mod row;
 

@@ -16,6 +16,7 @@ use wire::{client_request::Body, server_answer};
 use crate::bind::Bound;
 use crate::error::Error;
 use crate::link::{Failure, Link};
+use crate::many::Many;
 use crate::outcome::{Outcome, Response};
 use crate::page::{self, Rows};
 use crate::prepared::{Plan, Prepared};
@@ -34,6 +35,8 @@ pub(crate) enum Action {
     Cached(Arc<str>),
     /// A prepared statement.
     Prepared(Prepared),
+    /// A prepared statement, once for each row of values.
+    Many(Many),
     /// Parse and remember.
     Prepare(Arc<str>),
     /// Tell about the schema.
@@ -148,14 +151,16 @@ impl Request {
                 let keyspace = prepared.keyspace().to_owned();
                 (Action::Prepared(prepared), keyspace)
             }
-            Action::Prepared(prepared) => (self.action.clone(), prepared.keyspace().to_owned()),
+            Action::Prepared(prepared) | Action::Many(Many { prepared, .. }) => {
+                (self.action.clone(), prepared.keyspace().to_owned())
+            }
             Action::Text(_) | Action::Prepare(_) | Action::Describe(_) => {
                 (self.action.clone(), self.session.keyspace())
             }
         };
         let timestamp = self.timestamp.or_else(|| {
             // Stamped once: a retry is the same write again, not a later one.
-            (!is_read(&action)).then(|| self.session.inner.stamps.next())
+            (!is_read(&action)).then(|| self.session.inner.stamps.next(rows_of(&action)))
         });
         let run = Run { request: &self, action, keyspace, timestamp, deadline };
         let (answer, node) = run.answer().await?;
@@ -280,7 +285,9 @@ impl Run<'_> {
     async fn attempt(&self, link: &Link) -> Result<wire::ServerAnswer, Error> {
         let answer = self.call(link, self.message()?.body).await;
         match (&self.action, answer) {
-            (Action::Prepared(prepared), Err(error)) if error.is(Code::Unprepared) => {
+            (Action::Prepared(prepared) | Action::Many(Many { prepared, .. }), Err(error))
+                if error.is(Code::Unprepared) =>
+            {
                 let again = Body::Prepare(wire::Prepare { text: prepared.text().to_owned() });
                 match self.call(link, again).await?.body {
                     Some(server_answer::Body::Prepared(plan)) => prepared.set_plan(plan.into()),
@@ -338,7 +345,9 @@ impl Run<'_> {
 
     fn is_idempotent(&self) -> bool {
         self.request.idempotent.unwrap_or_else(|| match &self.action {
-            Action::Prepared(prepared) => prepared.is_idempotent(),
+            Action::Prepared(prepared) | Action::Many(Many { prepared, .. }) => {
+                prepared.is_idempotent()
+            }
             Action::Text(_) | Action::Cached(_) | Action::Prepare(_) | Action::Describe(_) => {
                 is_read(&self.action)
             }
@@ -364,9 +373,23 @@ impl Run<'_> {
             Action::Prepared(prepared) => {
                 let plan = prepared.plan();
                 let values = self.request.values.fit(&plan.parameters)?;
-                let target = target(&plan, &values);
+                let target = target(&plan, |at| match values.get(at)?.kind.as_ref()? {
+                    wire::bound_value::Kind::Value(bytes) => Some(bytes.as_ref()),
+                    wire::bound_value::Kind::Unset(_) => None,
+                });
                 let execute = wire::Execute { id: plan.id.clone(), values, options: options() };
                 Message { body: Body::Execute(execute), target }
+            }
+            Action::Many(many) => {
+                let plan = many.prepared.plan();
+                let target = target(&plan, |at| many.of_first_row(at));
+                let execute = wire::ExecuteMany {
+                    id: plan.id.clone(),
+                    cells: many.cells.clone(),
+                    row_count: many.row_count,
+                    options: options(),
+                };
+                Message { body: Body::ExecuteMany(execute), target }
             }
             Action::Prepare(text) => {
                 let prepare = wire::Prepare { text: text.to_string() };
@@ -381,17 +404,22 @@ impl Run<'_> {
 }
 
 /// Where the partition lies, if all of its key is bound.
-fn target(plan: &Plan, values: &[wire::BoundValue]) -> Option<Target> {
+fn target<'v>(plan: &Plan, value: impl Fn(usize) -> Option<&'v [u8]>) -> Option<Target> {
     let first = plan.parameters.get(*plan.partition_key.first()?)?;
-    let key: Option<Vec<&[u8]>> = plan
-        .partition_key
-        .iter()
-        .map(|at| match values.get(*at)?.kind.as_ref()? {
-            wire::bound_value::Kind::Value(bytes) => Some(bytes.as_ref()),
-            wire::bound_value::Kind::Unset(_) => None,
-        })
-        .collect();
+    let key: Option<Vec<&[u8]>> = plan.partition_key.iter().map(|at| value(*at)).collect();
     Target::of(&first.keyspace, key?.into_iter())
+}
+
+/// How many writes it is.
+fn rows_of(action: &Action) -> u32 {
+    match action {
+        Action::Many(many) => many.row_count.max(1),
+        Action::Text(_)
+        | Action::Cached(_)
+        | Action::Prepared(_)
+        | Action::Prepare(_)
+        | Action::Describe(_) => 1,
+    }
 }
 
 /// Whether it changes nothing, as far as that can be told.
@@ -399,6 +427,7 @@ fn is_read(action: &Action) -> bool {
     match action {
         Action::Prepare(_) | Action::Describe(_) => true,
         Action::Prepared(prepared) => reads(prepared.text()),
+        Action::Many(_) => false,
         Action::Text(text) | Action::Cached(text) => reads(text),
     }
 }
@@ -416,7 +445,9 @@ fn first_word(text: &str) -> &str {
 fn operation(action: &Action) -> &str {
     match action {
         Action::Text(text) | Action::Cached(text) => first_word(text),
-        Action::Prepared(prepared) => first_word(prepared.text()),
+        Action::Prepared(prepared) | Action::Many(Many { prepared, .. }) => {
+            first_word(prepared.text())
+        }
         Action::Prepare(_) => "PREPARE",
         Action::Describe(_) => "DESCRIBE",
     }

@@ -16,15 +16,16 @@ impl Stamps {
         Self { clock, last: AtomicI64::new(i64::MIN) }
     }
 
-    /// The time of day, or just behind the last stamp where the clock stood still or went back.
-    pub(crate) fn next(&self) -> i64 {
+    /// The first of `count` stamps in a row, at least one: the time of day, or just behind the last
+    /// stamp where the clock stood still or went back.
+    pub(crate) fn next(&self, count: u32) -> i64 {
         let now = self.clock.wall_micros();
         let mut stamp = now;
         // The closure always returns a value, so both arms hold what was stored before.
         let (Ok(_) | Err(_)) =
             self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
                 stamp = now.max(last.saturating_add(1));
-                Some(stamp)
+                Some(stamp.saturating_add(i64::from(count) - 1))
             });
         stamp
     }

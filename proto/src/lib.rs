@@ -48,5 +48,8 @@ pub const CLIENT_PROTOCOL: u32 = 1;
 /// Largest frame on a peer stream, bytes: four of the largest mutations.
 pub const PEER_FRAME_BYTES_MAX: usize = 64 << 20;
 
+/// Most rows of one `ExecuteMany`: what one request may hold a coordinator up with.
+pub const EXECUTE_ROWS_MAX: u32 = 1000;
+
 /// Largest frame on a client stream, bytes.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 16 << 20;

@@ -20,6 +20,10 @@ pub(crate) enum Failure {
     Unknown { word: String, meant: &'static str },
     /// A file cannot be read.
     File { path: String, error: io::Error },
+    /// A file cannot be written.
+    Unwritten { path: String, error: io::Error },
+    /// A copy cannot begin or go on, or did not take every row: why.
+    Copy(String),
     /// A file that was run failed, as was told already.
     Source { path: String, code: u8 },
     /// Files that run files that run files.
@@ -56,6 +60,8 @@ impl Failure {
             Failure::Refused(_)
             | Failure::Unknown { .. }
             | Failure::File { .. }
+            | Failure::Unwritten { .. }
+            | Failure::Copy(_)
             | Failure::TooDeep { .. }
             | Failure::Extra(_)
             | Failure::Cancelled { .. }
@@ -86,11 +92,12 @@ impl Failure {
                 plain(Code::Syntax, &message, Some(&format!("did you mean {meant}?")))
             }
             Failure::File { path, error } => format!("error: cannot read {path}: {error}"),
+            Failure::Unwritten { path, error } => format!("error: cannot write {path}: {error}"),
             Failure::Source { path, .. } => format!("error: {path} failed"),
             Failure::TooDeep { path } => {
                 format!("error: {path} is not run: files run each other in a circle")
             }
-            Failure::Extra(message) => format!("error: {message}"),
+            Failure::Extra(message) | Failure::Copy(message) => format!("error: {message}"),
             Failure::Cancelled { rows: 0 } => "cancelled".to_owned(),
             Failure::Cancelled { rows } => {
                 format!("cancelled after {rows} rows: the result is partial")

@@ -19,11 +19,13 @@ Words of the shell end with their line:
   PAGING [rows|ON|OFF]     how many rows at once
   TIMING [ON|OFF]          times below results
   SOURCE 'file'            run a file
+  COPY t TO|FROM 'file';   a table into a file, and back; see HELP COPY
+  CAPTURE 'file' | OFF     what would be printed goes into a file
   SHOW VERSION | HOST      versions; the node
   CLEAR                    wipe the screen
   HELP [topic]             topics: ";
 
-const TOPICS: [Topic; 11] = [
+const TOPICS: [Topic; 12] = [
     Topic {
         name: "SELECT",
         text: "SELECT *|columns|aggregates FROM [keyspace.]table [WHERE relations] [GROUP BY columns]\n  \
@@ -86,6 +88,16 @@ const TOPICS: [Topic; 11] = [
         name: "DESCRIBE",
         text: "DESCRIBE KEYSPACES | TABLES | SCHEMA | CLUSTER\nDESCRIBE KEYSPACE name\nDESCRIBE TABLE [keyspace.]name\n\n\
                The text that makes something is a statement that makes it again.",
+    },
+    Topic {
+        name: "COPY",
+        text: "COPY [keyspace.]table [(columns)] TO|FROM 'file' [WITH option = value AND …];\n\n\
+               FORMAT 'csv' or 'jsonl' (by the name of the file)   HEADER true or false (false)\n\
+               DELIMITER ','   NULL '' (outside of quotes)         COMMENT '#': such lines are no data\n\
+               MAXERRORS 1000  ERRFILE 'file.rejects'              RESUME true: on from where it stopped\n\n\
+               Example: COPY chat.messages TO 'messages.csv' WITH HEADER = true;\n\
+               A null leaves alone what is there. Lines that are refused go to the rejects file, below the\n\
+               reason. Of two rows with one key the later wins, and both are as old as the copy's begin.",
     },
     Topic {
         name: "KEYS",

@@ -18,6 +18,8 @@ mod confirm;
 mod help;
 mod words;
 
+mod copy;
+
 mod script;
 
 mod output;

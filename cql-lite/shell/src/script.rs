@@ -42,7 +42,7 @@ impl<'s> Iterator for Pieces<'s> {
         let part = split(&self.script[self.at..]).next()?;
         let start = self.at + part.span.start;
         let line = 1 + self.script[..start].matches('\n').count();
-        if words::is_word(part.text) {
+        if words::is_word(part.text) && !words::has_lines(part.text) {
             // The rest of the script may be anything, even an open string: look at the line only.
             let line_text = part.text.lines().next().unwrap_or_default();
             let text = split(line_text).next().map_or(line_text, |Part { text, .. }| text);

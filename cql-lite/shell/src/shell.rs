@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use nu_ansi_term::{Color, Style};
 
 use crate::confirm;
+use crate::copy;
 use crate::editor::Editor;
 use crate::failure::Failure;
 use crate::help;
@@ -19,6 +20,7 @@ use crate::script::{self, Piece};
 use crate::terminal::{Terminal, or_interrupt};
 use crate::words::{self, Refused, Word};
 
+mod capture;
 mod keyboard;
 
 /// A command that whoever embeds the shell adds: `\name arguments`.
@@ -45,6 +47,7 @@ pub struct Shell {
     timing: bool,
     /// Rows on a page; 0 leaves it to the node.
     page_rows: u32,
+    captured: Option<capture::Captured>,
     /// Files that are being run, each by the one before.
     depth: usize,
     editor: Option<Editor>,
@@ -80,6 +83,7 @@ impl Shell {
             expand: false,
             timing: true,
             page_rows: 0,
+            captured: None,
             depth: 0,
             editor: None,
         }
@@ -233,7 +237,7 @@ impl Shell {
             None if self.terminal.is_terminal => Format::Table,
             None => Format::Tsv,
         };
-        let mut printer = Printer::new(format, self.terminal.layout());
+        let mut printer = Printer::new(format, self.layout());
         let mut pages = 0;
         let mut state = Default::default();
         loop {
@@ -308,6 +312,9 @@ impl Shell {
         match word {
             Word::Exit => return Ok(Flow::Leave),
             Word::Source(path) => return self.source(path).await,
+            Word::Copy(copy) => {
+                copy::run(&copy, &self.session, self.consistency, &mut self.terminal).await?;
+            }
             Word::Describe(what) => {
                 let described = or_interrupt(self.session.describe(&what)).await;
                 let text = described.ok_or(Failure::Cancelled { rows: 0 })??;
@@ -338,6 +345,7 @@ impl Shell {
                 let server = self.session.server();
                 self.say(&format!("Connected to {} at {}", server.cluster_name, server.address))?;
             }
+            Word::Capture(what) => self.capture(what)?,
             Word::Clear => {
                 if self.terminal.is_terminal {
                     write!(self.terminal.out, "\x1b[2J\x1b[H")?;
@@ -377,11 +385,13 @@ impl Shell {
             }
             Word::Describe(_)
             | Word::Help(_)
+            | Word::Copy(_)
             | Word::Exit
             | Word::Source(_)
             | Word::ShowVersion
             | Word::ShowHost
             | Word::Clear
+            | Word::Capture(_)
             | Word::Extra(..) => return,
         };
         self.notice(&text);
@@ -412,8 +422,7 @@ impl Shell {
 
     /// A line on the side.
     fn notice(&mut self, text: &str) {
-        // Nobody is left to tell if even that fails.
-        drop(writeln!(self.terminal.err, "{text}"));
+        self.terminal.notice(text);
     }
 
     /// Tells a failure and where it happened; returns its exit code.

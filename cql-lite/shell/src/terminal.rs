@@ -32,6 +32,12 @@ impl Terminal {
         }
     }
 
+    /// A line on the side.
+    pub(crate) fn notice(&mut self, text: &str) {
+        // Nobody is left to tell if even that fails.
+        drop(writeln!(self.err, "{text}"));
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         let asked = || comfy_table::Table::new().width().map(usize::from);
         let width = if self.is_terminal { self.width.or_else(asked) } else { None };

@@ -140,9 +140,12 @@ fn answer(request: &wire::ClientRequest) -> Reply {
         Some(client_request::Body::Describe(describe)) => {
             Reply::Answer(fake::text(&format!("-- {}\nCREATE …;\n", describe.what)))
         }
-        Some(client_request::Body::Prepare(_) | client_request::Body::Execute(_)) | None => {
-            Reply::Hangup
-        }
+        Some(
+            client_request::Body::Prepare(_)
+            | client_request::Body::Execute(_)
+            | client_request::Body::ExecuteMany(_),
+        )
+        | None => Reply::Hangup,
     }
 }
 

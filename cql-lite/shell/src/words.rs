@@ -3,6 +3,8 @@
 use client::Consistency;
 use cql_lite::suggest::suggest;
 
+use crate::copy::{self, Copy};
+
 /// What a line asks of the shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -12,6 +14,8 @@ pub(crate) enum Word {
     Describe(String),
     /// Explain a topic, or the shell.
     Help(Option<String>),
+    /// Copy a table into a file, or back.
+    Copy(Box<Copy>),
     /// Leave.
     Exit,
     /// Run a file.
@@ -26,10 +30,23 @@ pub(crate) enum Word {
     ShowVersion,
     /// Show the node.
     ShowHost,
+    /// Send output into a file, or no more.
+    Capture(Capture),
     /// Wipe the screen.
     Clear,
     /// A command that whoever embeds the shell has added: name and arguments.
     Extra(String, Vec<String>),
+}
+
+/// What becomes of output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// It goes into this file.
+    Into(String),
+    /// It is printed.
+    Off,
+    /// As before: say where it goes.
+    Show,
 }
 
 /// Why a line that begins with a word of the shell is none.
@@ -71,6 +88,11 @@ pub(crate) const STATEMENTS: [&str; 17] = [
 /// Whether a statement is for the shell.
 pub(crate) fn is_word(text: &str) -> bool {
     text.starts_with('\\') || WORDS.iter().any(|word| word.eq_ignore_ascii_case(first(text)))
+}
+
+/// Whether a word ends with `;`, as statements do, and may have several lines.
+pub(crate) fn has_lines(text: &str) -> bool {
+    first(text).eq_ignore_ascii_case("copy")
 }
 
 /// The word that was probably meant, where a statement begins with none that anybody knows.
@@ -123,9 +145,13 @@ pub(crate) fn parse(text: &str) -> Result<Word, Refused> {
             _ => Err(Refused::Usage("SHOW VERSION or SHOW HOST".to_owned())),
         },
         "CLEAR" | "CLS" => Ok(Word::Clear),
-        "COPY" => Err(Refused::NotYet("COPY")),
+        "COPY" => copy::parse(text).map(|copy| Word::Copy(Box::new(copy))),
         "TRACING" => Err(Refused::NotYet("TRACING")),
-        "CAPTURE" => Err(Refused::NotYet("CAPTURE")),
+        "CAPTURE" | "\\O" => Ok(Word::Capture(match unquote(tail) {
+            "" => Capture::Show,
+            off if off.eq_ignore_ascii_case("off") => Capture::Off,
+            path => Capture::Into(path.to_owned()),
+        })),
         "SERIAL" => Err(Refused::NotYet("SERIAL CONSISTENCY")),
         other => {
             let name = other.strip_prefix('\\').unwrap_or(other).to_ascii_lowercase();

@@ -37,6 +37,8 @@ use crate::{
     system_tables::Snapshot,
 };
 
+mod many;
+
 /// Limits of the executor.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -109,13 +111,7 @@ impl Executor {
                 (entry, keyspace)
             }
         };
-        let run = Run {
-            executor: self,
-            request: &request,
-            keyspace: keyspace.as_deref(),
-            now_micros: self.clock.wall_micros(),
-            deadline: self.clock.monotonic().saturating_add(request.timeout),
-        };
+        let run = self.run(&request, keyspace.as_deref());
         let reply = match &entry.plan.verb {
             Verb::Select(select) => run.select(select, &entry).await,
             Verb::Write(write) => run.write(write, &entry.plan).await,
@@ -125,6 +121,11 @@ impl Executor {
         let mut reply = reply.map_err(|error| self.name_nodes(error))?;
         reply.warnings.extend(warnings);
         Ok(reply)
+    }
+
+    fn run<'r>(&'r self, request: &'r Request, keyspace: Option<&'r str>) -> Run<'r> {
+        let deadline = self.clock.monotonic().saturating_add(request.timeout);
+        Run { executor: self, request, keyspace, now_micros: self.clock.wall_micros(), deadline }
     }
 
     fn plan_anew(&self, text: &str, keyspace: Option<&str>) -> Result<Entry, Error> {
@@ -215,12 +216,11 @@ struct Run<'r> {
 impl<'r> Run<'r> {
     fn bindings(&self, plan: &Plan) -> Result<Bindings<'r>, Error> {
         let Request { values, names, .. } = self.request;
-        let moment = Moment {
-            ticks: &self.executor.ticks,
-            rng: &self.executor.rng,
-            now_micros: self.now_micros,
-        };
-        Bindings::new(&plan.variables, values, names.as_deref(), moment)
+        Bindings::new(&plan.variables, values, names.as_deref(), self.moment())
+    }
+
+    fn moment(&self) -> Moment<'r> {
+        Moment { ticks: &self.executor.ticks, rng: &self.executor.rng, now_micros: self.now_micros }
     }
 
     fn seconds(&self) -> i64 {

@@ -55,6 +55,18 @@ impl Runner for Script {
                     Err(error) => error.render(text) + "\n",
                 }
             }
+            // A prepared write with the values of several rows.
+            "many" => {
+                let rows = args.next_pos().ok_or("how many rows?")?.parse()?;
+                let text = args.next_pos().ok_or("which statement?")?;
+                let rest: Vec<Argument> = args.cloned().collect();
+                let before = self.world.store.writes();
+                let reply = self.bind(text, &rest).and_then(|it| self.world.execute_many(it, rows));
+                match reply {
+                    Ok(_) => format!("{} mutations\n", self.world.store.writes() - before),
+                    Err(error) => shown_error(&error, text),
+                }
+            }
             // What a client is told of a statement.
             "prepare" => {
                 let text = args.next_pos().ok_or("which statement?")?;
@@ -128,7 +140,7 @@ impl Script {
             };
             let variable = match name {
                 Some(name) => prepared.variables.iter().find(|it| it.name == *name),
-                None => prepared.variables.get(at),
+                None => prepared.variables.iter().cycle().nth(at),
             };
             let value = variable.map_or(Bound::Null, |it| bound(value, it.cql_type));
             values.push(value);

@@ -269,6 +269,7 @@ async fn carry_out(
     let consistency = match &request.body {
         Some(client::client_request::Body::Query(it)) => level(it.options.as_ref()),
         Some(client::client_request::Body::Execute(it)) => level(it.options.as_ref()),
+        Some(client::client_request::Body::ExecuteMany(it)) => level(it.options.as_ref()),
         Some(
             client::client_request::Body::Prepare(_) | client::client_request::Body::Describe(_),
         )
@@ -314,18 +315,25 @@ async fn execute(
         return Err(Error::new(Code::NotReady, text).retry(Retry::Safe));
     }
     let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
+    let mut row_count = None;
     let (source, values, names, options) = match request.body {
         Some(Body::Prepare(it)) => {
             let prepared = executor.prepare(&it.text, keyspace.as_deref())?;
             behind.prepared(&prepared, keyspace.as_deref(), &it.text);
             return Ok(Done::Prepared(prepared));
         }
-        Some(Body::Query(it)) => (Source::Text(it.text), it.values, it.names, it.options),
+        Some(Body::Query(it)) => {
+            let values = it.values.into_iter().map(bound).collect();
+            (Source::Text(it.text), values, it.names, it.options)
+        }
         Some(Body::Describe(it)) => (Source::Text(it.what), Vec::new(), Vec::new(), None),
         Some(Body::Execute(it)) => {
-            let id = <[u8; 16]>::try_from(it.id.as_ref())
-                .map_err(|_| Error::new(Code::Unprepared, "an id of another length"))?;
-            (Source::Prepared(PreparedId(id)), it.values, Vec::new(), it.options)
+            let values = it.values.into_iter().map(bound).collect();
+            (prepared(&it.id)?, values, Vec::new(), it.options)
+        }
+        Some(Body::ExecuteMany(it)) => {
+            row_count = Some(rows_within_limit(it.row_count)?);
+            (prepared(&it.id)?, unpack(&it.cells)?, Vec::new(), it.options)
         }
         None => {
             let code = Code::Syntax;
@@ -343,7 +351,7 @@ async fn execute(
     let statement = Statement {
         source,
         keyspace,
-        values: values.into_iter().map(bound).collect(),
+        values,
         names: (!names.is_empty()).then_some(names),
         consistency,
         page_rows: (options.page_rows > 0).then_some(options.page_rows),
@@ -353,8 +361,13 @@ async fn execute(
         trace,
     };
     // The coordinator keeps the deadline too; this one catches what it does not see.
-    match tokio::time::timeout(timeout + Duration::from_secs(1), executor.execute(statement)).await
-    {
+    let work = async {
+        match row_count {
+            Some(rows) => executor.execute_many(statement, rows).await,
+            None => executor.execute(statement).await,
+        }
+    };
+    match tokio::time::timeout(timeout + Duration::from_secs(1), work).await {
         Ok(outcome) => outcome.map(Done::Reply),
         Err(_) => {
             let code = Code::WriteTimeout;
@@ -362,6 +375,41 @@ async fn execute(
             Err(late.retry(Retry::UnknownOutcome))
         }
     }
+}
+
+fn prepared(id: &[u8]) -> Result<Source, Error> {
+    let id = <[u8; 16]>::try_from(id)
+        .map_err(|_| Error::new(Code::Unprepared, "an id of another length"))?;
+    Ok(Source::Prepared(PreparedId(id)))
+}
+
+fn rows_within_limit(rows: u32) -> Result<usize, Error> {
+    if proto::EXECUTE_ROWS_MAX < rows {
+        let message = format!("{rows} rows in one request, more than {}", proto::EXECUTE_ROWS_MAX);
+        return Err(Error::new(Code::TooLarge, message));
+    }
+    Ok(rows as usize)
+}
+
+/// The values of many rows, as the protocol packs them. They share the bytes of their frame.
+fn unpack(cells: &Bytes) -> Result<Vec<Bound>, Error> {
+    let cut = || Error::new(Code::BadBind, "packed values are cut short");
+    let (mut values, mut at) = (Vec::new(), 0);
+    while at < cells.len() {
+        let (length, _) = cells[at..].split_first_chunk::<4>().ok_or_else(cut)?;
+        at += 4;
+        values.push(match i32::from_be_bytes(*length) {
+            -1 => Bound::Null,
+            -2 => Bound::Unset,
+            length => {
+                let length = usize::try_from(length).map_err(|_| cut())?;
+                let end = at.checked_add(length).filter(|end| *end <= cells.len());
+                let start = std::mem::replace(&mut at, end.ok_or_else(cut)?);
+                Bound::Value(cells.slice(start..at))
+            }
+        });
+    }
+    Ok(values)
 }
 
 fn bound(value: client::BoundValue) -> Bound {

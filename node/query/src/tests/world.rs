@@ -120,6 +120,10 @@ impl World {
         Ok(reply)
     }
 
+    pub(super) fn execute_many(&self, request: Request, rows: usize) -> Result<Reply, Error> {
+        self.runtime.block_on(self.executor.execute_many(request, rows))
+    }
+
     /// Every page of a read.
     pub(super) fn pages(&mut self, request: &Request, page_rows: u32) -> Result<Vec<Rows>, Error> {
         let mut pages = Vec::new();

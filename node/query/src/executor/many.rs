@@ -1,0 +1,102 @@
+//! One prepared write, once for each row of values: rows of one partition become one mutation.
+//!
+//! Every row is checked before any is written.
+
+use std::collections::BTreeMap;
+
+use cql_lite::code::Code;
+use model::{Mutation, PartitionKey};
+
+use super::{Executor, Run, check_level};
+use crate::{
+    Error, Outcome, Reply, Request, Source,
+    apply::{self, When},
+    bind::Bindings,
+    plan::{Plan, Verb, write::Write},
+};
+
+/// A mutation takes no further rows once it takes so many bytes in memory: each is applied, and
+/// held in memory, as a whole.
+const MUTATION_BYTES: usize = 1 << 20;
+
+impl Executor {
+    /// Executes a prepared write once for each row. `request` names it, and its values are those
+    /// of all rows, one row after the other; names are not looked at. The timestamp is that of the
+    /// first row, and each further row is a microsecond later: of two for one cell, the last wins.
+    ///
+    /// # Errors
+    /// As of [`execute`](Self::execute). What is wrong with one row refuses all of them, before
+    /// any is written.
+    pub async fn execute_many(&self, request: Request, rows: usize) -> Result<Reply, Error> {
+        let Source::Prepared(id) = &request.source else {
+            return Err(Error::new(Code::BadBind, "rows of values are for prepared statements"));
+        };
+        let entry = self.known(*id)?;
+        let Verb::Write(write) = &entry.plan.verb else {
+            return Err(Error::new(Code::BadBind, "rows of values are for statements that write"));
+        };
+        let keyspace = entry.keyspace.as_deref();
+        let run = self.run(&request, keyspace);
+        run.write_many(write, &entry.plan, rows).await.map_err(|error| self.name_nodes(error))
+    }
+}
+
+impl Run<'_> {
+    async fn write_many(&self, write: &Write, plan: &Plan, rows: usize) -> Result<Reply, Error> {
+        check_level(self.request.consistency, true)?;
+        let (values, width) = (&self.request.values, plan.variables.len());
+        if rows == 0 || width == 0 || Some(values.len()) != rows.checked_mul(width) {
+            let message = format!("{} value(s) for {rows} row(s) of {width}", values.len());
+            return Err(Error::new(Code::BadBind, message));
+        }
+        let first = match self.request.timestamp {
+            Some(given) => given,
+            None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
+        };
+        let mut merged = Merged::default();
+        let mut warning = None;
+        for (row, later) in values.chunks_exact(width).zip(0..) {
+            let timestamp = first.saturating_add(later);
+            let bindings = Bindings::new(&plan.variables, row, None, self.moment())?;
+            let timestamp = apply::timestamp(write, &bindings)?.unwrap_or(timestamp);
+            warning = apply::check_timestamp(timestamp, self.now_micros)?.or(warning);
+            let when = When { timestamp, now: self.seconds() };
+            apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
+        }
+        if !merged.done.is_empty() {
+            let options = self.options(self.time_left(Code::Overloaded)?);
+            self.executor.store.write(merged.done, options).await.map_err(Error::of_write)?;
+        }
+        Ok(Reply { outcome: Outcome::Void, warnings: warning.into_iter().collect() })
+    }
+}
+
+/// Mutations of one table, those of one partition merged into one.
+#[derive(Default)]
+struct Merged {
+    done: Vec<Mutation>,
+    /// Where the mutation of a partition is that takes further rows.
+    open: BTreeMap<PartitionKey, Open>,
+}
+
+struct Open {
+    at: usize,
+    bytes: usize,
+}
+
+impl Merged {
+    fn add(&mut self, mutation: Mutation) {
+        let bytes = mutation.partition.memory_bytes();
+        let open = self.open.get_mut(&mutation.partition.key);
+        if let Some(open) = open
+            && open.bytes + bytes <= MUTATION_BYTES
+        {
+            open.bytes += bytes;
+            self.done[open.at].partition.merge(mutation.partition);
+            return;
+        }
+        let open = Open { at: self.done.len(), bytes };
+        self.open.insert(mutation.partition.key.clone(), open);
+        self.done.push(mutation);
+    }
+}
