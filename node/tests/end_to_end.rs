@@ -16,6 +16,8 @@ mod all_die;
 mod bad_input;
 #[path = "end_to_end/commands.rs"]
 mod commands;
+#[path = "end_to_end/copy.rs"]
+mod copy;
 #[path = "end_to_end/demo.rs"]
 mod demo;
 #[path = "end_to_end/disk_full.rs"]

@@ -98,23 +98,7 @@ impl Runner for Script {
             }
             // The next request to the store, or the next schema change, fails like this.
             "fail" => {
-                match args.next_pos().ok_or("how?")? {
-                    "unavailable" => self.world.store.fail(store::Error::Unavailable(acks(3, 2))),
-                    "timeout" => self.world.store.fail(store::Error::Timeout(acks(3, 2))),
-                    "corrupt" => self.world.store.fail(store::Error::Failed {
-                        acks: acks(3, 2),
-                        reason: "block 7 is corrupt".to_owned(),
-                    }),
-                    "overloaded" => {
-                        self.world.store.fail(store::Error::Overloaded("full".to_owned()));
-                    }
-                    "schema_timeout" => self.world.catalog.fail(catalog::Error::Timeout),
-                    "schema_race" => {
-                        let name = "table ks.t".to_owned();
-                        self.world.catalog.fail(catalog::Error::AlreadyExists(name));
-                    }
-                    other => return Err(format!("no failure {other}").into()),
-                }
+                self.fail(args.next_pos().ok_or("how?")?)?;
                 String::new()
             }
             text => {
@@ -126,6 +110,28 @@ impl Runner for Script {
 }
 
 impl Script {
+    /// The next request to the store, or the next schema change, fails like this.
+    fn fail(&self, how: &str) -> Result<(), String> {
+        match how {
+            "unavailable" => self.world.store.fail(store::Error::Unavailable(acks(3, 2))),
+            "timeout" => self.world.store.fail(store::Error::Timeout(acks(3, 2))),
+            "corrupt" => self.world.store.fail(store::Error::Failed {
+                acks: acks(3, 2),
+                reason: "block 7 is corrupt".to_owned(),
+            }),
+            "overloaded" => {
+                self.world.store.fail(store::Error::Overloaded("full".to_owned()));
+            }
+            "schema_timeout" => self.world.catalog.fail(catalog::Error::Timeout),
+            "schema_race" => {
+                let name = "table ks.t".to_owned();
+                self.world.catalog.fail(catalog::Error::AlreadyExists(name));
+            }
+            other => return Err(format!("no failure {other}")),
+        }
+        Ok(())
+    }
+
     /// A request for a statement that is prepared now, with values written as in CQL.
     fn bind(&mut self, text: &str, args: &[Argument]) -> Result<Request, Error> {
         let keyspace = self.world.keyspace.clone();

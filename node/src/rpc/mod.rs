@@ -3,6 +3,7 @@
 //! In reading order:
 pub(crate) mod admin_door;
 pub(crate) mod client_door;
+mod client_wire;
 pub(crate) mod in_hand;
 pub(crate) mod link;
 pub(crate) mod peer_door;

@@ -27,15 +27,18 @@ pub(super) fn value(raw: &RawValue, kind: CqlType) -> Result<Bind, String> {
     let is_bare = match kind {
         CqlType::Bigint
         | CqlType::Boolean
+        | CqlType::Decimal
         | CqlType::Double
         | CqlType::Float
         | CqlType::Int
         | CqlType::Smallint
-        | CqlType::Tinyint => true,
+        | CqlType::Tinyint
+        | CqlType::Varint => true,
         // An integer says a date or a time, too.
         CqlType::Date | CqlType::Time | CqlType::Timestamp => written.parse::<i64>().is_ok(),
         CqlType::Ascii
         | CqlType::Blob
+        | CqlType::Duration
         | CqlType::Inet
         | CqlType::Text
         | CqlType::Timeuuid

@@ -38,6 +38,9 @@ pub(super) fn read(text: &str, kind: CqlType) -> Result<Value, String> {
         CqlType::Ascii | CqlType::Date | CqlType::Inet | CqlType::Time | CqlType::Timestamp => {
             literal(&Literal::Text(text.to_owned()), kind)
         }
+        CqlType::Decimal => literal(&Literal::Decimal(text.to_owned()), kind),
+        CqlType::Varint => literal(&Literal::Integer(text.to_owned()), kind),
+        CqlType::Duration => literal(&Literal::Duration(text.to_owned()), kind),
     }
 }
 

@@ -9,7 +9,7 @@ use model::{Mutation, PartitionKey};
 
 use super::{Executor, Run, check_level};
 use crate::{
-    Error, Outcome, Reply, Request, Source,
+    Error, Reply, Request, Source,
     apply::{self, When},
     bind::Bindings,
     plan::{Plan, Verb, write::Write},
@@ -49,25 +49,21 @@ impl Run<'_> {
             let message = format!("{} value(s) for {rows} row(s) of {width}", values.len());
             return Err(Error::new(Code::BadBind, message));
         }
-        let first = match self.request.timestamp {
-            Some(given) => given,
-            None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
-        };
+        let (first, mut warnings) = self.when(None).await?;
+        let guard = &self.executor.options.guard;
         let mut merged = Merged::default();
         let mut warning = None;
         for (row, later) in values.chunks_exact(width).zip(0..) {
-            let timestamp = first.saturating_add(later);
+            let mut when = When { timestamp: first.timestamp.saturating_add(later), ..first };
             let bindings = Bindings::new(&plan.variables, row, None, self.moment())?;
-            let timestamp = apply::timestamp(write, &bindings)?.unwrap_or(timestamp);
-            warning = apply::check_timestamp(timestamp, self.now_micros)?.or(warning);
-            let when = When { timestamp, now: self.seconds() };
+            if let Some(own) = apply::timestamp(write.timestamp.as_ref(), &bindings)? {
+                warning = apply::check_timestamp(own, self.now_micros, guard)?.or(warning);
+                when.timestamp = own;
+            }
             apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
         }
-        if !merged.done.is_empty() {
-            let options = self.options(self.time_left(Code::Overloaded)?);
-            self.executor.store.write(merged.done, options).await.map_err(Error::of_write)?;
-        }
-        Ok(Reply { outcome: Outcome::Void, warnings: warning.into_iter().collect() })
+        warnings.extend(warning);
+        self.send(merged.done, warnings).await
     }
 }
 

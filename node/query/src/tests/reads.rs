@@ -15,6 +15,7 @@ use self::{
     replicas::{Cluster, Sizes},
 };
 use super::world::{Agreed, BEGIN_MICROS};
+use crate::guardrail::Guard;
 use crate::{Catalog as _, Executor, Options, Outcome, Request, Source};
 use ::model::Consistency;
 use sys::{Clock as _, ManualClock, Rng, SharedRng};
@@ -207,6 +208,7 @@ impl Ground {
             page_bytes_max: setting.page_bytes_max,
             page_tombstones_max: setting.page_tombstones_max,
             prepared_max: 3,
+            guard: Arc::new(Guard::default()),
         };
         let executor = |store: Arc<dyn crate::Store>| {
             let (rng, clock) = (SharedRng::from_seed(7), Arc::clone(&clock) as Arc<dyn sys::Clock>);
