@@ -60,6 +60,11 @@ fn value(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
     }
 }
 
+/// The types that a key can have.
+fn ordered() -> Vec<CqlType> {
+    CqlType::ALL.into_iter().filter(|it| it.has_order()).collect()
+}
+
 fn integer() -> impl Strategy<Value = BigInt> {
     prop_oneof![any::<i8>().prop_map(BigInt::from), any::<i128>().prop_map(BigInt::from)]
 }
@@ -74,7 +79,7 @@ fn component(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
 }
 
 fn columns() -> impl Strategy<Value = Vec<(CqlType, Order)>> {
-    vec((select(&CqlType::ALL[..]), select(&ORDERS[..])), 1..4)
+    vec((select(ordered()), select(&ORDERS[..])), 1..4)
 }
 
 /// Some columns and several keys of them.
@@ -169,7 +174,7 @@ proptest! {
 
     #[test]
     fn each_type_keeps_its_order_both_ways(
-        (cql_type, a, b) in select(&CqlType::ALL[..])
+        (cql_type, a, b) in select(ordered())
             .prop_flat_map(|it| (Just(it), component(it), component(it)))
     ) {
         for order in ORDERS {

@@ -6,14 +6,11 @@
 
 mod model;
 mod random;
-mod replicas;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use self::{
-    model::{Answered, Model, Read, Table, Write},
-    replicas::{Cluster, Sizes},
-};
+use self::model::{Answered, Model, Read, Table, Write};
+use super::replicas::{Cluster, Sizes};
 use super::world::{Agreed, BEGIN_MICROS};
 use crate::guardrail::Guard;
 use crate::{Catalog as _, Executor, Options, Outcome, Request, Source};

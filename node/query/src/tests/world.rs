@@ -22,6 +22,7 @@ use crate::{
     Rows, SchemaChange, Source, Store, catalog,
     guardrail::{Guard, Guardrail, Limits},
     memory, store,
+    tests::replicas::{Cluster, Sizes},
 };
 
 /// 2024-01-15 00:00:00 UTC: when every script begins.
@@ -36,7 +37,19 @@ pub(super) struct World {
     pub(super) keyspace: Option<String>,
     pub(super) consistency: Consistency,
     pub(super) timestamp: Option<i64>,
+    replicas: Option<(Arc<Cluster>, Mode)>,
     runtime: tokio::runtime::Runtime,
+}
+
+/// What happens behind every write of a world with real replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// One node flushes.
+    Flushed,
+    /// One node flushes and compacts.
+    Compacted,
+    /// Of three nodes the next one goes down, and the one before comes back.
+    OneDown,
 }
 
 impl World {
@@ -53,6 +66,54 @@ impl World {
     /// The same, with guardrails that a short script can reach.
     pub(super) fn narrow() -> World {
         World::with(1 << 20, 10_000, Guard::new(narrow))
+    }
+
+    /// The same as `new`, over engines and a coordinator instead of a store in memory.
+    pub(super) fn with_replicas(mode: Mode) -> World {
+        let mut world = World::new();
+        let nodes = if mode == Mode::OneDown { 3 } else { 1 };
+        let sizes = Sizes { block_bytes: 64, cache_bytes: 1 << 20 };
+        let cluster = Cluster::new(nodes, world.catalog.schema(), &world.clock, sizes);
+        let coordinator = {
+            let _entered = world.runtime.enter();
+            cluster.coordinator(&world.clock)
+        };
+        world.executor = Executor::new(
+            Arc::clone(&world.catalog) as Arc<dyn Catalog>,
+            Arc::new(coordinator),
+            SharedRng::from_seed(7),
+            Arc::clone(&world.clock) as Arc<dyn sys::Clock>,
+            Options {
+                page_rows: 5_000,
+                page_bytes_max: 1 << 20,
+                page_tombstones_max: 10_000,
+                prepared_max: 3,
+                guard: Arc::new(Guard::new(only_timestamps)),
+            },
+        );
+        world.replicas = Some((cluster, mode));
+        world
+    }
+
+    /// Follows a statement that did something: schemas are taken over, and what the mode says
+    /// happens.
+    fn follow(&self, outcome: &Outcome) {
+        let Some((cluster, mode)) = &self.replicas else { return };
+        match outcome {
+            Outcome::SchemaChange { .. } => cluster.adopt(&self.catalog.schema()),
+            Outcome::Void => {
+                for node in 0..cluster.len() {
+                    self.runtime.block_on(cluster.flush(node));
+                    if *mode == Mode::Compacted {
+                        self.runtime.block_on(cluster.compact(node));
+                    }
+                }
+                if *mode == Mode::OneDown {
+                    cluster.next_is_down();
+                }
+            }
+            Outcome::Rows(_) | Outcome::SetKeyspace(_) | Outcome::Text(_) => {}
+        }
     }
 
     fn with(page_bytes_max: u64, page_tombstones_max: u64, guard: Guard) -> World {
@@ -73,7 +134,7 @@ impl World {
             Arc::clone(&clock) as Arc<dyn sys::Clock>,
             options,
         );
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut world = World {
             executor,
             clock,
@@ -82,6 +143,7 @@ impl World {
             keyspace: None,
             consistency: Consistency::Quorum,
             timestamp: None,
+            replicas: None,
             runtime,
         };
         let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
@@ -113,7 +175,21 @@ impl World {
 
     /// Executes a request and follows `USE`.
     pub(super) fn execute(&mut self, request: Request) -> Result<Reply, Error> {
-        let reply = self.runtime.block_on(self.executor.execute(request))?;
+        // TRUNCATE takes all nodes.
+        let truncates =
+            matches!(&request.source, Source::Text(text) if text.starts_with("TRUNCATE"));
+        if let (Some((cluster, _)), true) = (&self.replicas, truncates) {
+            cluster.silence(None);
+        }
+        let reply = self.runtime.block_on(async {
+            let reply = self.executor.execute(request).await;
+            // What goes on behind an answer at QUORUM comes to its end here.
+            for _ in 0..4 {
+                tokio::task::yield_now().await;
+            }
+            reply
+        })?;
+        self.follow(&reply.outcome);
         if let Outcome::SetKeyspace(keyspace) = &reply.outcome {
             self.keyspace = Some(keyspace.clone());
         }

@@ -21,7 +21,7 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, ready},
 };
-use model::{HostId, Schema, Token, TokenRange};
+use model::{HostId, Schema, Table, TableId, Token, TokenRange, schema::Replication};
 use sys::{Disk, Inline, ManualClock, MemoryDisk};
 
 /// Nobody is down.
@@ -38,7 +38,7 @@ pub(super) struct Sizes {
 pub(super) struct Cluster {
     nodes: Vec<Arc<Node>>,
     down: AtomicUsize,
-    snapshot: Arc<Snapshot>,
+    snapshot: Mutex<Arc<Snapshot>>,
 }
 
 struct Node {
@@ -46,7 +46,7 @@ struct Node {
     disk: MemoryDisk,
     clock: Arc<ManualClock>,
     sizes: Sizes,
-    shape: TableShape,
+    tables: Mutex<BTreeMap<TableId, TableShape>>,
     engine: Mutex<Option<Engine>>,
 }
 
@@ -67,7 +67,7 @@ impl Node {
         // The directory is locked as long as the old one lives.
         *engine = None;
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let tables = vec![self.shape.clone()];
+        let tables = self.tables.lock().unwrap().values().cloned().collect();
         *engine = Some(Engine::open(options, disk, self.clock.clone(), tables).unwrap().0);
     }
 
@@ -137,7 +137,7 @@ impl View for Cluster {
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot)
+        Arc::clone(&self.snapshot.lock().unwrap())
     }
 
     fn catch_up(&self, _: u64) -> BoxFuture<'_, ()> {
@@ -146,48 +146,48 @@ impl View for Cluster {
 }
 
 impl Cluster {
-    /// So many nodes that hold everything, for the one table of `schema`.
+    /// So many nodes that hold everything, with the tables of `schema`.
     pub(super) fn new(
         count: usize,
         schema: Arc<Schema>,
         clock: &Arc<ManualClock>,
         sizes: Sizes,
     ) -> Arc<Cluster> {
-        let table = schema.table("ks", "t").unwrap();
-        let shape = TableShape {
-            id: table.id,
-            gc_grace_seconds: table.options.gc_grace_seconds,
-            bloom_fp: 0.1,
-            compaction: BTreeMap::new(),
-            durable: true,
-        };
         let node = |at: usize| {
             let node = Node {
                 host: HostId(uuid::Uuid::from_u128(at as u128 + 1)),
                 disk: MemoryDisk::new(),
                 clock: Arc::clone(clock),
                 sizes,
-                shape: shape.clone(),
+                tables: Mutex::default(),
                 engine: Mutex::default(),
             };
             node.open();
             Arc::new(node)
         };
         let nodes: Vec<Arc<Node>> = (0..count).map(node).collect();
-        let hosts: Vec<HostId> = nodes.iter().map(|it| it.host).collect();
-        let place = Place { dc: "dc1".into(), rack: "r1".into() };
-        let places = hosts.iter().map(|it| (*it, place.clone())).collect();
-        // Two ranges, so that scans cross from one to another.
-        let middle = Token(0);
-        let ranges = [(Token::MIN, middle), (middle, Token::MAX)].into_iter().enumerate();
-        let ranges = ranges.map(|(at, (start, end))| {
-            let mut hosts = hosts.clone();
-            hosts.rotate_left(at.min(count - 1));
-            (TokenRange { start, end }, hosts.into())
-        });
-        let ranges = BTreeMap::from([("ks".to_owned(), Arc::new(ranges.collect()))]);
-        let snapshot = Arc::new(Snapshot::new(schema.epoch, schema, places, ranges));
-        Arc::new(Cluster { nodes, down: AtomicUsize::new(NOBODY), snapshot })
+        let snapshot = Mutex::new(Arc::new(snapshot(&nodes, &schema)));
+        let cluster = Cluster { nodes, down: AtomicUsize::new(NOBODY), snapshot };
+        cluster.adopt(&schema);
+        Arc::new(cluster)
+    }
+
+    /// Every node takes over a schema: its tables are made, altered and dropped.
+    pub(super) fn adopt(&self, schema: &Arc<Schema>) {
+        *self.snapshot.lock().unwrap() = Arc::new(snapshot(&self.nodes, schema));
+        let tables: BTreeMap<TableId, TableShape> = schema
+            .keyspaces
+            .values()
+            .flat_map(|it| it.tables.values())
+            .map(|it| shape(it))
+            .collect();
+        for node in &self.nodes {
+            let known = std::mem::replace(&mut *node.tables.lock().unwrap(), tables.clone());
+            for id in known.keys().filter(|it| !tables.contains_key(it)) {
+                node.engine().drop_table(*id).unwrap();
+            }
+            tables.values().for_each(|it| node.engine().create_table(it.clone()).unwrap());
+        }
     }
 
     /// A coordinator on the first node.
@@ -221,6 +221,20 @@ impl Cluster {
         self.down.store(node.map_or(NOBODY, |it| it % self.nodes.len()), Ordering::Relaxed);
     }
 
+    /// The node after the one that is down goes down in its place; at first the first one does.
+    pub(super) fn next_is_down(&self) {
+        let next = match self.down.load(Ordering::Relaxed) {
+            NOBODY => 0,
+            node => (node + 1) % self.nodes.len(),
+        };
+        self.silence(Some(next));
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Writes memtables of a node to its disk.
     pub(super) async fn flush(&self, node: usize) {
         self.nodes[node % self.nodes.len()].engine().flush(None, &Inline).await.unwrap();
@@ -235,6 +249,41 @@ impl Cluster {
     pub(super) fn restart(&self, node: usize) {
         self.nodes[node % self.nodes.len()].open();
     }
+}
+
+fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
+    let shape = TableShape {
+        id: table.id,
+        gc_grace_seconds: table.options.gc_grace_seconds,
+        bloom_fp: 0.1,
+        compaction: BTreeMap::new(),
+        durable: true,
+    };
+    (table.id, shape)
+}
+
+/// Every node has all of every keyspace, whatever that says.
+fn snapshot(nodes: &[Arc<Node>], schema: &Schema) -> Snapshot {
+    let mut schema = schema.clone();
+    for keyspace in schema.keyspaces.values_mut() {
+        let factor = u32::try_from(nodes.len()).unwrap();
+        Arc::make_mut(keyspace).replication = Replication::Simple { factor };
+    }
+    let hosts: Vec<HostId> = nodes.iter().map(|it| it.host).collect();
+    let place = Place { dc: "dc1".into(), rack: "r1".into() };
+    let places = hosts.iter().map(|it| (*it, place.clone())).collect();
+    // Two ranges, so that scans cross from one to another.
+    let middle = Token(0);
+    let ranges = [(Token::MIN, middle), (middle, Token::MAX)].into_iter().enumerate();
+    let ranges = ranges.map(|(at, (start, end))| {
+        let mut hosts = hosts.clone();
+        hosts.rotate_left(at.min(nodes.len() - 1));
+        (TokenRange { start, end }, hosts.into())
+    });
+    let ranges: Arc<Vec<_>> = Arc::new(ranges.collect());
+    let of_keyspace = |name: &String| (name.clone(), Arc::clone(&ranges));
+    let ranges = schema.keyspaces.keys().map(of_keyspace).collect();
+    Snapshot::new(schema.epoch, Arc::new(schema), places, ranges)
 }
 
 /// A reservation that takes anything.
