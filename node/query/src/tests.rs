@@ -23,6 +23,7 @@ use crate::{
 
 test_each_path! { in "./node/query/goldens" as goldens => run }
 
+#[expect(clippy::disallowed_methods, reason = "the script is a file of the repository")]
 fn run(path: &Path) {
     goldenscript::run(&mut Script { world: World::new() }, path).unwrap();
     let script = std::fs::read_to_string(path).unwrap();

@@ -175,12 +175,8 @@ impl Cluster {
     /// Every node takes over a schema: its tables are made, altered and dropped.
     pub(super) fn adopt(&self, schema: &Arc<Schema>) {
         *self.snapshot.lock().unwrap() = Arc::new(snapshot(&self.nodes, schema));
-        let tables: BTreeMap<TableId, TableShape> = schema
-            .keyspaces
-            .values()
-            .flat_map(|it| it.tables.values())
-            .map(|it| shape(it))
-            .collect();
+        let tables: BTreeMap<TableId, TableShape> =
+            schema.keyspaces.values().flat_map(|it| it.tables.values()).map(shape).collect();
         for node in &self.nodes {
             let known = std::mem::replace(&mut *node.tables.lock().unwrap(), tables.clone());
             for id in known.keys().filter(|it| !tables.contains_key(it)) {
