@@ -202,15 +202,15 @@ impl Total {
                 let Ok(bytes) = bytes.try_into() else { return Ok(()) };
                 self.add_float(f64::from_be_bytes(bytes));
             }
-            Some(Number::Varint) => self.add_exact(Value::decode(CqlType::Varint, bytes))?,
-            Some(Number::Decimal) => self.add_exact(Value::decode(CqlType::Decimal, bytes))?,
+            Some(Number::Varint) => return self.add_exact(Value::decode(CqlType::Varint, bytes)),
+            Some(Number::Decimal) => return self.add_exact(Value::decode(CqlType::Decimal, bytes)),
             Some(Number::Integer(_)) | None => return Ok(()),
         }
         self.count += 1;
         Ok(())
     }
 
-    /// One more number of any length; the empty value counts as zero.
+    /// One more number of any length.
     fn add_exact(&mut self, value: Result<Value, value::Error>) -> Result<(), Error> {
         let more = match value {
             Ok(Value::Decimal(number)) => number,
@@ -221,6 +221,7 @@ impl Total {
             Some(sum) => sum.plus(&more).map_err(too_long)?,
             None => more,
         });
+        self.count += 1;
         Ok(())
     }
 
