@@ -60,8 +60,9 @@ pub(crate) async fn run(
     let seconds = began.elapsed().as_secs_f64();
     let rate = copied.rows as f64 / seconds.max(0.001);
     let Copied { rows, rejected, rejects } = copied;
+    let plural = if rows == 1 { "" } else { "s" };
     terminal.notice(&format!(
-        "{rows} rows copied in {seconds:.1} s ({rate:.0} rows/s), {rejected} rejected"
+        "{rows} row{plural} copied in {seconds:.1} s ({rate:.0} rows/s), {rejected} rejected"
     ));
     match rejects {
         Some(rejects) if 0 < rejected => Err(Failure::Copy(format!(
