@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use client::{Bind, Column, Error, Prepared};
+use cql_lite::code::Code;
 use cql_lite::suggest::suggest;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesOrdered;
@@ -68,12 +69,7 @@ pub(super) async fn run(task: &Task<'_>, terminal: &mut Terminal) -> Result<Copi
             Ok(Copied { rows, rejected, rejects: Some(sink.path) })
         }
         Err(failure) => {
-            keeper.keep(&state)?;
-            terminal.notice(&format!(
-                "stopped after {} rows, {} says where: the same with RESUME = true goes on",
-                state.rows,
-                keeper.path().display()
-            ));
+            keeper.stop(&state, terminal)?;
             Err(failure)
         }
     }
@@ -227,11 +223,13 @@ impl Loader<'_> {
         match self.send(&all, first).await {
             Ok(()) => rows += good.len() as u64,
             // Nothing was written: which of them is it?
-            Err(Error::Invalid(_)) => {
+            Err(error) if is_about_values(&error) => {
                 for (line, values, stamp) in good {
                     match self.send(&[&values], stamp).await {
                         Ok(()) => rows += 1,
-                        Err(Error::Invalid(details)) => rejects.push((line, details.message)),
+                        Err(error) if is_about_values(&error) => {
+                            rejects.push((line, error.details().message.clone()));
+                        }
                         Err(error) => return Err(Failure::Client(error)),
                     }
                 }
@@ -251,24 +249,26 @@ impl Loader<'_> {
         let request = request.consistency(self.task.consistency).timestamp(stamp);
         let mut pause = PAUSE_MIN;
         for _ in 1..ATTEMPTS_MAX {
-            let again = match request.clone().await {
+            match request.clone().await {
                 Ok(_) => return Ok(()),
                 Err(error @ Error::Invalid(_)) => return Err(error),
-                Err(Error::Retry(_) | Error::Connect(_)) => true,
-                Err(error @ Error::UnknownOutcome(_)) => {
-                    if !self.insert.is_idempotent() {
-                        return Err(error);
-                    }
-                    true
+                Err(error @ Error::UnknownOutcome(_)) if !self.insert.is_idempotent() => {
+                    return Err(error);
                 }
-            };
-            if again {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
+                Err(Error::Retry(_) | Error::Connect(_) | Error::UnknownOutcome(_)) => {}
             }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
         }
         request.await.map(drop)
     }
+}
+
+/// Whether a row is refused for what is in it. Anything else would refuse every row: a full disk, a
+/// table that is gone.
+pub(super) fn is_about_values(error: &Error) -> bool {
+    let codes = [Code::BadValue, Code::BadBind, Code::TooLarge];
+    matches!(error, Error::Invalid(_)) && codes.iter().any(|it| it.to_string() == error.code())
 }
 
 /// Rows that were not copied, each below a comment that says why. Made when there is a first one.

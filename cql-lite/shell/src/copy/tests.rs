@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use client::{Bind, CqlType, Value};
+use client::{Bind, CqlType, Details, Error, Value};
+use cql_lite::code::Code;
 
 use super::csv::{Field, Scanner, fields, line};
-use super::{Copy, Direction, Format, json, parse, text};
+use super::{Copy, Direction, Format, import, json, parse, text};
 use crate::words::Refused;
 
 fn copy(text: &str) -> Copy {
@@ -176,4 +177,16 @@ fn values_of_another_type_are_refused() {
         assert!(json::value(json::object(&line).unwrap()["c"], kind).is_err(), "{line}");
     }
     assert!(json::object("[1]").is_err());
+}
+
+#[test]
+fn rows_are_set_aside_for_what_is_in_them_and_for_nothing_else() {
+    let details = |code: Code| Box::new(Details { code: code.to_string(), ..Details::default() });
+    for code in [Code::BadValue, Code::BadBind, Code::TooLarge] {
+        assert!(import::is_about_values(&Error::Invalid(details(code))), "{code}");
+    }
+    for code in [Code::DiskFull, Code::UnknownTable, Code::Unauthorized] {
+        assert!(!import::is_about_values(&Error::Invalid(details(code))), "{code}");
+    }
+    assert!(!import::is_about_values(&Error::Retry(details(Code::TooLarge))));
 }
