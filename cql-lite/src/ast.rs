@@ -35,18 +35,25 @@ pub enum Statement {
     Truncate(Truncate),
     /// `USE …`
     Use(Use),
-    /// `INSERT …`
-    Insert(Insert),
-    /// `UPDATE …`
-    Update(Update),
-    /// `DELETE …`
-    Delete(Delete),
+    /// `INSERT …`, `UPDATE …` or `DELETE …`
+    Write(Write),
     /// `BEGIN BATCH … APPLY BATCH`
     Batch(Batch),
     /// `SELECT …`
     Select(Select),
     /// `DESCRIBE …`
     Describe(Describe),
+}
+
+/// A statement that changes rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// `INSERT …`
+    Insert(Insert),
+    /// `UPDATE …`
+    Update(Update),
+    /// `DELETE …`
+    Delete(Delete),
 }
 
 /// The name of a keyspace, table, column or function.
@@ -137,8 +144,8 @@ pub struct Batch {
     pub unlogged: bool,
     /// The timestamp of all writes that have none of their own; never a time to live.
     pub using: Using,
-    /// `INSERT`, `UPDATE` and `DELETE`, perhaps none.
-    pub writes: Vec<Statement>,
+    /// What is written, perhaps nothing.
+    pub writes: Vec<Write>,
     /// Its first words, `BATCH` included.
     pub span: Span,
 }

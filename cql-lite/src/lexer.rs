@@ -40,6 +40,22 @@ pub(crate) enum Kind {
     End,
 }
 
+impl Kind {
+    /// Whether it is a constant by its form alone; `true` and `NaN` are words.
+    pub(crate) fn is_constant(self) -> bool {
+        match self {
+            Kind::Text
+            | Kind::Dollars
+            | Kind::Integer
+            | Kind::Decimal
+            | Kind::Duration
+            | Kind::Uuid
+            | Kind::Blob => true,
+            Kind::Word | Kind::QuotedName | Kind::Symbol | Kind::Bad(_) | Kind::End => false,
+        }
+    }
+}
+
 /// Why something is not a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bad {

@@ -1,7 +1,7 @@
 //! The bind markers of a statement.
 
 use crate::ast::{
-    Condition, InValues, Marker, Relation, RelationKind, Statement, Term, Test, Using,
+    Condition, InValues, Marker, Relation, RelationKind, Statement, Term, Test, Using, Write,
 };
 
 impl Statement {
@@ -16,21 +16,7 @@ impl Statement {
 
     fn collect(&self, found: &mut Vec<Marker>) {
         match self {
-            Statement::Insert(insert) => {
-                terms(&insert.values, found);
-                using(&insert.using, found);
-            }
-            Statement::Update(update) => {
-                using(&update.using, found);
-                terms(update.assignments.iter().map(|(_, value)| value), found);
-                relations(&update.where_, found);
-                conditions(&update.conditions, found);
-            }
-            Statement::Delete(delete) => {
-                using(&delete.using, found);
-                relations(&delete.where_, found);
-                conditions(&delete.conditions, found);
-            }
+            Statement::Write(write) => write.collect(found),
             Statement::Select(select) => {
                 relations(&select.where_, found);
                 terms(&select.per_partition_limit, found);
@@ -48,6 +34,28 @@ impl Statement {
             Statement::Batch(batch) => {
                 using(&batch.using, found);
                 batch.writes.iter().for_each(|write| write.collect(found));
+            }
+        }
+    }
+}
+
+impl Write {
+    fn collect(&self, found: &mut Vec<Marker>) {
+        match self {
+            Write::Insert(insert) => {
+                terms(&insert.values, found);
+                using(&insert.using, found);
+            }
+            Write::Update(update) => {
+                using(&update.using, found);
+                terms(update.assignments.iter().map(|(_, value)| value), found);
+                relations(&update.where_, found);
+                conditions(&update.conditions, found);
+            }
+            Write::Delete(delete) => {
+                using(&delete.using, found);
+                relations(&delete.where_, found);
+                conditions(&delete.conditions, found);
             }
         }
     }

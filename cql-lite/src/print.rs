@@ -9,7 +9,7 @@ use crate::ast::{
     AlterKeyspace, AlterTable, Batch, ColumnDef, Condition, CreateKeyspace, CreateTable, Delete,
     Describe, InValues, Insert, Literal, Marker, Name, Operator, OptionValue, Order, Relation,
     RelationKind, Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName,
-    TableOption, Target, Term, Test, Update, Using,
+    TableOption, Target, Term, Test, Update, Using, Write,
 };
 use crate::keyword::quote_name;
 use crate::value::quote;
@@ -32,12 +32,20 @@ impl Display for Statement {
             }
             Statement::Truncate(statement) => write!(f, "TRUNCATE {}", statement.table),
             Statement::Use(statement) => write!(f, "USE {}", statement.keyspace),
-            Statement::Insert(statement) => statement.fmt(f),
-            Statement::Update(statement) => statement.fmt(f),
-            Statement::Delete(statement) => statement.fmt(f),
+            Statement::Write(statement) => statement.fmt(f),
             Statement::Batch(statement) => statement.fmt(f),
             Statement::Select(statement) => statement.fmt(f),
             Statement::Describe(statement) => statement.fmt(f),
+        }
+    }
+}
+
+impl Display for Write {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Write::Insert(statement) => statement.fmt(f),
+            Write::Update(statement) => statement.fmt(f),
+            Write::Delete(statement) => statement.fmt(f),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use goldenscript::{Command, Context, Runner};
 use test_each_file::test_each_path;
 
-use crate::ast::{Statement, Term};
+use crate::ast::{Statement, Term, Write};
 use crate::{Code, CqlType, Value, keyword, parse, split, value};
 
 test_each_path! { in "./cql-lite/goldens" as goldens => run }
@@ -52,7 +52,7 @@ fn terms(text: &str) -> Result<Vec<Term>, String> {
     let columns = vec!["c"; text.split(", ").count()].join(", ");
     let insert = format!("INSERT INTO t ({columns}) VALUES ({text})");
     match parse(&insert) {
-        Ok(Statement::Insert(insert)) => Ok(insert.values),
+        Ok(Statement::Write(Write::Insert(insert))) => Ok(insert.values),
         Ok(other) => Err(format!("not an insert: {other}")),
         Err(error) => Err(error.render(&insert)),
     }

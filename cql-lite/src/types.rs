@@ -128,6 +128,31 @@ impl CqlType {
         }
     }
 
+    /// Whether values of this type are numbers, which can be added up and cast to each other.
+    pub fn is_number(self) -> bool {
+        match self {
+            CqlType::Bigint
+            | CqlType::Decimal
+            | CqlType::Double
+            | CqlType::Float
+            | CqlType::Int
+            | CqlType::Smallint
+            | CqlType::Tinyint
+            | CqlType::Varint => true,
+            CqlType::Ascii
+            | CqlType::Blob
+            | CqlType::Boolean
+            | CqlType::Date
+            | CqlType::Duration
+            | CqlType::Inet
+            | CqlType::Text
+            | CqlType::Time
+            | CqlType::Timestamp
+            | CqlType::Timeuuid
+            | CqlType::Uuid => false,
+        }
+    }
+
     /// Whether values of this type have an order, which every part of a primary key needs: 30 days
     /// are neither more nor less than a month.
     pub fn has_order(self) -> bool {

@@ -330,10 +330,10 @@ impl Settings {
 }
 
 /// The smallest budget a node runs in, bytes.
-const MEMORY_MIN: u64 = 64 << 20;
+pub(crate) const MEMORY_MIN: u64 = 64 << 20;
 
 /// The fewest files a node runs with: sockets, commit log segments, and a few sstables.
-const FILES_MIN: u64 = 256;
+pub(crate) const FILES_MIN: u64 = 256;
 
 /// The two levels of every guardrail.
 fn guardrails_of(layers: &Layers, memory: u64) -> Result<[Limits; RAILS.len()], Error> {

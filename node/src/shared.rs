@@ -460,7 +460,9 @@ fn partition_key(table: &model::Table, text: &str) -> Result<Bytes, String> {
     let quoted: Vec<String> = names.iter().map(|it| format!("\"{it}\"")).collect();
     let statement = format!("INSERT INTO t ({}) VALUES ({text})", quoted.join(", "));
     let parsed = cql_lite::parse(&statement).map_err(|_| wanted())?;
-    let cql_lite::ast::Statement::Insert(insert) = parsed else { return Err(wanted()) };
+    let cql_lite::ast::Statement::Write(cql_lite::ast::Write::Insert(insert)) = parsed else {
+        return Err(wanted());
+    };
     let mut components = Vec::new();
     for (column, term) in table.partition_key.iter().zip(&insert.values) {
         let cql_lite::ast::Term::Literal(literal) = term else { return Err(wanted()) };

@@ -26,9 +26,7 @@ pub(crate) fn question(text: &str) -> Option<String> {
         | Statement::CreateTable(_)
         | Statement::AlterTable(_)
         | Statement::Use(_)
-        | Statement::Insert(_)
-        | Statement::Update(_)
-        | Statement::Delete(_)
+        | Statement::Write(_)
         | Statement::Batch(_)
         | Statement::Select(_)
         | Statement::Describe(_) => return None,

@@ -1,14 +1,28 @@
 //! `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`, and batches of the first three.
 
 use super::{Parsed, Parser};
-use crate::ast::{Batch, Delete, Insert, Name, Statement, Term, Truncate, Update, Using};
+use crate::ast::{Batch, Delete, Insert, Name, Term, Truncate, Update, Using, Write};
 use crate::code::Code;
 use crate::error::Error;
 use crate::span::Span;
 
 impl Parser<'_> {
+    /// An `INSERT`, `UPDATE` or `DELETE`, if one is there.
+    pub(super) fn write(&mut self) -> Parsed<Option<Write>> {
+        if self.eat_keyword("INSERT") {
+            return self.insert().map(|it| Some(Write::Insert(it)));
+        }
+        if self.eat_keyword("UPDATE") {
+            return self.update().map(|it| Some(Write::Update(it)));
+        }
+        if self.eat_keyword("DELETE") {
+            return self.delete().map(|it| Some(Write::Delete(it)));
+        }
+        Ok(None)
+    }
+
     /// Everything behind `INSERT`.
-    pub(super) fn insert(&mut self) -> Parsed<Insert> {
+    fn insert(&mut self) -> Parsed<Insert> {
         self.expect_keyword("INTO")?;
         let table = self.table_name()?;
         if self.at_keyword("JSON") {
@@ -29,7 +43,7 @@ impl Parser<'_> {
     }
 
     /// Everything behind `UPDATE`.
-    pub(super) fn update(&mut self) -> Parsed<Update> {
+    fn update(&mut self) -> Parsed<Update> {
         let table = self.table_name()?;
         let using = self.using(true)?;
         self.expect_keyword("SET")?;
@@ -41,7 +55,7 @@ impl Parser<'_> {
     }
 
     /// Everything behind `DELETE`.
-    pub(super) fn delete(&mut self) -> Parsed<Delete> {
+    fn delete(&mut self) -> Parsed<Delete> {
         let columns = if self.at_keyword("FROM") {
             Vec::new()
         } else {
@@ -74,16 +88,10 @@ impl Parser<'_> {
         let using = self.using(false)?;
         let mut writes = Vec::new();
         while !self.eat_keyword("APPLY") {
-            let write = if self.eat_keyword("INSERT") {
-                self.insert().map(Statement::Insert)?
-            } else if self.eat_keyword("UPDATE") {
-                self.update().map(Statement::Update)?
-            } else if self.eat_keyword("DELETE") {
-                self.delete().map(Statement::Delete)?
-            } else {
-                return Err(self.unexpected());
-            };
-            writes.push(write);
+            match self.write()? {
+                Some(write) => writes.push(write),
+                None => return Err(self.unexpected()),
+            }
             self.eat(";");
         }
         self.expect_keyword("BATCH")?;

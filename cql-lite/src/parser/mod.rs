@@ -91,14 +91,8 @@ impl<'s> Parser<'s> {
         if self.eat_keyword("SELECT") {
             return self.select().map(Statement::Select);
         }
-        if self.eat_keyword("INSERT") {
-            return self.insert().map(Statement::Insert);
-        }
-        if self.eat_keyword("UPDATE") {
-            return self.update().map(Statement::Update);
-        }
-        if self.eat_keyword("DELETE") {
-            return self.delete().map(Statement::Delete);
+        if let Some(write) = self.write()? {
+            return Ok(Statement::Write(write));
         }
         if self.eat_keyword("CREATE") {
             return self.create();
@@ -246,20 +240,8 @@ impl<'s> Parser<'s> {
 
     /// Whether the current token is a name.
     fn at_name(&self) -> bool {
-        match self.token.kind {
-            Kind::QuotedName => true,
-            Kind::Word => !keyword::is_reserved(self.token.text),
-            Kind::Text
-            | Kind::Dollars
-            | Kind::Integer
-            | Kind::Decimal
-            | Kind::Duration
-            | Kind::Uuid
-            | Kind::Blob
-            | Kind::Symbol
-            | Kind::Bad(_)
-            | Kind::End => false,
-        }
+        self.token.kind == Kind::QuotedName
+            || self.token.kind == Kind::Word && !keyword::is_reserved(self.token.text)
     }
 
     /// A name; `what` says of what, such as `a column name`.

@@ -102,17 +102,7 @@ impl Parser<'_> {
             let args = self.nested(Self::select_args)?;
             return Ok(SelectExpr::Function { name, args, span: self.since(start) });
         }
-        if matches!(
-            self.token.kind,
-            Kind::Text
-                | Kind::Dollars
-                | Kind::Integer
-                | Kind::Decimal
-                | Kind::Duration
-                | Kind::Uuid
-                | Kind::Blob
-        ) || self.at_marker()
-        {
+        if self.token.kind.is_constant() || self.at_marker() {
             return Err(self.unsupported("a constant or marker as a result"));
         }
         self.column().map(SelectExpr::Column)

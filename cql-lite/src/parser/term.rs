@@ -146,24 +146,14 @@ impl Parser<'_> {
         }
         self.expected.push(Expected::Thing("a value"));
         let error = self.unexpected();
-        match self.token.kind {
-            Kind::QuotedName => error.with_hint("text is written in single quotes"),
-            Kind::Word if self.at_name() => {
-                let word = super::shorten(self.token.text);
-                error.with_hint(format!("text is written in single quotes: '{word}'"))
-            }
-            Kind::Word
-            | Kind::Text
-            | Kind::Dollars
-            | Kind::Integer
-            | Kind::Decimal
-            | Kind::Duration
-            | Kind::Uuid
-            | Kind::Blob
-            | Kind::Symbol
-            | Kind::Bad(_)
-            | Kind::End => error,
+        if self.token.kind == Kind::QuotedName {
+            return error.with_hint("text is written in single quotes");
         }
+        if !self.at_name() {
+            return error;
+        }
+        let word = super::shorten(self.token.text);
+        error.with_hint(format!("text is written in single quotes: '{word}'"))
     }
 }
 

@@ -41,7 +41,9 @@ fn markers_behind_using_keep_their_order() {
     let text = "UPDATE t USING TTL ? AND TIMESTAMP ? SET a = ? WHERE b = ?";
     let statement = parse(text).unwrap();
     assert_eq!(statement.to_string(), text);
-    let Statement::Update(update) = &statement else { panic!("not an update: {statement:?}") };
+    let Statement::Write(Write::Update(update)) = &statement else {
+        panic!("not an update: {statement:?}")
+    };
     assert_eq!(update.using.ttl.as_ref().map(ToString::to_string), Some("?".to_owned()));
     let index = |term: &Option<Term>| match term {
         Some(Term::Marker(marker)) => marker.index,
@@ -70,11 +72,9 @@ pub(crate) fn statement() -> impl Strategy<Value = Statement> {
             .prop_map(Statement::Describe),
     ];
     let data = prop_oneof![
-        insert().prop_map(Statement::Insert),
-        update().prop_map(Statement::Update),
-        delete().prop_map(Statement::Delete),
-        select_().prop_map(Statement::Select),
-        batch().prop_map(Statement::Batch),
+        3 => write().prop_map(Statement::Write),
+        1 => select_().prop_map(Statement::Select),
+        1 => batch().prop_map(Statement::Batch),
     ];
     prop_oneof![1 => schema, 2 => data].prop_map(|mut statement| {
         number(&mut statement);
@@ -289,13 +289,16 @@ fn delete() -> impl Strategy<Value = Delete> {
     )
 }
 
+fn write() -> impl Strategy<Value = Write> {
+    prop_oneof![
+        insert().prop_map(Write::Insert),
+        update().prop_map(Write::Update),
+        delete().prop_map(Write::Delete),
+    ]
+}
+
 fn batch() -> impl Strategy<Value = Batch> {
-    let write = prop_oneof![
-        insert().prop_map(Statement::Insert),
-        update().prop_map(Statement::Update),
-        delete().prop_map(Statement::Delete),
-    ];
-    (any::<bool>(), using(false), vec(write, 0..3)).prop_map(|(unlogged, using, writes)| Batch {
+    (any::<bool>(), using(false), vec(write(), 0..3)).prop_map(|(unlogged, using, writes)| Batch {
         unlogged,
         using,
         writes,
@@ -402,23 +405,9 @@ fn in_statement(statement: &mut Statement) -> Vec<&mut Marker> {
     match statement {
         Statement::Batch(batch) => {
             all.extend(in_using(&mut batch.using));
-            all.extend(batch.writes.iter_mut().flat_map(in_statement));
+            all.extend(batch.writes.iter_mut().flat_map(in_write));
         }
-        Statement::Insert(insert) => {
-            all.extend(insert.values.iter_mut().flat_map(in_term));
-            all.extend(in_using(&mut insert.using));
-        }
-        Statement::Update(update) => {
-            all.extend(in_using(&mut update.using));
-            all.extend(update.assignments.iter_mut().flat_map(|(_, term)| in_term(term)));
-            all.extend(update.where_.iter_mut().flat_map(in_relation));
-            all.extend(update.conditions.iter_mut().flat_map(in_condition));
-        }
-        Statement::Delete(delete) => {
-            all.extend(in_using(&mut delete.using));
-            all.extend(delete.where_.iter_mut().flat_map(in_relation));
-            all.extend(delete.conditions.iter_mut().flat_map(in_condition));
-        }
+        Statement::Write(write) => all.extend(in_write(write)),
         Statement::Select(select) => {
             all.extend(select.where_.iter_mut().flat_map(in_relation));
             all.extend(select.per_partition_limit.iter_mut().flat_map(in_term));
@@ -433,6 +422,28 @@ fn in_statement(statement: &mut Statement) -> Vec<&mut Marker> {
         | Statement::Truncate(_)
         | Statement::Use(_)
         | Statement::Describe(_) => {}
+    }
+    all
+}
+
+fn in_write(write: &mut Write) -> Vec<&mut Marker> {
+    let mut all: Vec<&mut Marker> = Vec::new();
+    match write {
+        Write::Insert(insert) => {
+            all.extend(insert.values.iter_mut().flat_map(in_term));
+            all.extend(in_using(&mut insert.using));
+        }
+        Write::Update(update) => {
+            all.extend(in_using(&mut update.using));
+            all.extend(update.assignments.iter_mut().flat_map(|(_, term)| in_term(term)));
+            all.extend(update.where_.iter_mut().flat_map(in_relation));
+            all.extend(update.conditions.iter_mut().flat_map(in_condition));
+        }
+        Write::Delete(delete) => {
+            all.extend(in_using(&mut delete.using));
+            all.extend(delete.where_.iter_mut().flat_map(in_relation));
+            all.extend(delete.conditions.iter_mut().flat_map(in_condition));
+        }
     }
     all
 }

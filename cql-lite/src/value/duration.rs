@@ -45,9 +45,11 @@ const UNITS: [(&str, Worth); 10] = [
 const ISO_DATE: [(char, &str); 4] = [('Y', "y"), ('M', "mo"), ('W', "w"), ('D', "d")];
 const ISO_TIME: [(char, &str); 3] = [('H', "h"), ('M', "m"), ('S', "s")];
 
-/// The length of a duration at the start of `text`, which begins with a digit or a `P`; none where
-/// a number or a name is there.
+/// The length of a duration at the start of `text`; none where a number or a name is there.
 pub(crate) fn len(text: &str) -> Option<usize> {
+    if !text.starts_with(|it: char| it.is_ascii_digit() || it == 'P') {
+        return None;
+    }
     let is_part = |it: char| it.is_ascii_alphanumeric() || it == '_' || it == 'µ';
     let len: usize = text.chars().take_while(|it| is_part(*it)).map(char::len_utf8).sum();
     let word = &text[..len];

@@ -9,7 +9,7 @@ use proptest::sample::select;
 use uuid::Uuid;
 
 use super::{BigInt, DAY_NANOS, Decimal, Duration, Value, compare};
-use crate::ast::{Literal, Statement, Term};
+use crate::ast::{Literal, Statement, Term, Write};
 use crate::parse;
 use crate::types::CqlType;
 
@@ -83,7 +83,7 @@ fn bytes(kind: CqlType) -> BoxedStrategy<Vec<u8>> {
 
 fn literal(text: &str) -> Literal {
     match parse(&format!("INSERT INTO t (a) VALUES ({text})")) {
-        Ok(Statement::Insert(insert)) => match insert.values.into_iter().next() {
+        Ok(Statement::Write(Write::Insert(insert))) => match insert.values.into_iter().next() {
             Some(Term::Literal(literal)) => literal.node,
             other => panic!("{text} is not a constant: {other:?}"),
         },

@@ -4,16 +4,15 @@
 //! whole or not at all. Between partitions nothing of the kind holds: a batch that is not called
 //! UNLOGGED promises it all the same, so that one is taken only where one partition is written.
 
-use std::collections::BTreeMap;
-
 use cql_lite::code::Code;
-use model::{Mutation, Partition, PartitionKey, TableId};
+use model::Mutation;
 
 use crate::{
     Error,
     apply::{self, When},
     bind::Bindings,
     guardrail::{Guard, Guardrail},
+    merged::Merged,
     plan::batch::Batch,
 };
 
@@ -25,23 +24,17 @@ pub(crate) fn mutations(
     (guard, now_micros): (&Guard, i64),
 ) -> Result<(Vec<Mutation>, Vec<String>), Error> {
     let mut warnings = Vec::new();
-    let mut partitions: BTreeMap<(TableId, PartitionKey), Partition> = BTreeMap::new();
+    // Whatever its size: it would not be one otherwise.
+    let mut merged = Merged::new(usize::MAX);
     for write in &batch.writes {
         let mut when = when;
         if let Some(own) = apply::timestamp(write.timestamp.as_ref(), bindings)? {
             warnings.extend(apply::check_timestamp(own, now_micros, guard)?);
             when.timestamp = own;
         }
-        for Mutation { table, partition } in apply::mutations(write, bindings, when)? {
-            let key = (table, partition.key.clone());
-            match partitions.get_mut(&key) {
-                Some(known) => known.merge(partition),
-                None => drop(partitions.insert(key, partition)),
-            }
-        }
+        apply::mutations(write, bindings, when)?.into_iter().for_each(|it| merged.add(it));
     }
-    let mutation = |((table, _), partition)| Mutation { table, partition };
-    let mutations: Vec<Mutation> = partitions.into_iter().map(mutation).collect();
+    let mutations = merged.finish();
     if !batch.unlogged && 1 < mutations.len() {
         let message = format!(
             "this batch writes {} partitions: all of them or none is not supported yet",

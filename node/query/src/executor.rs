@@ -405,11 +405,7 @@ impl<'r> Run<'r> {
             Statement::Describe(what) => {
                 return void(Outcome::Text(describe(what, &scope, catalog)?));
             }
-            Statement::Insert(_)
-            | Statement::Update(_)
-            | Statement::Delete(_)
-            | Statement::Batch(_)
-            | Statement::Select(_) => {
+            Statement::Write(_) | Statement::Batch(_) | Statement::Select(_) => {
                 return Err(Error::new(Code::Internal, "rows are not part of the schema"));
             }
         };

@@ -25,6 +25,7 @@ mod resolve;
 
 mod apply;
 mod batch;
+mod merged;
 
 mod filter;
 mod fold;

@@ -1,6 +1,8 @@
 //! Reading partitions that are in memory already: tables made up for each read, and fakes in
 //! tests. The same answers as a replica's, limits included.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use model::{
     Clustering, Partition, Row,
@@ -42,8 +44,10 @@ pub(crate) fn read<'p>(
     let mut met = Met::default();
     let mut found = Vec::new();
     for partition in partitions.into_iter().filter(|it| is_target(it, &command.target)) {
-        let mut known = partition.clone();
-        known.forget(&command.dropped);
+        let mut known = Cow::Borrowed(partition);
+        if !command.dropped.is_empty() {
+            known.to_mut().forget(&command.dropped);
+        }
         let (part, end) = read_one(&known, command, &mut met);
         found.push(part);
         let clustering = match end {

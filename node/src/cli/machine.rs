@@ -7,6 +7,8 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::config::{FILES_MIN, MEMORY_MIN};
+
 /// Memory that this process may have, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Memory {
@@ -19,13 +21,10 @@ pub(super) struct Memory {
 /// What neither the machine nor a cgroup tells is taken to be this, bytes.
 const MEMORY_UNKNOWN: u64 = 4 << 30;
 
-/// The smallest budget a node runs in, bytes.
-const BUDGET_MIN: u64 = 64 << 20;
-
 impl Memory {
     /// A quarter of it: what `memory = "auto"` means.
     pub(super) fn budget(&self) -> u64 {
-        (self.bytes / 4).max(BUDGET_MIN)
+        (self.bytes / 4).max(MEMORY_MIN)
     }
 }
 
@@ -73,9 +72,6 @@ fn limit_files(groups: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Fewest open files that a node works with.
-const FILES_LEAST: u64 = 256;
-
 /// More than this is not asked for without need: some systems set aside memory for each.
 const FILES_AUTO_MAX: u64 = 1 << 20;
 
@@ -110,8 +106,8 @@ fn judge_files(limit: u64, hard: u64, wanted: Option<u64>) -> Result<Files, Stri
         "raise the hard limit, which is {hard}: `ulimit -Hn`, LimitNOFILE= of systemd, or nofile \
          below ulimits in compose"
     );
-    if limit < FILES_LEAST {
-        return Err(format!("{limit} open files are allowed, a node needs {FILES_LEAST}: {how}"));
+    if limit < FILES_MIN {
+        return Err(format!("{limit} open files are allowed, a node needs {FILES_MIN}: {how}"));
     }
     let warning = match wanted {
         Some(wanted) if limit < wanted => {

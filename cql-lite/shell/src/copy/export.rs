@@ -42,12 +42,7 @@ pub(super) async fn run(task: &Task<'_>, terminal: &mut Terminal) -> Result<Copi
         }
         Err(failure) => {
             sync(&part)?;
-            keeper.keep(&state)?;
-            terminal.notice(&format!(
-                "stopped after {} rows, {} says where: the same with RESUME = true goes on",
-                state.rows,
-                keeper.path().display()
-            ));
+            keeper.stop(&state, terminal)?;
             Err(failure)
         }
     }

@@ -24,26 +24,10 @@ pub(super) fn value(raw: &RawValue, kind: CqlType) -> Result<Bind, String> {
         let shown: String = written.chars().take(40).collect();
         format!("{shown} is no {kind}")
     };
-    let is_bare = match kind {
-        CqlType::Bigint
-        | CqlType::Boolean
-        | CqlType::Decimal
-        | CqlType::Double
-        | CqlType::Float
-        | CqlType::Int
-        | CqlType::Smallint
-        | CqlType::Tinyint
-        | CqlType::Varint => true,
-        // An integer says a date or a time, too.
-        CqlType::Date | CqlType::Time | CqlType::Timestamp => written.parse::<i64>().is_ok(),
-        CqlType::Ascii
-        | CqlType::Blob
-        | CqlType::Duration
-        | CqlType::Inet
-        | CqlType::Text
-        | CqlType::Timeuuid
-        | CqlType::Uuid => false,
-    };
+    // An integer says a date or a time, too.
+    let is_moment = [CqlType::Date, CqlType::Time, CqlType::Timestamp].contains(&kind);
+    let is_bare =
+        kind.is_number() || kind == CqlType::Boolean || is_moment && written.parse::<i64>().is_ok();
     match written.as_bytes().first() {
         Some(b'n') => Ok(Bind::Unset),
         Some(b'"') => {

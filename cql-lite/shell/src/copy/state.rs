@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{beside, unwritable};
 use crate::failure::Failure;
+use crate::terminal::Terminal;
 
 /// How far a copy got.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,8 +90,15 @@ impl Keeper {
         remove(&self.path)
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Keeps the state of a copy that stops, and says how it goes on.
+    pub(super) fn stop(&mut self, state: &State, terminal: &mut Terminal) -> Result<(), Failure> {
+        self.keep(state)?;
+        terminal.notice(&format!(
+            "stopped after {} rows, {} says where: the same with RESUME = true goes on",
+            state.rows,
+            self.path.display()
+        ));
+        Ok(())
     }
 }
 

@@ -98,27 +98,7 @@ pub(super) fn vertical(
 
 /// Numbers stand to the right.
 fn is_number(column: &Column) -> bool {
-    column.kind().is_some_and(|kind| match kind {
-        CqlType::Bigint
-        | CqlType::Decimal
-        | CqlType::Double
-        | CqlType::Float
-        | CqlType::Int
-        | CqlType::Smallint
-        | CqlType::Tinyint
-        | CqlType::Varint => true,
-        CqlType::Ascii
-        | CqlType::Blob
-        | CqlType::Boolean
-        | CqlType::Date
-        | CqlType::Duration
-        | CqlType::Inet
-        | CqlType::Text
-        | CqlType::Time
-        | CqlType::Timestamp
-        | CqlType::Timeuuid
-        | CqlType::Uuid => false,
-    })
+    column.kind().is_some_and(CqlType::is_number)
 }
 
 /// Control characters as escapes: what is stored must not steer the terminal.

@@ -2,16 +2,14 @@
 //!
 //! Every row is checked before any is written.
 
-use std::collections::BTreeMap;
-
 use cql_lite::code::Code;
-use model::{Mutation, PartitionKey};
 
 use super::{Executor, Run, check_level};
 use crate::{
     Error, Reply, Request, Source,
     apply::{self, When},
     bind::Bindings,
+    merged::Merged,
     plan::{Plan, Verb, write::Write},
 };
 
@@ -51,7 +49,7 @@ impl Run<'_> {
         }
         let (first, mut warnings) = self.when(None).await?;
         let guard = &self.executor.options.guard;
-        let mut merged = Merged::default();
+        let mut merged = Merged::new(MUTATION_BYTES);
         let mut warning = None;
         for (row, later) in values.chunks_exact(width).zip(0..) {
             let mut when = When { timestamp: first.timestamp.saturating_add(later), ..first };
@@ -63,36 +61,6 @@ impl Run<'_> {
             apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
         }
         warnings.extend(warning);
-        self.send(merged.done, warnings).await
-    }
-}
-
-/// Mutations of one table, those of one partition merged into one.
-#[derive(Default)]
-struct Merged {
-    done: Vec<Mutation>,
-    /// Where the mutation of a partition is that takes further rows.
-    open: BTreeMap<PartitionKey, Open>,
-}
-
-struct Open {
-    at: usize,
-    bytes: usize,
-}
-
-impl Merged {
-    fn add(&mut self, mutation: Mutation) {
-        let bytes = mutation.partition.memory_bytes();
-        let open = self.open.get_mut(&mutation.partition.key);
-        if let Some(open) = open
-            && open.bytes + bytes <= MUTATION_BYTES
-        {
-            open.bytes += bytes;
-            self.done[open.at].partition.merge(mutation.partition);
-            return;
-        }
-        let open = Open { at: self.done.len(), bytes };
-        self.open.insert(mutation.partition.key.clone(), open);
-        self.done.push(mutation);
+        self.send(merged.finish(), warnings).await
     }
 }

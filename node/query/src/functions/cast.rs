@@ -19,13 +19,8 @@ pub(super) fn is_allowed(from: CqlType, to: CqlType) -> bool {
         (Blob, _) | (Text, Ascii) => false,
         (_, Text | Ascii) => true,
         (Timeuuid | Timestamp, Date) | (Timeuuid | Date, Timestamp) => true,
-        (from, to) => is_number(from) && is_number(to),
+        (from, to) => from.is_number() && to.is_number(),
     }
-}
-
-fn is_number(cql_type: CqlType) -> bool {
-    use CqlType::{Bigint, Decimal, Double, Float, Int, Smallint, Tinyint, Varint};
-    [Bigint, Decimal, Double, Float, Int, Smallint, Tinyint, Varint].contains(&cql_type)
 }
 
 /// The value that `bytes` of type `from` are as one of type `to`. Null for the empty value, which

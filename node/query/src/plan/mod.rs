@@ -56,9 +56,7 @@ pub(crate) enum Verb {
 pub(crate) fn plan(statement: Statement, scope: &Scope<'_>) -> Result<Plan, Error> {
     match statement {
         Statement::Select(select) => select::plan(&select, scope),
-        Statement::Insert(_) | Statement::Update(_) | Statement::Delete(_) => {
-            write::plan(&statement, scope)?.finish()
-        }
+        Statement::Write(write) => write::plan(&write, scope)?.finish(),
         Statement::Batch(batch) => batch::plan(&batch, scope),
         Statement::CreateKeyspace(_)
         | Statement::AlterKeyspace(_)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cql_lite::{
-    ast::{self, Condition, Name, Spanned, Statement},
+    ast::{self, Condition, Name, Spanned},
     code::Code,
     span::Span,
     types::CqlType,
@@ -88,15 +88,11 @@ impl Planned {
 }
 
 /// Plans an `INSERT`, `UPDATE` or `DELETE`.
-pub(crate) fn plan(statement: &Statement, scope: &Scope<'_>) -> Result<Planned, Error> {
-    if let Statement::Insert(it) = statement {
-        insert(it, scope)
-    } else if let Statement::Update(it) = statement {
-        update(it, scope)
-    } else if let Statement::Delete(it) = statement {
-        delete(it, scope)
-    } else {
-        Err(Error::new(Code::Internal, format!("no write: {statement}")))
+pub(crate) fn plan(write: &ast::Write, scope: &Scope<'_>) -> Result<Planned, Error> {
+    match write {
+        ast::Write::Insert(it) => insert(it, scope),
+        ast::Write::Update(it) => update(it, scope),
+        ast::Write::Delete(it) => delete(it, scope),
     }
 }
 

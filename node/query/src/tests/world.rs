@@ -256,7 +256,8 @@ pub(super) fn bound(text: &str, cql_type: cql_lite::types::CqlType) -> Bound {
         _ => {}
     }
     let insert = cql_lite::parse(&format!("INSERT INTO t (c) VALUES ({text})")).unwrap();
-    let cql_lite::ast::Statement::Insert(insert) = insert else { panic!("an insert") };
+    use cql_lite::ast::{Statement, Write};
+    let Statement::Write(Write::Insert(insert)) = insert else { panic!("an insert") };
     let cql_lite::ast::Term::Literal(literal) = &insert.values[0] else { panic!("a constant") };
     let value = match Value::parse_literal(&literal.node, cql_type) {
         Ok(value) => value.encode(),
