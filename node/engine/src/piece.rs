@@ -59,7 +59,11 @@ pub(crate) fn cut(
 }
 
 /// The range tombstones inside `[start, end)`.
-fn clip_ranges(ranges: &[RangeTombstone], start: &Bytes, end: &Bytes) -> Vec<RangeTombstone> {
+pub(crate) fn clip_ranges(
+    ranges: &[RangeTombstone],
+    start: &Bytes,
+    end: &Bytes,
+) -> Vec<RangeTombstone> {
     let from = ranges.partition_point(|it| it.end <= *start);
     let inside = ranges[from..].iter().take_while(|it| it.start < *end);
     let clip = |it: &RangeTombstone| RangeTombstone {

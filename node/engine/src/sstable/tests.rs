@@ -1,5 +1,7 @@
 //! What an sstable and its filter promise to those who ask them.
 
+mod fixtures;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -7,6 +9,7 @@ use model::{PartitionKey, TableId};
 
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer};
+use crate::TableShape;
 
 fn hashes(numbers: std::ops::Range<u64>) -> Vec<u64> {
     let key = |it: u64| PartitionKey::new(Bytes::copy_from_slice(&it.to_be_bytes()));
@@ -60,18 +63,19 @@ fn zero() -> Footer {
     Footer { index: Extent::default(), filter: Extent::default(), stats: Extent::default() }
 }
 
+fn shape(id: TableId) -> TableShape {
+    let compaction = BTreeMap::new();
+    TableShape { id, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true }
+}
+
 #[test]
 fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
-    use crate::TableShape;
     use crate::piece::{self, Piece};
     use model::{Cell, Clustering, ColumnId, Content, Partition, Row};
 
     let disk = sys::disk::MemoryDisk::new();
     let path = std::path::Path::new("/1.sst");
-    let table = TableId(uuid::Uuid::nil());
-    let compaction = BTreeMap::new();
-    let shape =
-        TableShape { id: table, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true };
+    let shape = shape(TableId(uuid::Uuid::nil()));
     let mut writer = super::Writer::create(&disk, path, 1, &shape, 1000).unwrap();
     let key = PartitionKey::new(Bytes::from_static(b"k"));
     let mut part = Partition::empty(key.clone());

@@ -4,16 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{Partition, PartitionKey, TableId, codec};
+use model::{Partition, TableId};
 use sys::{Disk, File, Open};
 
+use super::block::{self, Fragment};
 use super::filter::{self, Filter};
-use super::format::{self, Extent, Footer, Fragment, IndexEntry, SstableStats};
+use super::format::{self, Extent, Footer, IndexEntry, SstableStats};
 use crate::piece::{self, Piece};
 use crate::{Error, TableShape};
 
 /// Bytes handed to the disk at once.
 const WRITE_BYTES: usize = 128 << 10;
+
+/// About what a fragment takes beside its key and its rows.
+const FRAGMENT_BYTES: usize = 4;
+
+/// Rows of a block before they are turned into columns, bytes, at most: no more of the smallest ones than a block may have.
+const BLOCK_BYTES_MAX: usize = 512 << 10;
 
 /// Range tombstones in a fragment at most.
 const RANGES_MAX: usize = 512;
@@ -29,9 +36,9 @@ pub(crate) struct Writer {
     /// Wrapped blocks that are not written yet, and where they will lie.
     out: Vec<u8>,
     out_offset: u64,
-    block: codec::Writer,
-    /// Key and start of the block's first fragment.
-    block_begin: Option<(PartitionKey, Bytes)>,
+    /// What the next block will hold, and about how many bytes of rows.
+    block: Vec<Fragment>,
+    block_len: usize,
     open: Option<OpenFragment>,
     index: Vec<IndexEntry>,
     hashes: Vec<u64>,
@@ -61,11 +68,11 @@ impl Writer {
             id,
             table: shape.id,
             bloom_fp: shape.bloom_fp,
-            block_bytes,
-            out: format::header(id).to_vec(),
+            block_bytes: block_bytes.min(BLOCK_BYTES_MAX),
+            out: format::header(format::VERSION, id).to_vec(),
             out_offset: 0,
-            block: codec::Writer::default(),
-            block_begin: None,
+            block: Vec::new(),
+            block_len: 0,
             open: None,
             index: Vec::new(),
             hashes: Vec::new(),
@@ -97,7 +104,7 @@ impl Writer {
     pub(crate) fn add(&mut self, mut piece: Piece) -> Result<(), Error> {
         loop {
             let Some(open) = &mut self.open else { return Ok(()) };
-            let room = self.block_bytes.saturating_sub(self.block.len() + open.bytes);
+            let room = self.block_bytes.saturating_sub(self.block_len + open.bytes);
             let Some((bound, bytes)) = cut_point(&piece.part, room) else {
                 open.bytes +=
                     piece.part.rows.iter().map(|(c, row)| piece::row_bytes(c, row)).sum::<usize>();
@@ -122,7 +129,7 @@ impl Writer {
         let is_tail = self.open.as_ref().is_some_and(|it| !it.start.is_empty());
         self.end_fragment(piece::top());
         // The last block of a large partition is its own: tiny ones are packed with each other.
-        if is_tail || self.block_bytes <= self.block.len() {
+        if is_tail || self.block_bytes <= self.block_len {
             self.end_block()?;
         }
         Ok(())
@@ -148,18 +155,20 @@ impl Writer {
     }
 
     fn end_fragment(&mut self, end: Bytes) {
-        let Some(OpenFragment { start, part, .. }) = self.open.take() else { return };
+        let Some(OpenFragment { start, part, bytes }) = self.open.take() else { return };
         if let Some(stats) = &mut self.stats {
             stats.count(&part);
         }
-        self.block_begin.get_or_insert_with(|| (part.key.clone(), start.clone()));
-        format::put_fragment(&mut self.block, self.table, Fragment { start, end, part });
+        self.block_len += FRAGMENT_BYTES + part.key.bytes.len() + bytes;
+        self.block.push(Fragment { start, end, part });
     }
 
     fn end_block(&mut self) -> Result<(), Error> {
-        let Some((key, start)) = self.block_begin.take() else { return Ok(()) };
-        let raw = std::mem::take(&mut self.block).finish();
-        let extent = self.section(&raw);
+        let Some(first) = self.block.first() else { return Ok(()) };
+        let (key, start) = (first.part.key.clone(), first.start.clone());
+        let extent = self.section(&block::encode(self.table, &self.block));
+        self.block.clear();
+        self.block_len = 0;
         self.index.push(IndexEntry { key, start, extent });
         if self.out.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
     }
