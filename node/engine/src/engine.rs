@@ -10,9 +10,9 @@ use sys::{Blocking, Clock, Disk, Job, Step};
 use tokio::sync::oneshot;
 
 use crate::cache::Halt;
-use crate::compaction::run::Merging;
+use crate::compaction::run::{Dropping, Merging};
 use crate::flush::{Flush, LaneJob, Work};
-use crate::inner::Inner;
+use crate::inner::{Compaction, Inner};
 use crate::manifest::Op;
 use crate::memtable::Memtable;
 use crate::read::{self, Scan};
@@ -36,7 +36,7 @@ pub enum Lane {
     Log,
     /// Writes a frozen memtable to an sstable.
     Flush,
-    /// Merges sstables.
+    /// Merges sstables, and drops those that have expired.
     Compaction,
 }
 
@@ -194,8 +194,16 @@ impl Engine {
                 quiet(guard, work.map(|(table, memtable)| self.flushing(&table, memtable)))
             }
             Lane::Compaction => {
-                let work = inner.choose_compaction();
-                quiet(guard, work.map(|(table, it)| Merging::new(Arc::clone(inner), table, it)))
+                let shared = Arc::clone(inner);
+                match inner.choose_compaction() {
+                    Some((table, Compaction::Drop(expired))) => {
+                        quiet(guard, Some(Dropping::new(shared, table, expired)))
+                    }
+                    Some((table, Compaction::Merge(inputs))) => {
+                        quiet(guard, Some(Merging::new(shared, table, inputs)))
+                    }
+                    None => quiet(guard, None::<Merging>),
+                }
             }
         }
     }
@@ -204,6 +212,12 @@ impl Engine {
     /// [`background`](crate::background) does it every second.
     pub fn look_at_disk(&self) {
         self.inner.look_at_disk();
+    }
+
+    /// Looks whether sstables have expired as a whole: the compaction lane removes them.
+    /// [`background`](crate::background) does it every minute.
+    pub fn look_for_expired(&self) {
+        self.inner.wake(Lane::Compaction);
     }
 
     /// Whether writes are refused because the disk is too full.
@@ -326,6 +340,7 @@ impl Engine {
             cache_bytes: inner.cache.bytes(),
             flushes: load(&counters.flushes),
             compactions: load(&counters.compactions),
+            sstables_expired: load(&counters.sstables_expired),
             compactions_pending: inner.pending_compactions(),
             jobs_failed: load(&counters.jobs_failed),
             tables: tables.iter().map(|it| (it.id, table_stats(it))).collect(),

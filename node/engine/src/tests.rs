@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod expiry;
 mod log;
 mod oracle;
 mod rot;

@@ -1,4 +1,4 @@
-//! Carries out a compaction: merges sstables into one, and forgets what nobody can miss.
+//! Carries out a compaction: merges sstables into one and forgets what nobody can miss, or drops what has expired.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -175,6 +175,49 @@ impl Work for Merging {
             self.inner.remove_unused(&output.path);
         }
     }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+/// Removes sstables of which everything has expired.
+pub(crate) struct Dropping {
+    inner: Arc<Inner>,
+    table: Arc<Table>,
+    expired: Vec<Arc<Sstable>>,
+}
+
+impl Dropping {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        table: Arc<Table>,
+        expired: Vec<Arc<Sstable>>,
+    ) -> Dropping {
+        Dropping { inner, table, expired }
+    }
+}
+
+impl Work for Dropping {
+    fn advance(&mut self) -> Result<bool, Error> {
+        let Dropping { inner, table, expired } = self;
+        let is_expired = |it: u64| expired.iter().any(|expired| expired.id == it);
+        let mut manifest = inner.manifest();
+        // Those that were not truncated or dropped meanwhile.
+        let live = manifest.state().tables.get(&table.id).map(|it| it.sstables.iter());
+        let gone: Vec<u64> =
+            live.into_iter().flatten().copied().filter(|it| is_expired(*it)).collect();
+        manifest.edit(gone.iter().map(|it| Op::Remove(table.id, *it)).collect())?;
+        table.change(|version| version.sstables.retain(|it| !is_expired(it.id)));
+        drop(manifest);
+        for it in expired.iter().filter(|it| gone.contains(&it.id)) {
+            inner.remove_unused(&it.path);
+            count(&inner.counters.sstables_expired);
+        }
+        Ok(true)
+    }
+
+    fn give_up(&mut self) {}
 
     fn inner(&self) -> &Arc<Inner> {
         &self.inner

@@ -230,6 +230,10 @@ pub(crate) struct SstableStats {
     /// Microseconds; of anything in it.
     pub(crate) timestamp_min: i64,
     pub(crate) timestamp_max: i64,
+    /// When the last of it expires, seconds; `i64::MAX` if something never does.
+    pub(crate) expires_max: i64,
+    /// When the last of its tombstones was written, or of what expires, seconds.
+    pub(crate) deleted_max: i64,
 }
 
 impl SstableStats {
@@ -242,11 +246,19 @@ impl SstableStats {
         out.uint(self.tombstones);
         out.int(self.timestamp_min);
         out.int(self.timestamp_max);
+        out.int(self.expires_max);
+        out.int(self.deleted_max);
         out.finish()
     }
 
-    pub(crate) fn decode(raw: Bytes) -> Result<SstableStats, Malformed> {
+    /// Of a file of this version.
+    pub(crate) fn decode(version: u32, raw: Bytes) -> Result<SstableStats, Malformed> {
         let mut reader = Reader::new(raw);
+        // Of version 1 nobody knows.
+        let since_2 = |reader: &mut Reader, what| match version {
+            1 => Ok(i64::MAX),
+            _ => reader.int(what),
+        };
         Ok(SstableStats {
             first: read_key(&mut reader)?,
             last: read_key(&mut reader)?,
@@ -255,6 +267,8 @@ impl SstableStats {
             tombstones: reader.uint("tombstones")?,
             timestamp_min: reader.int("oldest timestamp")?,
             timestamp_max: reader.int("newest timestamp")?,
+            expires_max: since_2(&mut reader, "last expiry")?,
+            deleted_max: since_2(&mut reader, "last deletion")?,
         })
     }
 }

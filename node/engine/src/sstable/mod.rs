@@ -81,7 +81,7 @@ impl Sstable {
             |extent: Extent| move |it| Error::corrupt(path, extent.offset, format!("{it}"));
         let index = format::decode_index(section(footer.index, "index")?);
         let filter = Filter::decode(section(footer.filter, "filter")?);
-        let stats = SstableStats::decode(section(footer.stats, "stats")?);
+        let stats = SstableStats::decode(version, section(footer.stats, "stats")?);
         Ok(Sstable {
             id,
             path: path.to_path_buf(),

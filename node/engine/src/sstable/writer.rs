@@ -91,6 +91,8 @@ impl Writer {
             tombstones: 0,
             timestamp_min: i64::MAX,
             timestamp_max: i64::MIN,
+            expires_max: i64::MIN,
+            deleted_max: i64::MIN,
         });
         assert!(stats.partitions == 0 || stats.last < head.key, "partitions ascend");
         stats.last = head.key.clone();
@@ -219,5 +221,8 @@ impl SstableStats {
         self.tombstones += part.rows.iter().map(|(_, row)| dead(row)).sum::<u64>();
         self.timestamp_min = self.timestamp_min.min(piece::timestamp_min(part));
         self.timestamp_max = self.timestamp_max.max(piece::timestamp_max(part));
+        let (expires, deleted) = piece::ends(part);
+        self.expires_max = self.expires_max.max(expires);
+        self.deleted_max = self.deleted_max.max(deleted);
     }
 }
