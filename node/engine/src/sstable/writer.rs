@@ -107,6 +107,11 @@ impl Writer {
         loop {
             let Some(open) = &mut self.open else { return Ok(()) };
             let room = self.block_bytes.saturating_sub(self.block_len + open.bytes);
+            // A piece of one row is never cut, so that a block would take in any number of them.
+            if room == 0 && open.start < piece.start {
+                self.cut(piece.start.clone())?;
+                continue;
+            }
             let Some((bound, bytes)) = cut_point(&piece.part, room) else {
                 open.bytes +=
                     piece.part.rows.iter().map(|(c, row)| piece::row_bytes(c, row)).sum::<usize>();
@@ -118,12 +123,19 @@ impl Writer {
             let rest = piece.split_off(&bound);
             open.bytes += bytes;
             piece::append(&mut open.part, piece.part);
-            let key = open.part.key.clone();
-            self.end_fragment(bound.clone());
-            self.end_block()?;
-            self.open = Some(OpenFragment { start: bound, part: Partition::empty(key), bytes: 0 });
+            self.cut(bound)?;
             piece = rest;
         }
+    }
+
+    /// Ends the block at `bound`, inside the partition.
+    fn cut(&mut self, bound: Bytes) -> Result<(), Error> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let next = Partition::empty(open.part.key.clone());
+        self.end_fragment(bound.clone());
+        self.end_block()?;
+        self.open = Some(OpenFragment { start: bound, part: next, bytes: 0 });
+        Ok(())
     }
 
     /// Ends the partition.
