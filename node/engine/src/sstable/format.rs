@@ -120,12 +120,20 @@ impl Footer {
 /// Wraps a block or section of file `id` that will lie at `offset`: compressed if that helps.
 pub(crate) fn wrap(raw: &[u8], id: u64, offset: u64, out: &mut Vec<u8>) {
     let begin = out.len();
-    let compressed = lz4_flex::block::compress(raw);
-    let (codec, payload) =
-        if compressed.len() < raw.len() { (LZ4, &compressed[..]) } else { (RAW, raw) };
-    out.push(codec);
+    out.push(LZ4);
     out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    out.extend_from_slice(payload);
+    let payload = out.len();
+    // In place: a buffer for each block would be as large as the block.
+    out.resize(payload + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
+    match lz4_flex::block::compress_into(raw, &mut out[payload..]) {
+        Ok(len) if len < raw.len() => out.truncate(payload + len),
+        // Not shorter; that it does not fit cannot be.
+        Ok(_) | Err(_) => {
+            out.truncate(payload);
+            out[begin] = RAW;
+            out.extend_from_slice(raw);
+        }
+    }
     let sum = checksum(id, offset, &out[begin..]);
     out.extend_from_slice(&sum.to_le_bytes());
 }

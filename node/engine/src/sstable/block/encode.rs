@@ -20,17 +20,23 @@ pub(super) mod part {
 
 /// The raw bytes of a block of these fragments of `table`, which are in order: `docs/formats/sstable.md`.
 pub(crate) fn encode(table: TableId, fragments: &[Fragment]) -> Bytes {
-    let mut out = Writer::default();
+    // What values take is mostly what all takes: a buffer that grew to a large one would be copied again and again.
+    let rows = || fragments.iter().flat_map(|it| &it.part.rows);
+    let values = rows().flat_map(|(_, row)| &row.cells).map(|(_, cell)| match &cell.content {
+        Content::Live { value } | Content::Expiring { value, .. } => value.len(),
+        Content::Dead { .. } => 0,
+    });
+    let mut out = Writer::with_capacity(values.sum::<usize>() + 1024);
     out.uint(fragments.len() as u64);
     for it in fragments {
         put_part(&mut out, table, it);
     }
-    let mut rows = Rows::default();
-    for (clustering, row) in fragments.iter().flat_map(|it| &it.part.rows) {
-        rows.add(&clustering.0, row);
+    let mut columns = Rows::default();
+    for (clustering, row) in rows() {
+        columns.add(&clustering.0, row);
     }
-    if !rows.keys.is_empty() {
-        rows.put(&mut out);
+    if !columns.keys.is_empty() {
+        columns.put(&mut out);
     }
     out.finish()
 }
