@@ -247,9 +247,16 @@ fn command(server: u64, slice: Slice) -> Command {
         slices: vec![slice],
         reversed: false,
         resume: None,
-        limits: Limits { rows: most, rows_per_partition: most, bytes: most, tombstones: most },
+        limits: Limits {
+            rows: most,
+            rows_per_partition: most,
+            bytes: most,
+            scanned: most,
+            tombstones: most,
+        },
         now: NOW,
         dropped: Vec::new(),
+        filter: None,
     }
 }
 

@@ -5,6 +5,9 @@
 //!   └─► round ── data and digests ── equal ────────────────────────► answer
 //!                        └── differ ─► data of all ─► merge ─► repair ─► answer
 //! ```
+//!
+//! With a filter data is what passes at a replica and the digest is of all that it scanned. Where
+//! these differ, data of all is asked for without the filter: what passes is found after the merge.
 
 mod gather;
 mod merge;
@@ -25,6 +28,10 @@ use crate::{Shared, write::names};
 /// Limits of one page that every read has, beside the rows its client asks for.
 pub const PAGE_BYTES_MAX: u64 = 1 << 20;
 
+/// Bytes that a replica scans for one page at most, where a filter leaves most of them out: a few
+/// tenths of a second.
+pub const PAGE_SCANNED_MAX: u64 = 16 << 20;
+
 /// Tombstones met in one page: an all-tombstone page may be empty, but ends.
 pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
 
@@ -32,8 +39,9 @@ pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What to read. Its limits are those of the page: `rows` is the page size or what is left of
-    /// LIMIT, whichever is less; `bytes` and `tombstones` are cut to `PAGE_BYTES_MAX` and
-    /// `PAGE_TOMBSTONES_MAX`. Go on from an earlier page with `resume_at`.
+    /// LIMIT, whichever is less; `bytes`, `scanned` and `tombstones` are cut to `PAGE_BYTES_MAX`,
+    /// `PAGE_SCANNED_MAX` and `PAGE_TOMBSTONES_MAX`. Whether the answers to a filter are compared
+    /// is decided here. Go on from an earlier page with `resume_at`.
     pub command: Command,
     /// How many replicas must agree. Not ANY, EACH_QUORUM, SERIAL or LOCAL_SERIAL.
     pub consistency: Consistency,
@@ -145,17 +153,19 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
         return Err(Error::Invalid("a read of no rows".to_owned()));
     }
     command.limits.bytes = command.limits.bytes.clamp(1, PAGE_BYTES_MAX);
+    command.limits.scanned = match &command.filter {
+        Some(_) => command.limits.scanned.clamp(1, PAGE_SCANNED_MAX),
+        // All of it is in the answer.
+        None => u64::MAX,
+    };
     command.limits.tombstones = command.limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
     let deadline = Instant::now() + timeout;
     let terms = Terms { consistency, trace, deadline };
-    let (partitions, rows, next) = match &command.target {
-        Target::One(_) => {
-            let part = pages::one(shared, terms, &command).await?;
-            (part.partitions, part.rows, part.next)
-        }
+    let (page, rows) = match &command.target {
+        Target::One(_) => pages::one(shared, terms, &command).await?,
         Target::Range { .. } => pages::range(shared, terms, &command).await?,
     };
-    Ok(Page { partitions, rows, next })
+    Ok(Page { partitions: page.partitions, rows, next: page.stopped_at })
 }
 
 /// What is the same in every round of a read.

@@ -137,8 +137,13 @@ fn write(engine: &Engine, mutation: &Mutation) -> Result<(), Error> {
     ticket.outcome().expect("the log was synced")
 }
 
-const NO_LIMITS: Limits =
-    Limits { rows: u64::MAX, rows_per_partition: u64::MAX, bytes: u64::MAX, tombstones: u64::MAX };
+const NO_LIMITS: Limits = Limits {
+    rows: u64::MAX,
+    rows_per_partition: u64::MAX,
+    bytes: u64::MAX,
+    scanned: u64::MAX,
+    tombstones: u64::MAX,
+};
 
 fn all_of(table: u128) -> Command {
     Command {
@@ -150,6 +155,7 @@ fn all_of(table: u128) -> Command {
         limits: NO_LIMITS,
         now: NOW,
         dropped: Vec::new(),
+        filter: None,
     }
 }
 

@@ -316,7 +316,7 @@ impl<'r> Run<'r> {
             select,
             target,
             slices: resolve::slices(&select.table, &select.rows, &bindings)?,
-            filters: filter::bind(&select.filters, &select.table, &bindings)?,
+            filter: filter::bind(&select.filters, &select.table, &bindings)?,
             rows_per_partition: match per_partition {
                 _ if select.distinct => 1,
                 Some(rows) => rows,

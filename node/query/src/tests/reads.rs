@@ -4,6 +4,7 @@
 //! between. Half of the histories happen on one node, and let it forget tombstones early; the others on three at
 //! QUORUM, of which one at a time is down. `HELENUS_READS` sets how many reads, `HELENUS_READS_SEED` which.
 
+mod crossing;
 mod model;
 mod random;
 
