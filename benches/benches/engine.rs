@@ -179,6 +179,7 @@ fn open() -> Engine {
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
         durable: true,
+        dropped: Vec::new(),
     };
     let clock = Arc::new(ManualClock::new(NOW * 1_000_000));
     let opened = Engine::open(options, Arc::new(MemoryDisk::new()), clock, vec![shape]);

@@ -4,6 +4,7 @@ mod basics;
 mod crash;
 mod log;
 mod oracle;
+mod room;
 mod rot;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ fn shape(table: u128) -> TableShape {
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
         durable: true,
+        dropped: Vec::new(),
     }
 }
 

@@ -56,6 +56,7 @@ fn the_tables_options_are_read_and_what_makes_no_sense_is_not() {
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
         durable: true,
+        dropped: Vec::new(),
     };
     assert_eq!(Thresholds::of(&shape), Some(DEFAULT));
     let mut set = |name: &str, value: &str| {

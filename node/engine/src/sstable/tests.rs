@@ -70,8 +70,14 @@ fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
     let path = std::path::Path::new("/1.sst");
     let table = TableId(uuid::Uuid::nil());
     let compaction = BTreeMap::new();
-    let shape =
-        TableShape { id: table, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true };
+    let shape = TableShape {
+        id: table,
+        gc_grace_seconds: 1,
+        bloom_fp: 0.01,
+        compaction,
+        durable: true,
+        dropped: Vec::new(),
+    };
     let mut writer = super::Writer::create(&disk, path, 1, &shape, 1000).unwrap();
     let key = PartitionKey::new(Bytes::from_static(b"k"));
     let mut part = Partition::empty(key.clone());

@@ -266,6 +266,7 @@ fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
         bloom_fp: 0.1,
         compaction: BTreeMap::new(),
         durable: true,
+        dropped: table.dropped.clone(),
     };
     (table.id, shape)
 }
