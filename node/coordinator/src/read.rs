@@ -64,6 +64,8 @@ pub struct Page {
     /// Where the next page begins; `None` when there is nothing beyond. A page may be empty or
     /// short and still have a next one.
     pub next: Option<Position>,
+    /// Tombstones met for it, by the replicas that met most.
+    pub tombstones: u64,
 }
 
 /// Why a read was not answered. A read changes nothing that its client can see, so all of these
@@ -165,7 +167,8 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
         Target::One(_) => pages::one(shared, terms, &command).await?,
         Target::Range { .. } => pages::range(shared, terms, &command).await?,
     };
-    Ok(Page { partitions: page.partitions, rows, next: page.stopped_at })
+    let merge::Piece { partitions, stopped_at: next, tombstones, .. } = page;
+    Ok(Page { partitions, rows, next, tombstones })
 }
 
 /// What is the same in every round of a read.

@@ -104,6 +104,8 @@ pub(crate) struct Scanned {
     pub(crate) rows: Vec<Vec<Option<Bytes>>>,
     /// How far it came; `None` at the end.
     pub(crate) progress: Option<Progress>,
+    /// Tombstones stepped over, by the page of the store that met most.
+    pub(crate) tombstones: u64,
 }
 
 impl Scan<'_> {
@@ -121,7 +123,7 @@ impl Scan<'_> {
         };
         let is_aggregate = matches!(sink, Sink::Fold(..));
         let page_rows = if is_aggregate { u64::MAX } else { self.page_rows };
-        let (mut emitted, mut bytes) = (0_u64, 0_u64);
+        let (mut emitted, mut bytes, mut tombstones) = (0_u64, 0_u64, 0);
         // Pages of the steps to come.
         let mut ahead = VecDeque::new();
         let mut step = self.step(&progress)?;
@@ -146,6 +148,7 @@ impl Scan<'_> {
             };
             let Fetched { page, asked } = fetched;
             bytes += page.partitions.iter().map(|it| it.memory_bytes() as u64).sum::<u64>();
+            tombstones = page.tombstones.max(tombstones);
             let cut = page.next.is_some();
             let ends = !cut && matches!(now, Step::Range(..));
             let examined = self.rows_of(&page);
@@ -162,9 +165,11 @@ impl Scan<'_> {
         }
         let over = step.is_none() || progress.remaining == Some(0);
         Ok(match sink {
-            Sink::Rows(_, rows) => Scanned { rows, progress: (!over).then_some(progress) },
+            Sink::Rows(_, rows) => {
+                Scanned { rows, progress: (!over).then_some(progress), tombstones }
+            }
             Sink::Fold(aggregates, folded) => {
-                Scanned { rows: vec![folded.finish(aggregates)], progress: None }
+                Scanned { rows: vec![folded.finish(aggregates)], progress: None, tombstones }
             }
         })
     }

@@ -48,6 +48,8 @@ pub struct Page {
     pub partitions: Vec<Partition>,
     /// `None`: that was all. Otherwise complete up to and including this position.
     pub next: Option<read::Position>,
+    /// Tombstones met for it.
+    pub tombstones: u64,
 }
 
 /// Why a read or a write failed, by what the client can do about it.
@@ -94,7 +96,8 @@ impl Store for coordinator::Coordinator {
         let request = coordinator::read::Request { command, consistency, timeout, trace };
         Box::pin(async move {
             let page = coordinator::Coordinator::read(self, request).await?;
-            Ok(Page { partitions: page.partitions, next: page.next })
+            let coordinator::read::Page { partitions, next, tombstones, .. } = page;
+            Ok(Page { partitions, next, tombstones })
         })
     }
 

@@ -45,3 +45,34 @@ fn a_compaction_forgets_the_cells_of_dropped_columns() {
     let engine = world.engine();
     assert_eq!(read(&engine, &one(1, 1)).unwrap().partitions, before.partitions);
 }
+
+/// Known from the index alone: a write can be refused for it.
+#[test]
+fn the_size_of_a_partition_is_that_of_its_blocks() {
+    let world = World::new();
+    let engine = world.engine();
+    let mut rng = sys::Rng::from_seed(1);
+    for partition in 1..=3 {
+        for at in 0..partition * 20 {
+            let value: Vec<u8> = (0..100).map(|_| rng.below(256) as u8).collect();
+            write(&engine, &insert(1, partition, at, 1, &value)).unwrap();
+        }
+    }
+    let bytes = |number| engine.partition_bytes(shape(1).id, &key(number));
+    assert_eq!(bytes(1), 0, "what is not flushed takes no room yet");
+    flush(&engine).unwrap();
+    let all = engine.stats().tables[&shape(1).id].sstable_bytes;
+    assert!(bytes(1) + bytes(2) + bytes(3) <= all);
+    for number in 1..=3 {
+        let values = number * 20 * 100;
+        let found = bytes(number);
+        // A block at its edge may be shared with another partition.
+        assert!((values * 8 / 10..values * 13 / 10).contains(&found), "{found} of {values}");
+    }
+    flush(&engine).unwrap();
+    write(&engine, &insert(1, 3, 1, 2, &[7; 100])).unwrap();
+    let before = bytes(3);
+    flush(&engine).unwrap();
+    assert!(before < bytes(3), "a second sstable adds its own");
+    assert_eq!((bytes(9), engine.partition_bytes(shape(9).id, &key(1))), (0, 0));
+}

@@ -207,6 +207,7 @@ impl Ground {
             page_tombstones_max: setting.page_tombstones_max,
             prepared_max: 3,
             guard: Arc::new(Guard::default()),
+            partition_bytes: Arc::new(|_, _| 0),
         };
         let executor = |store: Arc<dyn crate::Store>| {
             let (rng, clock) = (SharedRng::from_seed(7), Arc::clone(&clock) as Arc<dyn sys::Clock>);
