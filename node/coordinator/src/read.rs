@@ -23,7 +23,7 @@ use model::{
 };
 use tokio::time::Instant;
 
-use crate::{Shared, write::names};
+use crate::{Shared, limits::Permit, write::names};
 
 /// Limits of one page that every read has, beside the rows its client asks for.
 pub const PAGE_BYTES_MAX: u64 = 1 << 20;
@@ -31,6 +31,10 @@ pub const PAGE_BYTES_MAX: u64 = 1 << 20;
 /// Bytes that a replica scans for one page at most, where a filter leaves most of them out: a few
 /// tenths of a second.
 pub const PAGE_SCANNED_MAX: u64 = 16 << 20;
+
+/// Room for the answers of one read, bytes: a page of each of three replicas and the page itself, twice
+/// that where the last row of each is large. As many reads as have it may be tried again at once.
+pub(crate) const LARGE_READ_BYTES: u64 = 8 << 20;
 
 /// Tombstones met in one page: an all-tombstone page may be empty, but ends.
 pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
@@ -52,7 +56,7 @@ pub struct Request {
 }
 
 /// A page: what the replicas know together, up to a position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Page {
     /// In (token, bytes) order, rows in ascending stored order also for a reversed read. Shadowed
     /// data is gone, and so are rows and partitions that no reader sees at the command's `now`.
@@ -66,6 +70,8 @@ pub struct Page {
     pub next: Option<Position>,
     /// Tombstones met for it, by the replicas that met most.
     pub tombstones: u64,
+    /// What it takes of the bytes that a coordinator may have in flight, as long as it is held.
+    pub permit: Permit,
 }
 
 /// Why a read was not answered. A read changes nothing that its client can see, so all of these
@@ -163,12 +169,30 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
     command.limits.tombstones = command.limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
     let deadline = Instant::now() + timeout;
     let terms = Terms { consistency, trace, deadline };
+    match page(shared, terms, &command).await {
+        // There was no room for what it found. Those that it happens to wait for each other, so that
+        // large answers come one after the other instead of not at all.
+        Err(Error::Overloaded(why)) => {
+            let turn = tokio::time::timeout_at(deadline, shared.large_reads.acquire()).await;
+            match turn {
+                Ok(Ok(_turn)) => page(shared, terms, &command).await,
+                Ok(Err(_)) | Err(_) => Err(Error::Overloaded(why)),
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+async fn page(shared: &Arc<Shared>, terms: Terms, command: &Command) -> Result<Page, Error> {
     let (page, rows) = match &command.target {
-        Target::One(_) => pages::one(shared, terms, &command).await?,
-        Target::Range { .. } => pages::range(shared, terms, &command).await?,
+        Target::One(_) => pages::one(shared, terms, command).await?,
+        Target::Range { .. } => pages::range(shared, terms, command).await?,
     };
     let merge::Piece { partitions, stopped_at: next, tombstones, .. } = page;
-    Ok(Page { partitions, rows, next, tombstones })
+    let bytes: usize = partitions.iter().map(Partition::memory_bytes).sum();
+    let permit = shared.in_flight.take(bytes as u64);
+    let permit = permit.map_err(|full| Error::Overloaded(full.to_string()))?;
+    Ok(Page { partitions, rows, next, tombstones, permit })
 }
 
 /// What is the same in every round of a read.

@@ -48,7 +48,8 @@ pub enum Guardrail {
     Columns,
     /// Bytes of requests in hand on one stream of a client.
     StreamBytes,
-    /// Bytes of requests in hand on all streams of all clients of this node.
+    /// Bytes of requests in hand on all streams of all clients of this node, and of the rows that wait
+    /// to be written to clients and to other nodes.
     RequestBytes,
 }
 
@@ -248,7 +249,7 @@ pub const RAILS: [Rail; 16] = [
     Rail {
         guardrail: Guardrail::RequestBytes,
         name: "request_bytes",
-        what: "the size of requests in hand on this node",
+        what: "the size of requests and answers in hand on this node",
         unit: Unit::Bytes,
         is_floor: false,
         most: None,

@@ -58,9 +58,9 @@ pub(crate) fn read<'p>(
             End::Done => continue,
         };
         let next = Some(Position { key: partition.key.clone(), clustering });
-        return Page { partitions: found, next, tombstones: met.tombstones };
+        return Page { partitions: found, next, tombstones: met.tombstones, permit: None };
     }
-    Page { partitions: found, next: None, tombstones: met.tombstones }
+    Page { partitions: found, next: None, tombstones: met.tombstones, permit: None }
 }
 
 fn is_target(partition: &Partition, target: &Target) -> bool {

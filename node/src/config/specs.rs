@@ -295,13 +295,13 @@ pub const SPECS: &[Spec] = &[
         "guardrails.request_bytes_warn",
         "SIZE",
         "off",
-        "More than this is told and counted: requests in hand of all clients of this node; auto: a tenth of `memory`.",
+        "More than this is told and counted: requests of all clients in hand on this node, and rows that wait to be written to clients and nodes; auto: a tenth of `memory`.",
     ),
     spec(
         "guardrails.request_bytes_fail",
         "SIZE",
         "auto",
-        "More than this is refused: requests in hand of all clients of this node; auto: a tenth of `memory`.",
+        "More than this is refused: requests of all clients in hand on this node, and rows that wait to be written to clients and nodes; auto: a tenth of `memory`.",
     ),
 ];
 

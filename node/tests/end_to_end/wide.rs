@@ -200,4 +200,27 @@ async fn large_cells(session: &Session) {
             if order == "ASC" { found.is_sorted() } else { found.iter().rev().is_sorted() };
         assert!(found.len() == CELLS as usize && sorted, "{order}");
     }
+    all_cells_at_once(session, CELLS, BYTES).await;
+}
+
+/// Reads every cell in a request of its own, all at the same time: together they are nearly the whole budget. For
+/// whom there is no room is told so, and comes again.
+async fn all_cells_at_once(session: &Session, cells: i32, bytes: usize) {
+    let one = session.prepare("SELECT v FROM wide.cells WHERE k = 1 AND n = ?").await.unwrap();
+    let mut readers = JoinSet::new();
+    for n in 0..cells {
+        let (session, one) = (session.clone(), one.clone());
+        readers.spawn(async move {
+            loop {
+                match session.query(&one, (n,)).all::<(String,)>().await {
+                    Ok(rows) => break rows[0].0.len(),
+                    Err(client::Error::Retry(_)) => tokio::task::yield_now().await,
+                    Err(error) => panic!("cell {n}: {error}"),
+                }
+            }
+        });
+    }
+    while let Some(read) = readers.join_next().await {
+        assert_eq!(read.unwrap(), bytes);
+    }
 }
