@@ -81,16 +81,18 @@ pub(crate) fn spawn(
     guard: Arc<Guard>,
     seams: &Seams,
 ) {
+    let scales = Scales::new(guard);
     let peer = proto::peer::peer_server::PeerServer::new(PeerDoor {
         behind: Arc::clone(shared) as _,
         local,
+        scales: scales.clone(),
     })
     .max_decoding_message_size(proto::PEER_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
     let client = client::client_server::ClientServer::new(ClientDoor {
         behind: Arc::clone(shared) as _,
         rng: seams.rng.clone(),
-        scales: Scales::new(guard),
+        scales,
     })
     .max_decoding_message_size(proto::CLIENT_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);

@@ -422,6 +422,10 @@ fn serve_statements(
             page_tombstones_max: 10_000,
             prepared_max: 10_000,
             guard: Arc::clone(&replicas.guard),
+            partition_bytes: Arc::new({
+                let engine = replicas.stored.engine.clone();
+                move |table, key| engine.partition_bytes(table, key)
+            }),
         },
     );
     (coordinator, executor)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::TableId;
+use model::{ColumnId, TableId};
 
 /// How the engine runs. No `Default`: the node knows its memory and its disk, this crate does not.
 #[derive(Clone, Debug)]
@@ -62,4 +62,7 @@ pub struct TableShape {
     pub compaction: BTreeMap<String, String>,
     /// Whether writes go through the commit log. Without it a crash loses what was not flushed.
     pub durable: bool,
+    /// Columns that are not there any more, ascending: a compaction forgets their cells, and their
+    /// ids are never given again.
+    pub dropped: Vec<ColumnId>,
 }

@@ -99,6 +99,18 @@ impl Sstable {
         self.stats.first <= *key && *key <= self.stats.last && self.filter.may_hold(hash)
     }
 
+    /// Bytes that a partition takes here, about: of its blocks, less those that it shares with the
+    /// partition before. From memory.
+    pub(crate) fn partition_bytes(&self, key: &PartitionKey) -> u64 {
+        let from = self.index.partition_point(|it| it.key < *key);
+        let to = self.index.partition_point(|it| it.key <= *key);
+        match &self.index[from..to] {
+            [] => 0,
+            [first, .., last] => last.extent.offset + last.extent.bytes - first.extent.offset,
+            [only] => only.extent.bytes,
+        }
+    }
+
     /// Partition deletion and statics, without rows; `None` if the partition is not here.
     pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
         let Some(at) = self.block_at(key, &Bytes::new()) else { return Ok(None) };
