@@ -19,6 +19,8 @@ mod compare;
 mod page;
 #[path = "documents/session.rs"]
 mod session;
+#[path = "end_to_end/terminal.rs"]
+mod terminal;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
