@@ -13,6 +13,7 @@
 //! container engine answers. `sh` repeats, for whoever is in a hurry, what a console or `.ci/run`
 //! runs, and `cql` is a page of statements.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -175,6 +176,18 @@ impl Block<'_> {
         }
         if unfinished { Err("the last command has no end".to_owned()) } else { Ok(steps) }
     }
+}
+
+/// The ports that commands of these blocks open: what follows `--peer-port` and the like.
+pub(crate) fn ports(blocks: &[Block<'_>]) -> BTreeSet<u16> {
+    let mut ports = BTreeSet::new();
+    for line in blocks.iter().flat_map(|block| &block.lines).filter(|line| typed(line).is_some()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for pair in words.windows(2).filter(|it| it[0].ends_with("-port")) {
+            ports.extend(pair[1].parse::<u16>().ok().filter(|it| *it != 0));
+        }
+    }
+    ports
 }
 
 /// What a line types, behind its prompt, and whether that is the `$`.
