@@ -423,7 +423,8 @@ fn serve_statements(
             prepared_max: 10_000,
             guard: Arc::clone(&replicas.guard),
         },
-    );
+    )
+    .with_traces(coordinator.traces().clone());
     (coordinator, executor)
 }
 

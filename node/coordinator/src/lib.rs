@@ -24,6 +24,7 @@ pub mod hints;
 // What every request needs.
 pub mod clock;
 pub mod limits;
+pub mod trace;
 
 #[cfg(test)]
 mod fakes;
@@ -32,7 +33,7 @@ use std::{sync::Arc, time::Duration};
 
 use model::TableId;
 
-use crate::{hints::Hints, limits::InFlight, replica::Replicas, view::View};
+use crate::{hints::Hints, limits::InFlight, replica::Replicas, trace::Traces, view::View};
 
 /// How this coordinator behaves. No `Default`: the node's settings decide.
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) timestamps: Arc<clock::Timestamps>,
     pub(crate) in_flight: InFlight,
     pub(crate) background: InFlight,
+    pub(crate) traces: Traces,
     pub(crate) options: Options,
 }
 
@@ -81,9 +83,11 @@ impl Coordinator {
     /// `clock::Timestamps::keep_ahead` for what a node runs beside it.
     pub fn new(parts: Parts, options: Options) -> Coordinator {
         let Parts { view, replicas, hints, timestamps } = parts;
+        let traces = Traces::new(Arc::clone(timestamps.clock()));
         let in_flight = InFlight::new(options.in_flight_bytes_max);
         let background = InFlight::new(options.background_bytes_max);
-        let shared = Shared { view, replicas, hints, timestamps, in_flight, background, options };
+        let shared =
+            Shared { view, replicas, hints, timestamps, in_flight, background, traces, options };
         Coordinator { shared: Arc::new(shared) }
     }
 
@@ -129,6 +133,11 @@ impl Coordinator {
     /// Hints that wait, for metrics and for those who truncate or drop.
     pub fn hints(&self) -> &Hints {
         &self.shared.hints
+    }
+
+    /// The requests that are traced right now.
+    pub fn traces(&self) -> &Traces {
+        &self.shared.traces
     }
 
     /// Bytes of requests in flight, for metrics.

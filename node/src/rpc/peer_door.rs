@@ -137,7 +137,7 @@ impl Session {
             Taken::Twice => return false,
             Taken::Full => {
                 let refusal = Error::Overloaded(format!("{REQUESTS_MAX} requests in hand"));
-                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal), None))).await);
                 return true;
             }
         }
@@ -145,7 +145,7 @@ impl Session {
             Ok(call) => call,
             Err(why) => {
                 let refusal = Error::Failed(format!("malformed request: {why}"));
-                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal), None))).await);
                 return true;
             }
         };
@@ -153,13 +153,14 @@ impl Session {
         let slow = self.behind.slow();
         self.in_hand.run(id, async move {
             let (timeout, trace, begun) = (call.timeout, call.trace, Instant::now());
+            let report = call.report.clone();
             let outcome = tokio::time::timeout(timeout, local.call(call)).await;
             let outcome = outcome.unwrap_or(Err(Error::NoAnswer));
             if slow <= begun.elapsed() {
                 let (trace, took) = (format!("{trace:016x}"), begun.elapsed().as_millis() as u64);
                 tracing::warn!(trace, took_ms = took, "slow request of a coordinator");
             }
-            drop(answers.send(Ok(wire::answer_frame(id, outcome))).await);
+            drop(answers.send(Ok(wire::answer_frame(id, outcome, report.as_ref()))).await);
         });
         true
     }

@@ -19,6 +19,7 @@ use crate::{
     limits::Permit,
     plan::ReadPlan,
     replica::{self, Request, Response},
+    trace::Step,
 };
 
 /// What a replica is asked for.
@@ -103,6 +104,7 @@ impl<'a> Gather<'a> {
             let answer = self.data.pop_first().map(|(_, answer)| answer);
             return answer.map(Gathered::Equal).ok_or_else(|| self.hopeless());
         }
+        self.shared.traces.note(self.terms.trace, None, || Step::Disagreed);
         // Who answered the digest of this data would answer the same data.
         let answer = answer.clone();
         for (host, _) in std::mem::take(&mut self.digests) {
@@ -147,6 +149,8 @@ impl<'a> Gather<'a> {
             Ok(Some((kind, host, answer))) => self.on_answer(kind, host, answer),
             // It is not known who is slow, so it is asked for data.
             Err(_) if until < self.terms.deadline => {
+                let waited = patience.unwrap_or_default();
+                self.shared.traces.note(self.terms.trace, None, || Step::Speculated(waited));
                 self.ask_next(Kind::Data);
                 Ok(())
             }
