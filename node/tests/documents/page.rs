@@ -32,8 +32,8 @@ const QUIET: [&str; 10] = [
     "toml",
 ];
 
-/// What the shell asks before data goes away, and at the end of a page.
-pub(crate) const QUESTIONS: [&str; 2] = ["? [y/N] ", "--more-- (Enter, or q to stop) "];
+/// What the shell asks before data goes away.
+pub(crate) const QUESTION: &str = "? [y/N] ";
 
 /// A document and its path from the root of the clone.
 pub(crate) struct Page {
@@ -201,8 +201,7 @@ fn typed(line: &str) -> Option<(bool, &str)> {
     {
         return Some((false, statement));
     }
-    let answer = QUESTIONS.iter().find_map(|question| line.split_once(question));
-    answer.map(|(_, answer)| (false, answer))
+    line.split_once(QUESTION).map(|(_, answer)| (false, answer))
 }
 
 /// Whether a first line is not all of it.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::page::QUESTIONS;
+use super::page::QUESTION;
 use super::terminal::Terminal;
 
 /// How long a command may take.
@@ -67,7 +67,7 @@ impl Session {
                 return Some((lines, Prompt::Dollar(code)));
             }
             let cql = line.starts_with("cql-lite") && line.ends_with("> ");
-            (cql || QUESTIONS.iter().any(|it| line.ends_with(it))).then(|| (lines(), Prompt::Cql))
+            (cql || line.ends_with(QUESTION)).then(|| (lines(), Prompt::Cql))
         })
     }
 

@@ -146,3 +146,114 @@ async fn an_interrupted_copy_goes_on(demo: &mut Demo, folder: &Path, rows: i32) 
     let read = |name: &str| fs::read(folder.join(name)).unwrap();
     assert!(read("out.csv") == read("straight.csv"), "a copy in two parts differs");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tracing_tells_what_each_replica_did() {
+    let _machine = whole_machine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Demo::open(folder.path(), (160, 60), None);
+    for statement in [
+        "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3};",
+        "CREATE TABLE k.t (k int, c int, v text, PRIMARY KEY (k, c));",
+        "INSERT INTO k.t (k, c, v) VALUES (1, 1, 'a');",
+        "INSERT INTO k.t (k, c, v) VALUES (1, 2, 'b');",
+    ] {
+        demo.enter(statement);
+    }
+    assert!(demo.enter("TRACING ON").contains("Tracing is on."));
+    let told = demo.enter("DELETE FROM k.t WHERE k = 1 AND c = 2;");
+    assert_eq!(told.matches(" asked ").count(), 3 + 1, "three replicas, and a column: {told}");
+    assert!(told.contains("| write: 1 row, "), "{told}");
+    let told = demo.enter("SELECT * FROM k.t WHERE k = 1;");
+    for step in ["parsed", "planned", "data: 1 row, ", "digest: 1 row, ", "1 tombstone, "] {
+        assert!(told.contains(step), "{step}: {told}");
+    }
+    assert!(told.contains("answered the client"), "{told}");
+    let (rows, trace) = told.split_once("trace ").unwrap();
+    assert!(rows.contains("1 row ") && trace.contains("| tombstones | sstables"), "{told}");
+
+    assert!(demo.enter("\\demo kill 2").contains("dead"));
+    // Whoever knows that it is down does not ask it.
+    let session = demo.session().await;
+    let insert = "INSERT INTO k.t (k, c, v) VALUES (1, 3, 'c')";
+    let hinted = async {
+        loop {
+            let outcome = session.execute(insert, ()).traced(true).await.unwrap();
+            let trace = outcome.trace().unwrap().clone();
+            if trace.steps.iter().any(|it| it.step == "hint stored") {
+                return trace;
+            }
+        }
+    };
+    let trace = tokio::time::timeout(SOON, hinted).await.unwrap();
+    assert!(trace.shares.iter().all(|it| it.role == "write"), "{trace:?}");
+    assert!(trace.steps.is_sorted_by_key(|it| it.after), "{trace:?}");
+    assert!(trace.steps.last().unwrap().after <= trace.took, "{trace:?}");
+
+    // What fails tells as well how far it got, and who does not ask gets nothing.
+    let all = session.execute("SELECT * FROM k.t", ()).consistency(Consistency::All);
+    let error = all.clone().traced(true).await.unwrap_err();
+    let steps = &error.details().steps.as_ref().unwrap().steps;
+    assert!(steps.iter().any(|it| it.step == "planned"), "{error:?}");
+    assert!(all.await.unwrap_err().details().steps.is_none());
+    assert!(session.execute(insert, ()).await.unwrap().trace().is_none());
+    assert!(demo.enter("TRACING OFF").contains("Tracing is off."));
+    assert!(!demo.enter("SELECT * FROM k.t WHERE k = 1;").contains("trace"));
+}
+
+/// Rows of a table, and what each has beside its key: a pipe holds some hundred.
+const PAGED_ROWS: i32 = 5_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_result_goes_through_the_pager_as_far_as_somebody_reads() {
+    let _machine = whole_machine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("pager");
+    let seen = folder.path().join("seen");
+    let pager = |does: &str| fs::write(&script, format!("{does}\n")).unwrap();
+    let mut demo = Demo::open(folder.path(), (200, 24), Some(&script));
+    let session = demo.session().await;
+    for statement in [
+        "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+        "CREATE TABLE k.t (k int, c int, v text, PRIMARY KEY (k, c))",
+    ] {
+        session.execute(statement, ()).await.unwrap();
+    }
+    let insert = session.prepare("INSERT INTO k.t (k, c, v) VALUES (?, ?, ?)").await.unwrap();
+    for row in (0..PAGED_ROWS).step_by(500) {
+        let some: Vec<(i32, i32, String)> =
+            (row..row + 500).map(|it| (1, it, "x".repeat(100))).collect();
+        session.execute_many(&insert, some).unwrap().await.unwrap();
+    }
+
+    // What fits is printed, and no pager is asked.
+    pager("cat > seen");
+    assert!(demo.enter("SELECT * FROM k.t WHERE k = 1 LIMIT 5;").contains("5 rows "));
+    assert!(!seen.exists());
+    // Everything that is longer goes to the pager, which reads it to its end.
+    let told = demo.enter("SELECT c, v FROM k.t WHERE k = 1;");
+    assert!(told.contains("5000 rows · 5") && !told.contains("xxx"), "{told}");
+    let text = fs::read_to_string(&seen).unwrap();
+    assert_eq!(text.lines().count(), 5_002, "the names once, a rule, all rows");
+    assert!(text.lines().nth(5_001).unwrap().starts_with(" 4999 | xxx"), "{text}");
+
+    // Whoever leaves the pager ends the read.
+    pager("head -n 30 > seen");
+    let told = demo.enter("SELECT c, v FROM k.t WHERE k = 1;");
+    assert!(told.contains("rows · not all · "), "{told}");
+    let pages = told.split(" pages").next().and_then(|it| it.rsplit(' ').next()).unwrap();
+    assert!(pages.parse::<u32>().is_ok_and(|it| it < 40), "a pipe is full before: {told}");
+    assert_eq!(fs::read_to_string(&seen).unwrap().lines().count(), 30);
+
+    // So does Ctrl-C.
+    fs::remove_file(&seen).unwrap();
+    pager("read line; echo $line > seen; exec sleep 1000");
+    demo.terminal.press("SELECT c, v FROM k.t WHERE k = 1;\n").unwrap();
+    eventually("the pager begins", SOON, || seen.exists().then_some(())).await;
+    demo.terminal.press("\u{3}").unwrap();
+    let told = demo.terminal.wait(SOON, at_prompt).unwrap();
+    assert!(told.contains("cancelled after ") || told.contains("not all"), "{told}");
+    assert!(demo.enter("PAGING OFF").contains("Paging is off."));
+    let told = demo.enter("SELECT c FROM k.t WHERE k = 1;");
+    assert!(told.contains(" 4999\n") && told.contains("5000 rows · "), "no pager: {told}");
+}

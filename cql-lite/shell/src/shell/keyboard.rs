@@ -4,6 +4,7 @@ use super::{Flow, Shell};
 use crate::confirm;
 use crate::editor::{Editor, Line};
 use crate::options::OnError;
+use crate::pager::{Pager, Sheet};
 use crate::words;
 
 impl Shell {
@@ -76,14 +77,12 @@ impl Shell {
         }
     }
 
-    /// Whether to fetch the next page: asked only at the keyboard, while paging is on.
-    pub(super) async fn wants_more(&mut self) -> bool {
-        if self.editor.is_none() || self.page_rows == 0 {
-            return true;
-        }
-        match self.ask("--more-- (Enter, or q to stop) ".to_owned(), false).await {
-            Line::Text(answer) => !answer.trim().eq_ignore_ascii_case("q"),
-            Line::Interrupted | Line::End | Line::Failed(_) => false,
-        }
+    /// Where a result goes: through a pager only where somebody at the keyboard looks at it, while
+    /// paging is on.
+    pub(super) fn sheet(&self) -> Sheet {
+        let wanted = self.editor.is_some() && self.page_rows != 0 && self.captured.is_none();
+        let screen = if wanted { self.terminal.screen() } else { None };
+        let pager = screen.and_then(|_| Pager::of_environment());
+        Sheet::new(pager, screen.unwrap_or_default())
     }
 }
