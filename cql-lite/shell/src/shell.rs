@@ -48,6 +48,8 @@ pub struct Shell {
     /// Rows on a page; 0 leaves it to the node.
     page_rows: u32,
     captured: Option<capture::Captured>,
+    /// Whether standard input was read for statements.
+    input_is_script: bool,
     /// Files that are being run, each by the one before.
     depth: usize,
     editor: Option<Editor>,
@@ -85,6 +87,7 @@ impl Shell {
             tracing: false,
             page_rows: 0,
             captured: None,
+            input_is_script: false,
             depth: 0,
             editor: None,
         }
@@ -156,7 +159,10 @@ impl Shell {
 
     async fn run_file(&mut self, path: &Path) -> Ran {
         let name = match path.to_str() {
-            Some("-") => "standard input".to_owned(),
+            Some("-") => {
+                self.input_is_script = true;
+                "standard input".to_owned()
+            }
             _ => path.display().to_string(),
         };
         let owned = path.to_owned();
@@ -232,7 +238,9 @@ impl Shell {
             Word::Exit => return Ok(Flow::Leave),
             Word::Source(path) => return self.source(path).await,
             Word::Copy(copy) => {
-                copy::run(&copy, &self.session, self.consistency, &mut self.terminal).await?;
+                let typed = self.typed_rows(&copy).await?;
+                let through = (&self.session, self.consistency);
+                copy::run(&copy, through, typed, &mut self.terminal).await?;
             }
             Word::Describe(what) => {
                 let described = or_interrupt(self.session.describe(&what)).await;
