@@ -181,7 +181,7 @@ impl Cluster {
         self.lock().seen.push(format!("{address} {}", summary(&request)));
         match script(&request) {
             Reply::Answer(body) => {
-                let trace = request.traced.then(|| trace(&address));
+                let trace = request.traced.then(|| trace(address));
                 let warnings = Vec::new();
                 let answer =
                     wire::ServerAnswer { id: request.id, warnings, body: Some(body), trace };

@@ -14,9 +14,9 @@ Statements end with ; and may have several lines:
 
 Words of the shell end with their line:
   CONSISTENCY [level]      how many replicas must answer
-  DESCRIBE …               KEYSPACES, TABLES, KEYSPACE k, TABLE t, SCHEMA, CLUSTER; \\d and \\d t
+  DESCRIBE …               KEYSPACES, TABLES, KEYSPACE k, TABLE t, SCHEMA; \\d t
   EXPAND [ON|OFF|AUTO]     one column a line; AUTO: where a table is too wide
-  PAGING [rows|ON|OFF]     how many rows are read at once; more than a screen goes through PAGER
+  PAGING [rows|ON|OFF]     rows read at once; more than a screen goes through PAGER
   TIMING [ON|OFF]          times below results
   TRACING [ON|OFF]         what each replica did, step by step, below results
   SOURCE 'file'            run a file

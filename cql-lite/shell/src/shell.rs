@@ -261,7 +261,7 @@ impl Shell {
             Word::Help(topic) => {
                 let extras = self.extras.iter().map(|extra| (extra.name(), extra.help()));
                 let text = help::text(topic.as_deref(), extras);
-                self.show(&text).await?;
+                self.say(&text)?;
             }
             Word::ShowVersion => {
                 let server = self.session.server().version;

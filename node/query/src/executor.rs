@@ -39,6 +39,7 @@ use crate::{
 };
 
 mod many;
+mod traced;
 
 /// Limits of the executor.
 #[derive(Clone, Debug)]
@@ -87,18 +88,6 @@ impl Executor {
         let traces = Traces::new(Arc::clone(&clock));
         let ticks = Ticks::default();
         Executor { catalog, store, rng, clock, options, prepared, ticks, traces }
-    }
-
-    /// The same, noting its steps beside those of the store.
-    #[must_use]
-    pub fn with_traces(mut self, traces: Traces) -> Executor {
-        self.traces = traces;
-        self
-    }
-
-    /// The requests that are traced right now.
-    pub fn traces(&self) -> &Traces {
-        &self.traces
     }
 
     /// Checks a statement against the schema and keeps it, to be executed by its id.
