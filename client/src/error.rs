@@ -6,6 +6,8 @@ use std::ops::Range;
 use cql_lite::code::Code;
 use proto::client as wire;
 
+use crate::trace::Trace;
+
 /// What went wrong. The variant is the remedy; the details are the evidence.
 #[derive(Clone, Debug)]
 pub enum Error {
@@ -41,6 +43,8 @@ pub struct Details {
     pub missing: Vec<String>,
     /// Where the node's log tells more.
     pub trace: Option<u64>,
+    /// What was done until it failed, for a request that was [traced](crate::Request::traced).
+    pub steps: Option<Box<Trace>>,
 }
 
 impl Error {
@@ -110,6 +114,17 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub(crate) fn with_steps(mut self, trace: Option<Trace>) -> Error {
+        match &mut self {
+            Error::Retry(details)
+            | Error::Invalid(details)
+            | Error::UnknownOutcome(details)
+            | Error::Connect(details) => details.steps = trace.map(Box::new),
+        }
+        self
+    }
+
     pub(crate) fn is(&self, code: Code) -> bool {
         Code::parse(self.code()) == Some(code)
     }
@@ -130,6 +145,7 @@ impl From<wire::Error> for Error {
             received: wire.received,
             missing: wire.missing,
             trace: (wire.trace != 0).then_some(wire.trace),
+            steps: None,
         });
         match retry {
             wire::Retry::No => Error::Invalid(details),

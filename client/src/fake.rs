@@ -181,8 +181,10 @@ impl Cluster {
         self.lock().seen.push(format!("{address} {}", summary(&request)));
         match script(&request) {
             Reply::Answer(body) => {
+                let trace = request.traced.then(|| trace(address));
+                let warnings = Vec::new();
                 let answer =
-                    wire::ServerAnswer { id: request.id, warnings: Vec::new(), body: Some(body) };
+                    wire::ServerAnswer { id: request.id, warnings, body: Some(body), trace };
                 Ok(Some(server_frame::Body::Answer(answer)))
             }
             Reply::Silence => Ok(None),
@@ -298,6 +300,38 @@ pub fn error(code: Code, retry: wire::Retry, message: &str) -> server_answer::Bo
         retry: retry.into(),
         ..wire::Error::default()
     })
+}
+
+/// What a node tells of any request that is traced: it asked itself and another one.
+fn trace(address: &str) -> wire::Trace {
+    let step = |after_micros, host: &str, step: &str, detail: &str| wire::TraceStep {
+        after_micros,
+        host_id: Bytes::copy_from_slice(host.as_bytes()),
+        step: step.to_owned(),
+        detail: detail.to_owned(),
+    };
+    let share = wire::TraceShare {
+        host_id: Bytes::copy_from_slice(address.as_bytes()),
+        role: "data".to_owned(),
+        requests: 1,
+        micros: 210,
+        rows: 2,
+        bytes: 64,
+        tombstones: 1,
+        sstables: 3,
+        ..wire::TraceShare::default()
+    };
+    wire::Trace {
+        id: 0x2a,
+        took_micros: 1_234,
+        steps: vec![
+            step(7, "", "planned", ""),
+            step(11, address, "asked", "data"),
+            step(1_200, address, "answered", "data: 2 rows, 64 bytes"),
+        ],
+        left_out: 0,
+        shares: vec![share],
+    }
 }
 
 /// A node of the topology; its host id is its address.

@@ -35,6 +35,7 @@ mod error;
 mod outcome;
 mod prepared;
 mod request;
+mod trace;
 
 mod many;
 
@@ -73,3 +74,4 @@ pub use request::Request;
 pub use row::{Column, FromRow, Row};
 pub use session::{Builder, ServerInfo, Session};
 pub use topology::{Keyspace, Node, Table, TableColumn, Topology};
+pub use trace::{Trace, TraceShare, TraceStep};

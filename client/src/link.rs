@@ -98,6 +98,7 @@ impl Link {
         &self,
         keyspace: &str,
         epoch: u64,
+        traced: bool,
         body: client_request::Body,
         deadline: Instant,
     ) -> Result<wire::ServerAnswer, Failure> {
@@ -116,6 +117,7 @@ impl Link {
             timeout_ms: u32::try_from((left - left / 20).as_millis()).unwrap_or(u32::MAX).max(1),
             keyspace: keyspace.to_owned(),
             epoch,
+            traced,
             body: Some(body),
         })));
         pending.sent = true;

@@ -8,6 +8,7 @@ use wire::server_answer;
 
 use crate::error::Error;
 use crate::row::{Column, Page, Row};
+use crate::trace::Trace;
 
 /// What a statement came to.
 #[derive(Clone, Debug)]
@@ -15,6 +16,7 @@ pub struct Outcome {
     response: Response,
     warnings: Vec<String>,
     node: String,
+    trace: Option<Box<Trace>>,
 }
 
 /// The kinds of outcome.
@@ -70,7 +72,11 @@ impl Outcome {
                 return Err(Error::malformed("not what was asked for"));
             }
         };
-        Ok(Outcome { response, warnings: answer.warnings, node })
+        Ok(Outcome { response, warnings: answer.warnings, node, trace: None })
+    }
+
+    pub(crate) fn with_trace(self, trace: Option<Trace>) -> Outcome {
+        Outcome { trace: trace.map(Box::new), ..self }
     }
 
     /// What it was.
@@ -130,6 +136,12 @@ impl Outcome {
     /// What the node thinks worth knowing.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What was done for it; none where it was not to be [traced](crate::Request::traced), or
+    /// the node traced as many requests already as it can.
+    pub fn trace(&self) -> Option<&Trace> {
+        self.trace.as_deref()
     }
 
     /// The address of the node that coordinated.

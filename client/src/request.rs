@@ -24,6 +24,7 @@ use crate::retry;
 use crate::routing::{self, Target};
 use crate::row::FromRow;
 use crate::session::Session;
+use crate::trace::Trace;
 use cql_lite::Consistency;
 
 /// What to do.
@@ -57,6 +58,7 @@ pub struct Request {
     timeout: Duration,
     timestamp: Option<i64>,
     idempotent: Option<bool>,
+    traced: bool,
     rows_max: usize,
 }
 
@@ -73,6 +75,7 @@ impl Request {
             timeout: defaults.timeout,
             timestamp: None,
             idempotent: None,
+            traced: false,
             rows_max: page::ROWS_MAX,
         }
     }
@@ -111,6 +114,13 @@ impl Request {
     /// is unknown. Default: what the node says of a prepared statement; of text, only reads.
     pub fn idempotent(mut self, idempotent: bool) -> Self {
         self.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Whether the node is to tell what it and the replicas did: see [`Outcome::trace`]. Of a
+    /// request that is repeated it is the last attempt's.
+    pub fn traced(mut self, traced: bool) -> Self {
+        self.traced = traced;
         self
     }
 
@@ -163,8 +173,9 @@ impl Request {
             (!is_read(&action)).then(|| self.session.inner.stamps.next(rows_of(&action)))
         });
         let run = Run { request: &self, action, keyspace, timestamp, deadline };
-        let (answer, node) = run.answer().await?;
-        let outcome = Outcome::read(answer, node)?;
+        let (mut answer, node) = run.answer().await?;
+        let trace = answer.trace.take().map(|it| Trace::read(it, &self.session.topology()));
+        let outcome = Outcome::read(answer, node)?.with_trace(trace);
         if let Response::SetKeyspace(keyspace) = outcome.response() {
             self.session.use_keyspace(keyspace);
         }
@@ -302,9 +313,14 @@ impl Run<'_> {
     async fn call(&self, link: &Link, body: Body) -> Result<wire::ServerAnswer, Error> {
         // Whichever node answers, it must know what this session did to the schema.
         let seen = &self.request.session.inner.epoch;
-        match link.call(&self.keyspace, seen.load(Ordering::Acquire), body, self.deadline).await {
+        let (epoch, traced) = (seen.load(Ordering::Acquire), self.request.traced);
+        match link.call(&self.keyspace, epoch, traced, body, self.deadline).await {
             Ok(answer) => match answer.body {
-                Some(server_answer::Body::Error(error)) => Err(Error::from(error)),
+                Some(server_answer::Body::Error(error)) => {
+                    let topology = self.request.session.topology();
+                    let trace = answer.trace.map(|it| Trace::read(it, &topology));
+                    Err(Error::from(error).with_steps(trace))
+                }
                 Some(server_answer::Body::SchemaChange(ref change)) => {
                     seen.fetch_max(change.epoch, Ordering::AcqRel);
                     Ok(answer)

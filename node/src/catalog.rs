@@ -87,7 +87,7 @@ impl ClusterCatalog {
     async fn catch_up_at(&self, peer: Arc<dyn Replica>, epoch: u64) {
         while self.hears(peer.host()) {
             let request = Request::CatchUp;
-            let call = Call { trace: 0, epoch, timeout: AGREEMENT_TIMEOUT, request };
+            let call = Call { trace: 0, epoch, timeout: AGREEMENT_TIMEOUT, report: None, request };
             if peer.call(call).await.is_ok() {
                 return;
             }

@@ -427,7 +427,8 @@ fn serve_statements(
                 move |table, key| engine.partition_bytes(table, key)
             }),
         },
-    );
+    )
+    .with_traces(coordinator.traces().clone());
     (coordinator, executor)
 }
 

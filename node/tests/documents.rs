@@ -10,6 +10,7 @@
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "it runs programs and looks at what they print, and panics when the clone is no clone"
 )]
 
@@ -19,7 +20,10 @@ mod compare;
 mod page;
 #[path = "documents/session.rs"]
 mod session;
+#[path = "end_to_end/terminal.rs"]
+mod terminal;
 
+use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -149,6 +153,7 @@ fn check(options: &Options, page: &Page, compose: bool) -> Result<Vec<Wrong>, St
     if blocks.is_empty() {
         return Ok(wrong);
     }
+    ports_are_free(page, &blocks)?;
     let scratch = tempfile::Builder::new().prefix("helenus-docs-").tempdir().unwrap();
     let mut session = Session::open(scratch.path(), &options.programs)?;
     let mut prompt = Prompt::Dollar(0);
@@ -179,6 +184,29 @@ fn check(options: &Options, page: &Page, compose: bool) -> Result<Vec<Wrong>, St
     }
     session.close(&prompt)?;
     Ok(wrong)
+}
+
+/// Whether nobody listens where the commands of a page are going to: a stranger's node would answer
+/// them, or what they start would not come up, and neither is the fault of the page.
+fn ports_are_free(page: &Page, blocks: &[Block<'_>]) -> Result<(), String> {
+    let taken: Vec<u16> = page::ports(blocks)
+        .into_iter()
+        .filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_err())
+        .collect();
+    if taken.is_empty() {
+        return Ok(());
+    }
+    let list = |between: &str, before: &str| {
+        let all: Vec<String> = taken.iter().map(|it| format!("{before}{it}")).collect();
+        all.join(between)
+    };
+    Err(format!(
+        "{}: not run, because something listens already on what its commands open: 127.0.0.1 port {}. \
+         End that first: `ss -ltnp '{}'` says what it is.",
+        page.path.display(),
+        list(", ", ""),
+        list(" or ", "sport = :")
+    ))
 }
 
 /// Types all lines of a step.

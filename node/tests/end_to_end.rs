@@ -24,6 +24,8 @@ mod demo;
 mod disk_full;
 #[path = "end_to_end/one_dies.rs"]
 mod one_dies;
+#[path = "end_to_end/shell.rs"]
+mod shell;
 #[path = "end_to_end/wide.rs"]
 mod wide;
 
@@ -32,3 +34,5 @@ mod wide;
 mod load;
 #[path = "end_to_end/process.rs"]
 mod process;
+#[path = "end_to_end/terminal.rs"]
+mod terminal;

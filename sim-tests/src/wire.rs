@@ -139,7 +139,7 @@ impl Wire {
             && matches!(&state.bug, Bug::AnswersFor { silent } if **silent == *link.peer)
         {
             let done = peer::answer::Body::Done(peer::Done {});
-            let answer = peer::Answer { id: request.id, body: Some(done) };
+            let answer = peer::Answer { id: request.id, body: Some(done), work: None };
             let frame = peer::PeerFrame { body: Some(Body::Answer(answer)) };
             return Fate::Answered(frame.encode_to_vec().into());
         }

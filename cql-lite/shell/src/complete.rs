@@ -47,7 +47,8 @@ fn names(statement: &str, before: &[String], word: &str, known: &Known<'_>) -> V
     match (before[0].as_str(), last.as_str()) {
         (_, "USE" | "KEYSPACE") => keyspaces().collect(),
         (_, "CONSISTENCY") => of(&Consistency::ALL.map(Consistency::name)),
-        (_, "EXPAND" | "TIMING" | "PAGING") => of(&["ON", "OFF"]),
+        (_, "EXPAND") => of(&["ON", "OFF", "AUTO"]),
+        (_, "TIMING" | "PAGING" | "TRACING") => of(&["ON", "OFF"]),
         (_, "SHOW") => of(&["VERSION", "HOST"]),
         (_, "HELP") => help::topics().map(|topic| cased(topic, word)).collect(),
         ("DESCRIBE" | "DESC", "DESCRIBE" | "DESC") => {
@@ -55,16 +56,90 @@ fn names(statement: &str, before: &[String], word: &str, known: &Known<'_>) -> V
             all.extend(tables(word, known));
             all
         }
-        (_, "FROM" | "INTO" | "UPDATE" | "TABLE" | "TRUNCATE" | "\\D") => tables(word, known),
-        ("CREATE" | "DROP", "CREATE" | "DROP") => of(&["KEYSPACE", "TABLE"]),
-        (first, _) => {
+        ("COPY", "TO") => of(&["STDOUT"]),
+        ("COPY", "FROM") => of(&["STDIN"]),
+        (_, "FROM" | "INTO" | "UPDATE" | "TABLE" | "TRUNCATE" | "COPY" | "\\D") => {
+            tables(word, known)
+        }
+        ("CREATE" | "DROP" | "ALTER", "CREATE" | "DROP" | "ALTER") => of(&["KEYSPACE", "TABLE"]),
+        ("SELECT" | "UPDATE" | "DELETE", "WHERE" | "AND") => {
             let mut all = columns(statement, last, known);
-            if first == "CREATE" {
-                all.extend(CqlType::ALL.iter().map(|kind| kind.name().to_owned()));
-            }
-            all.extend(keyword::RESERVED.iter().map(|it| cased(it, word)));
+            all.extend(of(&["TOKEN"]));
             all
         }
+        (first, _) => {
+            let mut all = columns(statement, last, known);
+            if matches!(first, "CREATE" | "ALTER") {
+                all.extend(CqlType::ALL.iter().map(|kind| kind.name().to_owned()));
+            }
+            all.extend(keywords(first).iter().map(|it| cased(it, word)));
+            all
+        }
+    }
+}
+
+/// What a statement that begins with `first` may have further on.
+fn keywords(first: &str) -> &'static [&'static str] {
+    match first {
+        "SELECT" => &[
+            "FROM",
+            "WHERE",
+            "AND",
+            "IN",
+            "ORDER",
+            "BY",
+            "ASC",
+            "DESC",
+            "GROUP",
+            "LIMIT",
+            "PER",
+            "PARTITION",
+            "ALLOW",
+            "FILTERING",
+            "DISTINCT",
+            "COUNT",
+            "AS",
+            "CAST",
+            "TOKEN",
+            "TTL",
+            "WRITETIME",
+        ],
+        "INSERT" => &["INTO", "VALUES", "USING", "TTL", "TIMESTAMP", "AND", "IF", "NOT", "EXISTS"],
+        "UPDATE" => &["SET", "WHERE", "AND", "IN", "USING", "TTL", "TIMESTAMP", "IF", "EXISTS"],
+        "DELETE" => &["FROM", "WHERE", "AND", "IN", "USING", "TIMESTAMP", "IF", "EXISTS"],
+        "CREATE" => &[
+            "IF",
+            "NOT",
+            "EXISTS",
+            "PRIMARY",
+            "KEY",
+            "STATIC",
+            "WITH",
+            "AND",
+            "CLUSTERING",
+            "ORDER",
+            "BY",
+            "ASC",
+            "DESC",
+            "replication",
+        ],
+        "ALTER" => &["ADD", "DROP", "RENAME", "TO", "WITH", "AND", "IF", "EXISTS"],
+        "DROP" => &["IF", "EXISTS"],
+        "COPY" => &[
+            "TO",
+            "FROM",
+            "WITH",
+            "AND",
+            "HEADER",
+            "FORMAT",
+            "DELIMITER",
+            "NULL",
+            "COMMENT",
+            "MAXERRORS",
+            "ERRFILE",
+            "RESUME",
+        ],
+        _ => &keyword::RESERVED,
     }
 }
 

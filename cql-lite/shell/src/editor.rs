@@ -18,6 +18,7 @@ use rustyline::{CompletionType, Config, Context, Helper};
 
 use crate::complete::{self, Known};
 use crate::script;
+use crate::words;
 
 /// Statements remembered.
 const HISTORY_MAX: usize = 10_000;
@@ -197,19 +198,27 @@ impl Highlighter for Assistant {
     }
 }
 
-/// Keywords in blue, strings in yellow.
+/// Keywords in blue, strings in yellow, comments in gray.
 fn highlight(line: &str) -> String {
     let mut out = String::with_capacity(line.len() * 2);
     let mut rest = line;
+    let mut begins = true;
     while let Some(c) = rest.chars().next() {
-        let (end, style) = if c == '\'' || c == '"' {
+        let comment = ["--", "//"].iter().any(|it| rest.starts_with(it));
+        let (end, style) = if comment {
+            let end = rest.find('\n').unwrap_or(rest.len());
+            (end, Some(Color::DarkGray.normal()))
+        } else if c == '\'' || c == '"' {
             let end = rest[1..].find(c).map_or(rest.len(), |at| at + 2);
             (end, (c == '\'').then(|| Color::Yellow.normal()))
         } else if c.is_ascii_alphabetic() {
             let end =
                 rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(rest.len());
             let upper = rest[..end].to_ascii_uppercase();
-            let known = keyword::RESERVED.binary_search(&upper.as_str()).is_ok();
+            let upper = upper.as_str();
+            // Words of the shell are no keywords of the language, and so none further on.
+            let known = keyword::RESERVED.binary_search(&upper).is_ok()
+                || begins && words::WORDS.contains(&upper);
             (end, known.then(|| Color::Blue.bold()))
         } else {
             (c.len_utf8(), None)
@@ -218,6 +227,7 @@ fn highlight(line: &str) -> String {
             Some(style) => out.push_str(&style.paint(&rest[..end]).to_string()),
             None => out.push_str(&rest[..end]),
         }
+        begins = c == ';' || begins && c.is_whitespace();
         rest = &rest[end..];
     }
     out

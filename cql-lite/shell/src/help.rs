@@ -10,22 +10,23 @@ struct Topic {
 
 const OVERVIEW: &str = "\
 Statements end with ; and may have several lines:
-  CREATE, ALTER, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, SELECT
+  CREATE, ALTER, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, BEGIN BATCH, SELECT
 
 Words of the shell end with their line:
   CONSISTENCY [level]      how many replicas must answer
-  DESCRIBE …               KEYSPACES, TABLES, KEYSPACE k, TABLE t, SCHEMA, CLUSTER; \\d and \\d t
-  EXPAND [ON|OFF]          one column a line
-  PAGING [rows|ON|OFF]     how many rows at once
+  DESCRIBE …               KEYSPACES, TABLES, KEYSPACE k, TABLE t, SCHEMA; \\d t
+  EXPAND [ON|OFF|AUTO]     one column a line; AUTO: where a table is too wide
+  PAGING [rows|ON|OFF]     rows read at once; more than a screen goes through PAGER
   TIMING [ON|OFF]          times below results
+  TRACING [ON|OFF]         what each replica did, step by step, below results
   SOURCE 'file'            run a file
   COPY t TO|FROM 'file';   a table into a file, and back; see HELP COPY
   CAPTURE 'file' | OFF     what would be printed goes into a file
   SHOW VERSION | HOST      versions; the node
   CLEAR                    wipe the screen
-  HELP [topic]             topics: ";
+  HELP [topic]             about ";
 
-const TOPICS: [Topic; 12] = [
+const TOPICS: [Topic; 14] = [
     Topic {
         name: "SELECT",
         text: "SELECT *|columns|aggregates FROM [keyspace.]table [WHERE relations] [GROUP BY columns]\n  \
@@ -72,8 +73,8 @@ const TOPICS: [Topic; 12] = [
     },
     Topic {
         name: "TYPES",
-        text: "ascii, bigint, blob, boolean, date, double, float, inet, int, smallint, text, time,\n\
-               timestamp, timeuuid, tinyint, uuid, varchar\n\n\
+        text: "ascii, bigint, blob, boolean, date, decimal, double, duration, float, inet, int, smallint,\n\
+               text, time, timestamp, timeuuid, tinyint, uuid, varchar, varint\n\n\
                Written: 'text', 42, 4.2, true, 0xcafe, 123e4567-e89b-12d3-a456-426614174000,\n\
                '2024-01-15' (date), '10:30:00' (time), '2024-01-15 10:30:00+0000' (timestamp), '192.0.2.1' (inet)",
     },
@@ -91,7 +92,8 @@ const TOPICS: [Topic; 12] = [
     },
     Topic {
         name: "COPY",
-        text: "COPY [keyspace.]table [(columns)] TO|FROM 'file' [WITH option = value AND …];\n\n\
+        text: "COPY [keyspace.]table [(columns)] TO 'file'|STDOUT [WITH option = value AND …];\n\
+               COPY [keyspace.]table [(columns)] FROM 'file'|STDIN [WITH option = value AND …];\n\n\
                FORMAT 'csv' or 'jsonl' (by the name of the file)   HEADER true or false (false)\n\
                DELIMITER ','   NULL '' (outside of quotes)         COMMENT '#': such lines are no data\n\
                MAXERRORS 1000  ERRFILE 'file.rejects'              RESUME true: on from where it stopped\n\n\
@@ -100,11 +102,28 @@ const TOPICS: [Topic; 12] = [
                reason. Of two rows with one key the later wins, and both are as old as the copy's begin.",
     },
     Topic {
+        name: "PAGING",
+        text: "PAGING [rows|ON|OFF]\n\n\
+               A result longer than the screen goes through the program that PAGER names (less), which is\n\
+               given so many rows at once as it takes them. Leaving it with q or Ctrl-C ends the read.\n\
+               OFF prints everything, to the end.",
+    },
+    Topic {
+        name: "TRACING",
+        text: "TRACING [ON|OFF]\n\n\
+               ON: below a result, what the coordinator did, with the time since the statement arrived, in µs;\n\
+               and what each replica did. data: it sent rows. digest: it sent what they hash to, for comparison.\n\
+               write, hint, repair: it was told of a write, later, or because a read found it missing.",
+    },
+    Topic {
         name: "KEYS",
         text: "Tab completes, Ctrl-R searches what was typed before, → takes the gray suggestion.\n\
                Ctrl-C drops the line or cancels the statement, Ctrl-D leaves.",
     },
 ];
+
+/// Topics that fit into a line of the overview.
+const TOPICS_PER_LINE: usize = 5;
 
 /// The names of all topics.
 pub(crate) fn topics() -> impl Iterator<Item = &'static str> {
@@ -117,7 +136,10 @@ pub(crate) fn text<'e>(
     extras: impl Iterator<Item = (&'e str, &'e str)>,
 ) -> String {
     let Some(wanted) = topic else {
-        let mut text = format!("{OVERVIEW}{}", topics().collect::<Vec<_>>().join(", "));
+        let topics: Vec<&str> = topics().collect();
+        let lines: Vec<String> = topics.chunks(TOPICS_PER_LINE).map(|it| it.join(", ")).collect();
+        // Below each other, behind what the words are.
+        let mut text = format!("{OVERVIEW}{}", lines.join(&format!(",\n{:33}", "")));
         text.push_str("\n  EXIT                     leave; Ctrl-D, too");
         for (name, help) in extras {
             text.push_str(&format!("\n  {:<24} {help}", format!("\\{name}")));

@@ -23,6 +23,7 @@ mod copy;
 mod script;
 
 mod output;
+mod pager;
 mod terminal;
 
 mod failure;

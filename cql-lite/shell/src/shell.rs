@@ -1,13 +1,11 @@
 //! Running statements: one session, its settings, and where its output goes.
 
-use std::future::IntoFuture as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use client::{Consistency, Outcome, Response, Session};
+use client::{Consistency, Session};
 use futures_util::future::BoxFuture;
-use nu_ansi_term::{Color, Style};
+use nu_ansi_term::Color;
 
 use crate::confirm;
 use crate::copy;
@@ -15,13 +13,14 @@ use crate::editor::Editor;
 use crate::failure::Failure;
 use crate::help;
 use crate::options::{Face, OnError, Work};
-use crate::output::{Format, Printer, Unprintable};
+use crate::output::{Expand, Format};
 use crate::script::{self, Piece};
 use crate::terminal::{Terminal, or_interrupt};
 use crate::words::{self, Refused, Word};
 
 mod capture;
 mod keyboard;
+mod statement;
 
 /// A command that whoever embeds the shell adds: `\name arguments`.
 pub trait ExtraCommand: Send {
@@ -43,11 +42,14 @@ pub struct Shell {
     consistency: Consistency,
     format: Option<Format>,
     on_error: Option<OnError>,
-    expand: bool,
+    expand: Expand,
     timing: bool,
+    tracing: bool,
     /// Rows on a page; 0 leaves it to the node.
     page_rows: u32,
     captured: Option<capture::Captured>,
+    /// Whether standard input was read for statements.
+    input_is_script: bool,
     /// Files that are being run, each by the one before.
     depth: usize,
     editor: Option<Editor>,
@@ -80,10 +82,12 @@ impl Shell {
             consistency: Consistency::Quorum,
             format: None,
             on_error: None,
-            expand: false,
+            expand: Expand::Auto,
             timing: true,
+            tracing: false,
             page_rows: 0,
             captured: None,
+            input_is_script: false,
             depth: 0,
             editor: None,
         }
@@ -155,7 +159,10 @@ impl Shell {
 
     async fn run_file(&mut self, path: &Path) -> Ran {
         let name = match path.to_str() {
-            Some("-") => "standard input".to_owned(),
+            Some("-") => {
+                self.input_is_script = true;
+                "standard input".to_owned()
+            }
             _ => path.display().to_string(),
         };
         let owned = path.to_owned();
@@ -226,99 +233,19 @@ impl Shell {
         self.run_statement(piece.text).await.map(|()| Flow::Next)
     }
 
-    /// Sends a statement and prints its pages as they come.
-    async fn run_statement(&mut self, text: &str) -> Result<(), Failure> {
-        // How long it took: without what somebody needed to press a key.
-        let mut elapsed = Duration::ZERO;
-        let mut partial = false;
-        let format = match self.format {
-            _ if self.expand => Format::Vertical,
-            Some(format) => format,
-            None if self.terminal.is_terminal => Format::Table,
-            None => Format::Tsv,
-        };
-        let mut printer = Printer::new(format, self.layout());
-        let mut pages = 0;
-        let mut state = Default::default();
-        loop {
-            let request = self.session.execute(text, ()).consistency(self.consistency);
-            let request = request.page_size(self.page_rows).paging_state(state);
-            let rows = printer.rows();
-            let began = Instant::now();
-            let outcome = or_interrupt(request.into_future()).await;
-            let outcome = outcome.ok_or(Failure::Cancelled { rows })??;
-            for warning in outcome.warnings() {
-                self.notice(&format!("warning: {warning}"));
-            }
-            pages += 1;
-            self.print(&mut printer, &outcome)?;
-            elapsed += began.elapsed();
-            match outcome.paging_state() {
-                Some(more) => state = more.clone(),
-                None => break,
-            }
-            if !self.wants_more().await {
-                partial = true;
-                break;
-            }
-        }
-        printer.finish(&mut self.terminal.out)?;
-        self.footer(&printer, partial, pages, elapsed);
-        Ok(())
-    }
-
-    fn print(&mut self, printer: &mut Printer, outcome: &Outcome) -> Result<(), Failure> {
-        let out = &mut self.terminal.out;
-        match outcome.response() {
-            Response::Rows { columns, rows, .. } => {
-                let printed = printer.page(out, columns, rows);
-                out.flush()?;
-                printed.map_err(|unprintable| match unprintable {
-                    Unprintable::Output(error) => Failure::Output(error),
-                    Unprintable::Rows(error) => Failure::Client(error),
-                })
-            }
-            Response::Text(text) => Ok(writeln!(out, "{}", text.trim_end())?),
-            Response::Done | Response::SetKeyspace(_) | Response::SchemaChange { .. } => Ok(()),
-        }
-    }
-
-    /// `3 rows · 4.1 ms · QUORUM`, where somebody looks.
-    fn footer(&mut self, printer: &Printer, partial: bool, pages: u32, elapsed: Duration) {
-        if !self.terminal.is_terminal {
-            return;
-        }
-        let mut parts = vec![match (printer.begun(), printer.rows()) {
-            (false, _) => "done".to_owned(),
-            (true, 1) => "1 row".to_owned(),
-            (true, rows) => format!("{rows} rows"),
-        }];
-        if partial {
-            parts.push("not all".to_owned());
-        }
-        if 1 < pages {
-            parts.push(format!("{pages} pages"));
-        }
-        if self.timing {
-            parts.push(format!("{:.1} ms", elapsed.as_secs_f64() * 1000.0));
-        }
-        parts.push(self.consistency.name().to_owned());
-        let text = parts.join(" · ");
-        let colors = self.terminal.colors;
-        self.notice(&if colors { Style::new().dimmed().paint(text).to_string() } else { text });
-    }
-
     async fn run_word(&mut self, word: Word) -> Result<Flow, Failure> {
         match word {
             Word::Exit => return Ok(Flow::Leave),
             Word::Source(path) => return self.source(path).await,
             Word::Copy(copy) => {
-                copy::run(&copy, &self.session, self.consistency, &mut self.terminal).await?;
+                let typed = self.typed_rows(&copy).await?;
+                let through = (&self.session, self.consistency);
+                copy::run(&copy, through, typed, &mut self.terminal).await?;
             }
             Word::Describe(what) => {
                 let described = or_interrupt(self.session.describe(&what)).await;
                 let text = described.ok_or(Failure::Cancelled { rows: 0 })??;
-                self.say(text.trim_end())?;
+                self.show(text.trim_end()).await?;
             }
             Word::Extra(name, arguments) => {
                 let extra = self.extras.iter_mut().find(|extra| extra.name() == name);
@@ -352,9 +279,11 @@ impl Shell {
                     self.terminal.out.flush()?;
                 }
             }
-            Word::Consistency(_) | Word::Paging(_) | Word::Expand(_) | Word::Timing(_) => {
-                self.change(word);
-            }
+            Word::Consistency(_)
+            | Word::Paging(_)
+            | Word::Expand(_)
+            | Word::Timing(_)
+            | Word::Tracing(_) => self.change(word),
         }
         Ok(Flow::Next)
     }
@@ -377,11 +306,15 @@ impl Shell {
             }
             Word::Expand(on) => {
                 self.expand = on.unwrap_or(self.expand);
-                format!("Expanded output is {}.", on_off(self.expand))
+                format!("Expanded output is {}.", self.expand.name())
             }
             Word::Timing(on) => {
                 self.timing = on.unwrap_or(self.timing);
                 format!("Timing is {}.", on_off(self.timing))
+            }
+            Word::Tracing(on) => {
+                self.tracing = on.unwrap_or(self.tracing);
+                format!("Tracing is {}.", on_off(self.tracing))
             }
             Word::Describe(_)
             | Word::Help(_)
@@ -412,6 +345,14 @@ impl Shell {
                 code => Err(Failure::Source { path, code }),
             }
         })
+    }
+
+    /// Text that was asked for, of any length.
+    async fn show(&mut self, text: &str) -> io::Result<()> {
+        let mut sheet = self.sheet();
+        let out = &mut *self.terminal.out;
+        sheet.put(format!("{text}\n").into(), out).await?;
+        sheet.end(out).await
     }
 
     /// Text that was asked for.

@@ -39,9 +39,16 @@ impl Terminal {
     }
 
     pub(crate) fn layout(&self) -> Layout {
-        let asked = || comfy_table::Table::new().width().map(usize::from);
+        let asked = || self.screen().map(|(columns, _)| columns);
         let width = if self.is_terminal { self.width.or_else(asked) } else { None };
         Layout { width, colors: self.colors }
+    }
+
+    /// Columns and rows of the screen, at this moment; none where there is none.
+    pub(crate) fn screen(&self) -> Option<(usize, usize)> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok().filter(|_| self.is_terminal)?;
+        let sides = (usize::from(size.ws_col), usize::from(size.ws_row));
+        (0 < sides.0 && 0 < sides.1).then_some(sides)
     }
 }
 

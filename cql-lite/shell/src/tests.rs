@@ -172,6 +172,8 @@ fn query_answer(query: &wire::Query) -> Reply {
                 vec![text(""), None, Some(Value::Blob(Vec::new()))],
                 vec![text("\"\""), Some(Value::Empty), None],
                 vec![text("a,b \"c\"\u{1b}[31m é"), Some(Value::Double(1e300)), None],
+                vec![text("turned \u{202e}dnuora"), None, None],
+                vec![text("日本語 😀 e\u{301}"), Some(Value::Double(-0.5)), None],
             ],
         )),
         [.., "wide"] => Reply::Answer(fake::rows(

@@ -4,6 +4,7 @@ use client::Consistency;
 use cql_lite::suggest::suggest;
 
 use crate::copy::{self, Copy};
+use crate::output::Expand;
 
 /// What a line asks of the shell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +23,10 @@ pub(crate) enum Word {
     Source(String),
     /// Show or set the rows on a page; 0 is off.
     Paging(Option<u32>),
-    /// Show or set whether rows are printed one column a line.
-    Expand(Option<bool>),
+    /// Show or set when rows are printed one column a line.
+    Expand(Option<Expand>),
+    /// Show or set whether nodes are asked what they did.
+    Tracing(Option<bool>),
     /// Show or set whether times are printed.
     Timing(Option<bool>),
     /// Show versions.
@@ -134,7 +137,16 @@ pub(crate) fn parse(text: &str) -> Result<Word, Refused> {
             },
             [_, _, ..] => Err(Refused::Usage("PAGING [rows|ON|OFF]".to_owned())),
         },
-        "EXPAND" => on_off("EXPAND", &rest).map(Word::Expand),
+        "EXPAND" => match rest.as_slice() {
+            [it] if it.eq_ignore_ascii_case("auto") => Ok(Word::Expand(Some(Expand::Auto))),
+            rest => match on_off("EXPAND", rest) {
+                Ok(on) => {
+                    let expand = |on| if on { Expand::On } else { Expand::Off };
+                    Ok(Word::Expand(on.map(expand)))
+                }
+                Err(_) => Err(Refused::Usage("EXPAND [ON|OFF|AUTO]".to_owned())),
+            },
+        },
         "TIMING" => on_off("TIMING", &rest).map(Word::Timing),
         "SHOW" => match rest.as_slice() {
             [what] if what.eq_ignore_ascii_case("version") => Ok(Word::ShowVersion),
@@ -146,7 +158,7 @@ pub(crate) fn parse(text: &str) -> Result<Word, Refused> {
         },
         "CLEAR" | "CLS" => Ok(Word::Clear),
         "COPY" => copy::parse(text).map(|copy| Word::Copy(Box::new(copy))),
-        "TRACING" => Err(Refused::NotYet("TRACING")),
+        "TRACING" => on_off("TRACING", &rest).map(Word::Tracing),
         "CAPTURE" | "\\O" => Ok(Word::Capture(match unquote(tail) {
             "" => Capture::Show,
             off if off.eq_ignore_ascii_case("off") => Capture::Off,

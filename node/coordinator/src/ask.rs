@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::{
     Shared,
     replica::{Call, Error, Request, Response},
+    trace::{Role, Step},
 };
 
 /// How often one request is planned again because the cluster changed beneath it.
@@ -33,8 +34,15 @@ pub(crate) async fn ask(
         return (host, Err(Error::Unreachable));
     };
     let timeout = terms.deadline.saturating_duration_since(Instant::now());
-    let call = Call { trace: terms.trace, epoch: terms.epoch, timeout, request };
+    let (traces, trace, role) = (&shared.traces, terms.trace, Role::of(&request));
+    traces.note(trace, Some(host), || Step::Asked(role));
+    let report = traces.report(trace);
+    let call = Call { trace, epoch: terms.epoch, timeout, report: report.clone(), request };
     let answer = replica.call(call).await;
+    traces.note(trace, Some(host), || {
+        let work = report.and_then(|it| it.get().copied());
+        Step::Answered(role, answer.as_ref().map(|_| work).map_err(ToString::to_string))
+    });
     if let Err(Error::StaleEpoch { have }) = &answer {
         shared.view.catch_up(*have).await;
     }

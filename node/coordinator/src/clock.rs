@@ -60,6 +60,11 @@ struct State {
 }
 
 impl Timestamps {
+    /// The clock that they follow.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
     /// Goes on after `reserved`, what the reservation remembers from before (`i64::MIN` if nothing),
     /// once a first window is reserved. Right after a crash it waits for the wall clock to pass
     /// `reserved`, 3 s at most: many restarts in a row must not carry timestamps into the future.

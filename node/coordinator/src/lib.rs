@@ -24,6 +24,7 @@ pub mod hints;
 // What every request needs.
 pub mod clock;
 pub mod limits;
+pub mod trace;
 
 #[cfg(test)]
 mod fakes;
@@ -33,7 +34,7 @@ use std::{sync::Arc, time::Duration};
 use model::TableId;
 use tokio::sync::Semaphore;
 
-use crate::{hints::Hints, limits::InFlight, replica::Replicas, view::View};
+use crate::{hints::Hints, limits::InFlight, replica::Replicas, trace::Traces, view::View};
 
 /// How this coordinator behaves. No `Default`: the node's settings decide.
 #[derive(Clone, Debug)]
@@ -76,6 +77,7 @@ pub(crate) struct Shared {
     pub(crate) background: InFlight,
     /// Turns of reads for whose answers there was no room.
     pub(crate) large_reads: Semaphore,
+    pub(crate) traces: Traces,
     pub(crate) options: Options,
 }
 
@@ -84,6 +86,7 @@ impl Coordinator {
     /// `clock::Timestamps::keep_ahead` for what a node runs beside it.
     pub fn new(parts: Parts, options: Options) -> Coordinator {
         let Parts { view, replicas, hints, timestamps } = parts;
+        let traces = Traces::new(Arc::clone(timestamps.clock()));
         let in_flight = InFlight::new(options.in_flight_bytes_max);
         let background = InFlight::new(options.background_bytes_max);
         let turns = (options.in_flight_bytes_max / read::LARGE_READ_BYTES).clamp(1, 64) as usize;
@@ -96,6 +99,7 @@ impl Coordinator {
             in_flight,
             background,
             large_reads,
+            traces,
             options,
         };
         Coordinator { shared: Arc::new(shared) }
@@ -143,6 +147,11 @@ impl Coordinator {
     /// Hints that wait, for metrics and for those who truncate or drop.
     pub fn hints(&self) -> &Hints {
         &self.shared.hints
+    }
+
+    /// The requests that are traced right now.
+    pub fn traces(&self) -> &Traces {
+        &self.shared.traces
     }
 
     /// Bytes of requests in flight, for metrics.

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use model::{HostId, read};
 
+use crate::trace::Report;
+
 /// How a node is reached: itself by a call, the others by a stream.
 pub trait Replica: Send + Sync + 'static {
     /// Whose replica this is.
@@ -30,6 +32,8 @@ pub struct Call {
     pub epoch: u64,
     /// How much time is left. The replica drops the request when it is over.
     pub timeout: Duration,
+    /// Where to leave what it cost, for a request that is traced.
+    pub report: Option<Report>,
     /// What to do.
     pub request: Request,
 }

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use coordinator::trace::{Step, Traces};
 use cql_lite::{
     ast::{Spanned, Statement},
     code::Code,
@@ -38,6 +39,7 @@ use crate::{
 };
 
 mod many;
+mod traced;
 
 /// Limits of the executor.
 #[derive(Clone)]
@@ -65,7 +67,11 @@ pub struct Executor {
     options: Options,
     prepared: Cache,
     ticks: Ticks,
+    traces: Traces,
 }
+
+/// No request is named so: what is done for nobody in particular is not traced.
+const NOBODY: u64 = 0;
 
 /// Most rows of a page, whatever a client asks for: they are in memory at once.
 const PAGE_ROWS_MAX: u32 = 100_000;
@@ -81,7 +87,9 @@ impl Executor {
         options: Options,
     ) -> Executor {
         let prepared = Cache::new(options.prepared_max);
-        Executor { catalog, store, rng, clock, options, prepared, ticks: Ticks::default() }
+        let traces = Traces::new(Arc::clone(&clock));
+        let ticks = Ticks::default();
+        Executor { catalog, store, rng, clock, options, prepared, ticks, traces }
     }
 
     /// Checks a statement against the schema and keeps it, to be executed by its id.
@@ -91,7 +99,7 @@ impl Executor {
     pub fn prepare(&self, text: &str, keyspace: Option<&str>) -> Result<Arc<Prepared>, Error> {
         // A prepared statement is answered without warnings: only what is too much counts here.
         measure::statement(&self.options.guard, text, &mut Vec::new())?;
-        let entry = self.plan_anew(text, keyspace)?;
+        let entry = self.plan_anew(text, keyspace, NOBODY)?;
         self.prepared.put(entry.clone());
         Ok(entry.prepared)
     }
@@ -105,7 +113,8 @@ impl Executor {
         measure::source(&self.options.guard, &request.source, &mut warnings)?;
         let (entry, keyspace) = match &request.source {
             Source::Text(text) => {
-                (self.plan_anew(text, request.keyspace.as_deref())?, request.keyspace.clone())
+                let keyspace = request.keyspace.as_deref();
+                (self.plan_anew(text, keyspace, request.trace)?, request.keyspace.clone())
             }
             Source::Prepared(id) => {
                 let entry = self.known(*id)?;
@@ -113,6 +122,7 @@ impl Executor {
                 (entry, keyspace)
             }
         };
+        self.traces.note(request.trace, None, || Step::Planned);
         let run = self.run(&request, keyspace.as_deref());
         let reply = match &entry.plan.verb {
             Verb::Select(select) => run.select(select, &entry).await,
@@ -130,8 +140,9 @@ impl Executor {
         Run { executor: self, request, keyspace, now_micros: self.clock.wall_micros(), deadline }
     }
 
-    fn plan_anew(&self, text: &str, keyspace: Option<&str>) -> Result<Entry, Error> {
+    fn plan_anew(&self, text: &str, keyspace: Option<&str>, trace: u64) -> Result<Entry, Error> {
         let statement = cql_lite::parse(text)?;
+        self.traces.note(trace, None, || Step::Parsed);
         let schema = self.catalog.schema();
         let plan = plan::plan(statement, &Scope { schema: &schema, keyspace })?;
         let prepared = Prepared {
@@ -165,7 +176,7 @@ impl Executor {
             let (old, new) = (&entry.prepared, &anew.prepared);
             old.variables == new.variables && old.columns == new.columns
         };
-        match self.plan_anew(&entry.text, entry.keyspace.as_deref()) {
+        match self.plan_anew(&entry.text, entry.keyspace.as_deref(), NOBODY) {
             Ok(anew) if same(&anew) => {
                 self.prepared.put(anew.clone());
                 Ok(anew)
@@ -429,6 +440,8 @@ impl<'r> Run<'r> {
         let timeout = self.time_left(Code::Overloaded)?;
         match self.executor.catalog.propose(change, timeout).await {
             Ok(epoch) => {
+                let traces = &self.executor.traces;
+                traces.note(self.request.trace, None, || Step::SchemaChanged(epoch));
                 let outcome = Outcome::SchemaChange { effect, target, keyspace, table, epoch };
                 Ok(Reply { outcome, warnings })
             }

@@ -139,7 +139,7 @@ impl ExtraCommand for Demo {
     }
 
     fn help(&self) -> &str {
-        "\\demo ls | kill N | restart N: the nodes of this demo, and what becomes of them"
+        "ls | kill N | restart N: the nodes of this demo"
     }
 
     fn run<'a>(&'a mut self, arguments: &'a [String]) -> BoxFuture<'a, Result<String, String>> {

@@ -6,17 +6,33 @@ use cluster::Metadata;
 use coordinator::{
     hints::Hints,
     replica::{Call, Error, Replica, Request, Response},
+    trace::{Report, Work},
 };
 use engine::Engine;
 use futures_util::{FutureExt, future::BoxFuture};
 use model::{HostId, Mutation, TableId, read};
 use sys::Blocking;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 
 use crate::{cluster_driver::Input, metrics::Metrics};
 
 /// How long a request from the future waits for this node to learn the epoch it was planned at.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What a traced call costs is told once it is known.
+struct Cost {
+    report: Report,
+    begun: Instant,
+}
+
+impl Cost {
+    fn is(self, work: Work) {
+        self.report.get_or_init(|| Work { took: self.begun.elapsed(), ..work });
+    }
+}
 
 /// This node's own replica.
 pub(crate) struct Local {
@@ -67,29 +83,51 @@ impl Local {
         }
     }
 
-    async fn read(&self, command: &read::Command) -> Result<read::Answer, Error> {
+    async fn read(
+        &self,
+        command: &read::Command,
+        cost: &mut Option<Cost>,
+    ) -> Result<read::Answer, Error> {
         let answer = self.engine.read_with(command, &*self.blocking).await.map_err(error)?;
         self.metrics.replica_read(&answer);
+        if let Some(cost) = cost.take() {
+            let bytes: usize = answer.partitions.iter().map(|it| it.memory_bytes()).sum();
+            cost.is(Work {
+                rows: answer.live_rows,
+                bytes: bytes as u64,
+                tombstones: answer.tombstones,
+                sstables: answer.sstables,
+                ..Work::default()
+            });
+        }
         Ok(answer)
     }
 
     async fn carry_out(&self, call: Call) -> Result<Response, Error> {
+        let mut cost = call.report.map(|report| Cost { report, begun: Instant::now() });
         match call.request {
             Request::Mutate { mutation, origin: _ } => {
                 let (table, _) = Mutation::peek(&mutation)
                     .map_err(|malformed| Error::Failed(malformed.to_string()))?;
                 self.fence(table, call.epoch).await?;
+                let written = mutation.clone();
                 let ticket = self.engine.apply(mutation).map_err(refused)?;
                 ticket.wait().await.map_err(error)?;
+                if let Some(cost) = cost {
+                    let bytes = written.len() as u64;
+                    let rows = Mutation::decode(written).map_or(0, |it| rows_of(&it));
+                    cost.is(Work { rows, bytes, ..Work::default() });
+                }
                 Ok(Response::Done)
             }
             Request::Read(command) => {
                 self.fence(command.table, call.epoch).await?;
-                Ok(Response::Data(self.read(&command).await?))
+                Ok(Response::Data(self.read(&command, &mut cost).await?))
             }
             Request::Digest(command) => {
                 self.fence(command.table, call.epoch).await?;
-                Ok(Response::Digest { digest: self.read(&command).await?.digest() })
+                let answer = self.read(&command, &mut cost).await?;
+                Ok(Response::Digest { digest: answer.digest() })
             }
             Request::Truncate(table) => {
                 self.fence(table, call.epoch).await?;
@@ -121,6 +159,12 @@ impl Replica for Local {
         }
         .boxed()
     }
+}
+
+/// Rows that a mutation writes or deletes; the static one is one of them.
+fn rows_of(mutation: &Mutation) -> u64 {
+    let partition = &mutation.partition;
+    partition.rows.len() as u64 + u64::from(!partition.static_row.is_empty())
 }
 
 /// Why a mutation was not taken in: of a full disk nothing happened.

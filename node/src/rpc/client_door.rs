@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    client_wire::{answer, bound, unpack},
+    client_wire::{answer, bound, trace_to_wire, unpack},
     in_hand::{InHand, REQUESTS_MAX, Taken},
     weight::{Outgoing, Scales, Weighed, Weight},
 };
@@ -290,6 +290,10 @@ async fn carry_out(
         )
         | None => None,
     };
+    let tracing = match behind.executor() {
+        Ok(executor) if request.traced => executor.traces().begin(trace),
+        Ok(_) | Err(_) => None,
+    };
     let outcome = execute(behind, request, trace).await;
     let kind = match &outcome {
         Ok(Done::Reply(Reply { outcome: Outcome::Rows(_), .. })) => Kind::Read,
@@ -302,7 +306,9 @@ async fn carry_out(
     };
     let took = behind.monotonic().saturating_sub(begun);
     behind.observe(&Observed { kind, consistency, took, trace }, outcome.as_ref().err());
-    answer(id, trace, outcome)
+    let mut answer = answer(id, trace, outcome);
+    answer.trace = tracing.map(|it| trace_to_wire(trace, it.finish()));
+    answer
 }
 
 fn level(options: Option<&client::Options>) -> Option<Consistency> {

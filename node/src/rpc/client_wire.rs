@@ -1,7 +1,11 @@
-//! Values, answers and errors as the client door says them.
+//! Values, answers, traces and errors as the client door says them.
+
+use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use coordinator::trace::{Noted, Share, Trace};
 use cql_lite::code::Code;
+use model::HostId;
 use proto::client::{self, server_answer::Body};
 use query::{Bound, ColumnSpec, Error, Outcome, Reply, Retry, SchemaEffect, SchemaTarget};
 
@@ -49,7 +53,37 @@ pub(super) fn answer(id: u64, trace: u64, outcome: Result<Done, Error>) -> clien
         Ok(Done::Prepared(prepared)) => (Vec::new(), Body::Prepared(prepared_to_wire(&prepared))),
         Err(error) => (Vec::new(), Body::Error(error_to_wire(error, trace))),
     };
-    client::ServerAnswer { id, warnings, body: Some(body) }
+    client::ServerAnswer { id, warnings, body: Some(body), trace: None }
+}
+
+/// What was done for the request of this number.
+pub(super) fn trace_to_wire(id: u64, trace: Trace) -> client::Trace {
+    let micros = |it: Duration| u64::try_from(it.as_micros()).unwrap_or(u64::MAX);
+    let host = |it: HostId| Bytes::copy_from_slice(it.0.as_bytes());
+    let step = |it: Noted| client::TraceStep {
+        after_micros: micros(it.after),
+        host_id: it.host.map(host).unwrap_or_default(),
+        step: it.step.name().to_owned(),
+        detail: it.step.detail(),
+    };
+    let share = |it: Share| client::TraceShare {
+        host_id: host(it.host),
+        role: it.role.name().to_owned(),
+        requests: it.requests,
+        failures: it.failures,
+        micros: micros(it.work.took),
+        rows: it.work.rows,
+        bytes: it.work.bytes,
+        tombstones: it.work.tombstones,
+        sstables: it.work.sstables.into(),
+    };
+    client::Trace {
+        id,
+        took_micros: micros(trace.took),
+        steps: trace.steps.into_iter().map(step).collect(),
+        left_out: trace.left_out,
+        shares: trace.shares.into_iter().map(share).collect(),
+    }
 }
 
 fn outcome_to_wire(outcome: Outcome) -> Body {

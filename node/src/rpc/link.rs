@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 
-use coordinator::replica::{Call, Error, Response};
+use coordinator::{
+    replica::{Call, Error, Response},
+    trace::Report,
+};
 use proto::peer::{self, peer_client::PeerClient, peer_frame::Body};
 use sys::Net;
 use tokio::sync::{mpsc, oneshot};
@@ -58,7 +61,10 @@ pub(crate) trait Watcher: Send + Sync + 'static {
 }
 
 /// Requests that wait for an answer, by id; `None` once the stream has closed.
-type Pending = Arc<Mutex<Option<BTreeMap<u64, oneshot::Sender<Result<Response, Error>>>>>>;
+type Pending = Arc<Mutex<Option<BTreeMap<u64, Waiting>>>>;
+
+/// Who waits for an answer, and wants to know what it cost.
+type Waiting = (oneshot::Sender<Result<Response, Error>>, Option<Report>);
 
 /// A stream that is up.
 #[derive(Clone)]
@@ -110,7 +116,7 @@ impl Link {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         match &mut *lock(&live.pending) {
-            Some(pending) => drop(pending.insert(id, sender)),
+            Some(pending) => drop(pending.insert(id, (sender, call.report.clone()))),
             None => return Err(Error::Unreachable),
         }
         // From here on, going away (by timeout or by drop) takes the request back.
@@ -179,7 +185,7 @@ async fn keep_connected(
                 read_answers(&mut incoming, &pending, &*watcher).await;
                 *lock(&live) = None;
                 let unanswered = lock(&pending).take().unwrap_or_default();
-                for waiting in unanswered.into_values() {
+                for (waiting, _) in unanswered.into_values() {
                     drop(waiting.send(Err(Error::NoAnswer)));
                 }
                 watcher.on_notice(&address, lane, Notice::Down);
@@ -253,7 +259,10 @@ async fn read_answers(
             Some(Body::Answer(answer)) => {
                 // Nobody waits any more for an answer that came too late, or twice.
                 let waiting = lock(pending).as_mut().and_then(|it| it.remove(&answer.id));
-                if let Some(waiting) = waiting {
+                if let Some((waiting, report)) = waiting {
+                    if let (Some(report), Some(work)) = (report, wire::work_from_wire(&answer)) {
+                        report.get_or_init(|| work);
+                    }
                     drop(waiting.send(wire::outcome_from_wire(answer)));
                 }
             }

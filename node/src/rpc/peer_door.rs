@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coordinator::replica::{Error, Replica, Response};
+use coordinator::trace::Report;
 use proto::{
     Message as _,
     peer::{self, Lane, peer_frame::Body},
@@ -144,7 +145,9 @@ impl Session {
             Taken::Twice => return false,
             Taken::Full => {
                 let refusal = Error::Overloaded(format!("{REQUESTS_MAX} requests in hand"));
-                drop(self.answers.send((Ok(wire::answer_frame(id, Err(refusal))), None)).await);
+                drop(
+                    self.answers.send((Ok(wire::answer_frame(id, Err(refusal), None)), None)).await,
+                );
                 return true;
             }
         }
@@ -152,7 +155,9 @@ impl Session {
             Ok(call) => call,
             Err(why) => {
                 let refusal = Error::Failed(format!("malformed request: {why}"));
-                drop(self.answers.send((Ok(wire::answer_frame(id, Err(refusal))), None)).await);
+                drop(
+                    self.answers.send((Ok(wire::answer_frame(id, Err(refusal), None)), None)).await,
+                );
                 return true;
             }
         };
@@ -160,13 +165,14 @@ impl Session {
         let (slow, scales) = (self.behind.slow(), self.scales.clone());
         self.in_hand.run(id, async move {
             let (timeout, trace, begun) = (call.timeout, call.trace, Instant::now());
+            let report = call.report.clone();
             let outcome = tokio::time::timeout(timeout, local.call(call)).await;
             let outcome = outcome.unwrap_or(Err(Error::NoAnswer));
             if slow <= begun.elapsed() {
                 let (trace, took) = (format!("{trace:016x}"), begun.elapsed().as_millis() as u64);
                 tracing::warn!(trace, took_ms = took, "slow request of a coordinator");
             }
-            drop(answers.send(weighed(&scales, id, outcome)).await);
+            drop(answers.send(weighed(&scales, id, outcome, report.as_ref())).await);
         });
         true
     }
@@ -174,14 +180,21 @@ impl Session {
 
 /// The frame of an answer: data with its weight, or the word that there is no room for it. Whatever else
 /// was done is said in any case.
-fn weighed(scales: &Scales, id: u64, outcome: Result<Response, Error>) -> Weighed<peer::PeerFrame> {
+fn weighed(
+    scales: &Scales,
+    id: u64,
+    outcome: Result<Response, Error>,
+    report: Option<&Report>,
+) -> Weighed<peer::PeerFrame> {
     let is_data = matches!(outcome, Ok(Response::Data(_)));
-    let frame = wire::answer_frame(id, outcome);
+    let frame = wire::answer_frame(id, outcome, report);
     if !is_data {
         return (Ok(frame), None);
     }
     match scales.put_answer(frame.encoded_len() as u64) {
         Ok(weight) => (Ok(frame), Some(weight)),
-        Err(full) => (Ok(wire::answer_frame(id, Err(Error::Overloaded(full.message)))), None),
+        Err(full) => {
+            (Ok(wire::answer_frame(id, Err(Error::Overloaded(full.message)), report)), None)
+        }
     }
 }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use coordinator::replica::{Call, Error, Origin, Request, Response};
+use coordinator::{
+    replica::{Call, Error, Origin, Request, Response},
+    trace::{Report, Work},
+};
 use model::{TableId, read};
 use proto::peer;
 
@@ -26,6 +29,7 @@ pub(crate) fn request_frame(id: u64, call: &Call) -> peer::PeerFrame {
         trace: call.trace,
         epoch: call.epoch,
         timeout_ms: u32::try_from(call.timeout.as_millis()).unwrap_or(u32::MAX),
+        traced: call.report.is_some(),
         body: Some(body),
     };
     peer::PeerFrame { body: Some(peer::peer_frame::Body::Request(request)) }
@@ -53,12 +57,17 @@ pub(crate) fn call_from_wire(request: peer::Request) -> Result<Call, String> {
         trace: request.trace,
         epoch: request.epoch,
         timeout: Duration::from_millis(request.timeout_ms.into()),
+        report: request.traced.then(Report::default),
         request: request_body,
     })
 }
 
 /// An outcome as a frame.
-pub(crate) fn answer_frame(id: u64, outcome: Result<Response, Error>) -> peer::PeerFrame {
+pub(crate) fn answer_frame(
+    id: u64,
+    outcome: Result<Response, Error>,
+    report: Option<&Report>,
+) -> peer::PeerFrame {
     let body = match outcome {
         Ok(Response::Done) => peer::answer::Body::Done(peer::Done {}),
         Ok(Response::Data(answer)) => peer::answer::Body::Data(answer.encode()),
@@ -67,7 +76,8 @@ pub(crate) fn answer_frame(id: u64, outcome: Result<Response, Error>) -> peer::P
         }
         Err(error) => peer::answer::Body::Failure(failure(error)),
     };
-    let answer = peer::Answer { id, body: Some(body) };
+    let work = report.and_then(|it| it.get()).map(work_to_wire);
+    let answer = peer::Answer { id, body: Some(body), work };
     peer::PeerFrame { body: Some(peer::peer_frame::Body::Answer(answer)) }
 }
 
@@ -87,6 +97,18 @@ pub(crate) fn outcome_from_wire(answer: peer::Answer) -> Result<Response, Error>
         Some(peer::answer::Body::Failure(it)) => Err(error_from_wire(it)),
         None => Err(Error::Failed("an answer without a body".into())),
     }
+}
+
+/// What the answer says that it cost.
+pub(crate) fn work_from_wire(answer: &peer::Answer) -> Option<Work> {
+    let peer::Work { micros, rows, bytes, tombstones, sstables } = *answer.work.as_ref()?;
+    Some(Work { took: Duration::from_micros(micros), rows, bytes, tombstones, sstables })
+}
+
+fn work_to_wire(work: &Work) -> peer::Work {
+    let Work { took, rows, bytes, tombstones, sstables } = *work;
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    peer::Work { micros, rows, bytes, tombstones, sstables }
 }
 
 fn failure(error: Error) -> peer::Failure {

@@ -13,6 +13,7 @@
 //! container engine answers. `sh` repeats, for whoever is in a hurry, what a console or `.ci/run`
 //! runs, and `cql` is a page of statements.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,8 @@ const QUIET: [&str; 10] = [
     "toml",
 ];
 
-/// What the shell asks before data goes away, and at the end of a page.
-pub(crate) const QUESTIONS: [&str; 2] = ["? [y/N] ", "--more-- (Enter, or q to stop) "];
+/// What the shell asks before data goes away.
+pub(crate) const QUESTION: &str = "? [y/N] ";
 
 /// A document and its path from the root of the clone.
 pub(crate) struct Page {
@@ -177,6 +178,18 @@ impl Block<'_> {
     }
 }
 
+/// The ports that commands of these blocks open: what follows `--peer-port` and the like.
+pub(crate) fn ports(blocks: &[Block<'_>]) -> BTreeSet<u16> {
+    let mut ports = BTreeSet::new();
+    for line in blocks.iter().flat_map(|block| &block.lines).filter(|line| typed(line).is_some()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        for pair in words.windows(2).filter(|it| it[0].ends_with("-port")) {
+            ports.extend(pair[1].parse::<u16>().ok().filter(|it| *it != 0));
+        }
+    }
+    ports
+}
+
 /// What a line types, behind its prompt, and whether that is the `$`.
 fn typed(line: &str) -> Option<(bool, &str)> {
     if let Some(command) = line.strip_prefix("$ ") {
@@ -188,8 +201,7 @@ fn typed(line: &str) -> Option<(bool, &str)> {
     {
         return Some((false, statement));
     }
-    let answer = QUESTIONS.iter().find_map(|question| line.split_once(question));
-    answer.map(|(_, answer)| (false, answer))
+    line.split_once(QUESTION).map(|(_, answer)| (false, answer))
 }
 
 /// Whether a first line is not all of it.

@@ -1,11 +1,9 @@
 //! The command line: what each command says, and what it ends with.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 
-use crate::process::{Node, finish, free_ports, helenus, run, whole_machine};
+use crate::process::{Node, finish, free_ports, get, helenus, run, whole_machine};
 
 /// A command, what it must end with, and what it must say on either stream.
 struct Case<'a> {
@@ -192,10 +190,7 @@ fn doors_over_http(port: u16) {
         ("/metrics", 200, "\nhelenus_"),
         ("/nowhere", 404, ""),
     ] {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = get(port, path);
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
         assert!(answer.contains(says), "{path}: {answer}");
     }

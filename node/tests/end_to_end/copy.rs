@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use crate::process::{run, whole_machine};
+use crate::process::{finish, helenus, run, whole_machine};
 
 const KEYSPACE: &str =
     "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}";
@@ -124,4 +124,47 @@ async fn bad_lines_are_set_aside_and_an_interrupted_copy_goes_on() {
     ];
     let (printed, told) = expect(&demo(folder.path(), &statements).await, 0);
     assert_eq!(printed, "count\n2000\n", "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_go_through_pipes() {
+    let _machine = whole_machine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let table = "(id int PRIMARY KEY, v text)";
+    let statements = [
+        KEYSPACE.to_owned(),
+        format!("CREATE TABLE k.t {table}; CREATE TABLE k.u {table}"),
+        "INSERT INTO k.t (id, v) VALUES (1, 'a,\"b'); INSERT INTO k.t (id) VALUES (2)".to_owned(),
+        "COPY k.t TO STDOUT WITH HEADER = true".to_owned(),
+        "COPY k.t TO STDOUT WITH FORMAT = 'jsonl'".to_owned(),
+    ];
+    let (printed, told) = expect(&demo(folder.path(), &statements).await, 0);
+    let (csv, jsonl) = printed.split_at(printed.find('{').unwrap());
+    assert_eq!(csv, "id,v\n1,\"a,\"\"b\"\n2,\n", "{told}");
+    assert_eq!(jsonl, "{\"id\":1,\"v\":\"a,\\\"b\"}\n{\"id\":2,\"v\":null}\n");
+    assert_eq!(told.matches("2 rows copied").count(), 2, "{told}");
+
+    // What came out of one pipe goes into another; bad lines are set aside as from any file.
+    let from = |name: &str, text: &str, statement: &[&str]| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        let mut command = helenus(folder.path(), &["demo", "--nodes", "1", "--keep", "data"]);
+        command.args(statement).stdin(fs::File::open(file).unwrap());
+        command
+    };
+    let statement = "COPY k.u FROM STDIN WITH HEADER = true; SELECT * FROM k.u";
+    let output = finish(from("in.csv", csv, &["-e", statement])).await;
+    let (printed, told) = expect(&output, 0);
+    assert!(told.contains("2 rows copied"), "{told}");
+    assert_eq!(printed, "id\tv\n1\ta,\"b\n2\t\n");
+    let statement = "COPY k.u FROM STDIN WITH FORMAT = 'jsonl'";
+    let output = finish(from("in.jsonl", &format!("{jsonl}nonsense\n"), &["-e", statement])).await;
+    let (_, told) = expect(&output, 1);
+    assert!(told.contains("1 rows were rejected: see stdin.rejects"), "{told}");
+    let rejected = fs::read_to_string(folder.path().join("stdin.rejects")).unwrap();
+    assert!(rejected.starts_with("# line 3: ") && rejected.ends_with("\nnonsense\n"), "{rejected}");
+    // It cannot be statements and rows at once.
+    let command = from("script", "COPY k.u FROM STDIN;\n1,x\n", &[]);
+    let (_, told) = expect(&finish(command).await, 1);
+    assert!(told.contains("standard input is where these statements come from"), "{told}");
 }

@@ -1,7 +1,8 @@
 //! Processes: started, watched, killed, and never left behind.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -98,6 +99,15 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
         let mut candidates = candidates.take(COUNT.into()).map(|it| FIRST + (base + it) % COUNT);
         candidates.find(|it| TcpListener::bind(("127.0.0.1", *it)).is_ok()).unwrap()
     })
+}
+
+/// What a node's HTTP door answers, head and body.
+pub(crate) fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// A node with its folder, killed when it goes.

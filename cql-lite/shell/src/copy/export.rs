@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::future::IntoFuture as _;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use client::{Column, Outcome, Prepared, Response, Row};
@@ -10,7 +10,7 @@ use client::{Column, Outcome, Prepared, Response, Row};
 use super::progress::Progress;
 use super::state::{Keeper, State};
 use super::statement::Style;
-use super::{Copied, Format, Task, beside, csv, json, quoted, unwritable};
+use super::{Copied, Format, Place, Task, beside, csv, json, quoted, unwritable};
 use crate::failure::Failure;
 use crate::terminal::{Terminal, or_interrupt};
 
@@ -19,23 +19,68 @@ pub(super) async fn run(task: &Task<'_>, terminal: &mut Terminal) -> Result<Copi
     let names: Vec<String> = columns.iter().map(|it| quoted(&it.name)).collect();
     let text = format!("SELECT {} FROM {}", names.join(", "), task.table());
     let select = task.session.prepare(&text).await?;
-    let mut keeper = Keeper::new(&task.copy.path, task.identity(&columns));
+    match &task.copy.place {
+        Place::File(path) => to_file(task, path, (&select, columns), terminal).await,
+        Place::Standard => {
+            let mut rows = 0;
+            let writer = Writer::new(&task.copy.style, columns);
+            let copying = to_output(task, &select, &writer, &mut rows, &mut *terminal.out);
+            let copied = or_interrupt(copying).await;
+            copied.ok_or(Failure::Cancelled { rows })??;
+            Ok(Copied { rows, rejected: 0, rejects: None })
+        }
+    }
+}
+
+/// Prints page after page. Whoever takes them is waited for.
+async fn to_output(
+    task: &Task<'_>,
+    select: &Prepared,
+    writer: &Writer,
+    rows: &mut u64,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    out.write_all(writer.header().as_bytes())?;
+    let mut page = Vec::new();
+    loop {
+        let Response::Rows { rows: some, paging_state, .. } =
+            fetch(task, select, page).await?.into_response()
+        else {
+            return Err(Failure::Copy("the node answered without rows".to_owned()));
+        };
+        out.write_all(writer.lines(&some)?.as_bytes())?;
+        out.flush()?;
+        *rows += some.len() as u64;
+        if paging_state.is_empty() {
+            return Ok(());
+        }
+        page = paging_state.to_vec();
+    }
+}
+
+async fn to_file(
+    task: &Task<'_>,
+    path: &Path,
+    (select, columns): (&Prepared, Vec<Column>),
+    terminal: &mut Terminal,
+) -> Result<Copied, Failure> {
+    let mut keeper = Keeper::new(&task.copy.place, task.identity(&columns));
     let known = if task.copy.resume { keeper.load()? } else { None };
-    let part = beside(&task.copy.path, ".part");
+    let part = beside(path, ".part");
+    let writer = Writer::new(&task.copy.style, columns);
     let (sheet, mut state) = match known {
-        Some(state) => (Sheet::reopen(&part, task, columns, &state)?, state),
+        Some(state) => (Sheet::reopen(&part, writer, &state)?, state),
         None => {
             keeper.forget()?;
-            Sheet::create(&part, task, columns)?
+            Sheet::create(&part, writer)?
         }
     };
     let progress = Progress::new(terminal, None, state.rows);
-    let pages = Pages { task, select: &select, part: &part, progress: &progress };
+    let pages = Pages { task, select, part: &part, progress: &progress };
     let ran = or_interrupt(pages.copy(sheet, &mut state, &mut keeper)).await;
     drop(progress);
-    match ran.unwrap_or(Err(Failure::Cancelled { rows: state.rows })) {
+    match ran.unwrap_or(Err(Failure::Cancelled { rows: 0 })) {
         Ok(()) => {
-            let path = &task.copy.path;
             std::fs::rename(&part, path).map_err(|error| unwritable(path, error))?;
             keeper.forget()?;
             Ok(Copied { rows: state.rows, rejected: 0, rejects: None })
@@ -63,7 +108,7 @@ impl Pages<'_> {
         state: &mut State,
         keeper: &mut Keeper,
     ) -> Result<(), Failure> {
-        let mut outcome = self.fetch(state.page.clone()).await?;
+        let mut outcome = fetch(self.task, self.select, state.page.clone()).await?;
         loop {
             let Response::Rows { rows, paging_state, .. } = outcome.into_response() else {
                 return Err(Failure::Copy("the node answered without rows".to_owned()));
@@ -77,7 +122,7 @@ impl Pages<'_> {
                 if paging_state.is_empty() {
                     return None;
                 }
-                Some(self.fetch(paging_state.to_vec()).await)
+                Some(fetch(self.task, self.select, paging_state.to_vec()).await)
             };
             let (written, fetched) = tokio::join!(writing, fetching);
             let (returned, written) = written.map_err(|error| Failure::Copy(error.to_string()))?;
@@ -98,12 +143,12 @@ impl Pages<'_> {
             }
         }
     }
+}
 
-    async fn fetch(&self, page: Vec<u8>) -> Result<Outcome, Failure> {
-        let request = self.task.session.execute(self.select, ());
-        let request = request.consistency(self.task.consistency).paging_state(page);
-        Ok(request.into_future().await?)
-    }
+async fn fetch(task: &Task<'_>, select: &Prepared, page: Vec<u8>) -> Result<Outcome, Failure> {
+    let request = task.session.execute(select, ());
+    let request = request.consistency(task.consistency).paging_state(page);
+    Ok(request.into_future().await?)
 }
 
 fn sync(path: &Path) -> Result<(), Failure> {
@@ -111,62 +156,31 @@ fn sync(path: &Path) -> Result<(), Failure> {
     synced.map_err(|error| unwritable(path, error))
 }
 
-/// The file that is being written.
-struct Sheet {
-    path: PathBuf,
-    file: File,
+/// Rows as lines.
+struct Writer {
     style: Style,
     /// As they are written: for objects, as JSON.
     names: Vec<String>,
-    bytes: u64,
 }
 
-impl Sheet {
-    fn new(path: &Path, file: File, task: &Task<'_>, columns: Vec<Column>) -> Sheet {
-        let style = task.copy.style.clone();
+impl Writer {
+    fn new(style: &Style, columns: Vec<Column>) -> Writer {
         let names = columns.into_iter().map(|column| match style.format {
             Format::Csv => column.name,
             Format::Jsonl => serde_json::Value::from(column.name).to_string(),
         });
-        Sheet { path: path.to_owned(), file, names: names.collect(), style, bytes: 0 }
+        Writer { names: names.collect(), style: style.clone() }
     }
 
-    fn create(
-        path: &Path,
-        task: &Task<'_>,
-        columns: Vec<Column>,
-    ) -> Result<(Sheet, State), Failure> {
-        let file = File::create(path).map_err(|error| unwritable(path, error))?;
-        let mut sheet = Sheet::new(path, file, task, columns);
-        if sheet.style.header && sheet.style.format == Format::Csv {
-            let names = sheet.names.iter().map(|name| Some(name.as_str()));
-            let line = csv::line(names, &sheet.style);
-            sheet.append(&line)?;
+    /// The line that names the columns; nothing where none is wanted.
+    fn header(&self) -> String {
+        if !self.style.header || self.style.format != Format::Csv {
+            return String::new();
         }
-        let state = State { bytes: sheet.bytes, ..State::default() };
-        Ok((sheet, state))
+        csv::line(self.names.iter().map(|name| Some(name.as_str())), &self.style)
     }
 
-    /// Goes on behind what the state counts; whatever came later is cut off.
-    fn reopen(
-        path: &Path,
-        task: &Task<'_>,
-        columns: Vec<Column>,
-        state: &State,
-    ) -> Result<Sheet, Failure> {
-        let failed = |error| unwritable(path, error);
-        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() < state.bytes {
-            let path = path.display();
-            return Err(Failure::Copy(format!("{path} is shorter than it was: begin anew")));
-        }
-        file.set_len(state.bytes).map_err(failed)?;
-        let mut sheet = Sheet::new(path, file, task, columns);
-        sheet.bytes = state.bytes;
-        Ok(sheet)
-    }
-
-    fn write(&mut self, rows: &[Row]) -> Result<(), Failure> {
+    fn lines(&self, rows: &[Row]) -> Result<String, Failure> {
         let mut lines = String::new();
         for row in rows {
             let values = (0..self.names.len()).map(|at| row.value(at));
@@ -185,6 +199,42 @@ impl Sheet {
             }
             lines.push('\n');
         }
+        Ok(lines)
+    }
+}
+
+/// The file that is being written.
+struct Sheet {
+    path: PathBuf,
+    file: File,
+    writer: Writer,
+    bytes: u64,
+}
+
+impl Sheet {
+    fn create(path: &Path, writer: Writer) -> Result<(Sheet, State), Failure> {
+        let file = File::create(path).map_err(|error| unwritable(path, error))?;
+        let header = writer.header();
+        let mut sheet = Sheet { path: path.to_owned(), file, writer, bytes: 0 };
+        sheet.append(&header)?;
+        let state = State { bytes: sheet.bytes, ..State::default() };
+        Ok((sheet, state))
+    }
+
+    /// Goes on behind what the state counts; whatever came later is cut off.
+    fn reopen(path: &Path, writer: Writer, state: &State) -> Result<Sheet, Failure> {
+        let failed = |error| unwritable(path, error);
+        let file = OpenOptions::new().append(true).open(path).map_err(failed)?;
+        if file.metadata().map_err(failed)?.len() < state.bytes {
+            let path = path.display();
+            return Err(Failure::Copy(format!("{path} is shorter than it was: begin anew")));
+        }
+        file.set_len(state.bytes).map_err(failed)?;
+        Ok(Sheet { path: path.to_owned(), file, writer, bytes: state.bytes })
+    }
+
+    fn write(&mut self, rows: &[Row]) -> Result<(), Failure> {
+        let lines = self.writer.lines(rows)?;
         self.append(&lines)
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::lines::{Chunk, Layout, Line, Lines};
 use super::progress::Progress;
 use super::state::{self, Keeper, State};
-use super::{Copied, Format, Task, beside, csv, quoted, unreadable, unwritable};
+use super::{Copied, Format, Place, Task, beside, csv, quoted, unreadable, unwritable};
 use crate::failure::Failure;
 use crate::terminal::{Terminal, or_interrupt};
 
@@ -32,19 +32,29 @@ const ATTEMPTS_MAX: u32 = 10;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-pub(super) async fn run(task: &Task<'_>, terminal: &mut Terminal) -> Result<Copied, Failure> {
-    let path = &task.copy.path;
+pub(super) async fn run(
+    task: &Task<'_>,
+    typed: Option<Vec<u8>>,
+    terminal: &mut Terminal,
+) -> Result<Copied, Failure> {
+    let (path, style) = (task.copy.place.name(), &task.copy.style);
     let failed = |error| unreadable(path, error);
-    let mut lines = Lines::open(path, &task.copy.style).map_err(failed)?;
-    let length = std::fs::metadata(path).map_err(failed)?.len();
+    let (mut lines, length) = match &task.copy.place {
+        Place::File(path) => {
+            let length = std::fs::metadata(path).map_err(failed)?.len();
+            (Lines::open(path, style).map_err(failed)?, Some(length))
+        }
+        Place::Standard => (Lines::standard(typed, style), None),
+    };
     let (layout, header) = layout(task, &mut lines, task.columns().await?)?;
     let names: Vec<String> = layout.columns.iter().map(|(name, _)| quoted(name)).collect();
     let marks = vec!["?"; names.len()].join(", ");
     let text = format!("INSERT INTO {} ({}) VALUES ({marks})", task.table(), names.join(", "));
     let insert = task.session.prepare(&text).await?;
 
-    let identity = format!("{} of {length} bytes", task.identity(&insert.parameters()));
-    let mut keeper = Keeper::new(path, identity);
+    let length_or_none = length.unwrap_or_default();
+    let identity = format!("{} of {length_or_none} bytes", task.identity(&insert.parameters()));
+    let mut keeper = Keeper::new(&task.copy.place, identity);
     let known = if task.copy.resume { keeper.load()? } else { None };
     let rejects = task.copy.rejects.clone().unwrap_or_else(|| beside(path, ".rejects"));
     if rejects == *path {
@@ -52,17 +62,17 @@ pub(super) async fn run(task: &Task<'_>, terminal: &mut Terminal) -> Result<Copi
     }
     let mut state = known.unwrap_or_default();
     if 0 < state.bytes {
-        lines.skip_to(state.bytes, state.lines).map_err(failed)?;
+        lines = Lines::resume(path, style, state.bytes, state.lines).map_err(failed)?;
     } else {
         keeper.forget()?;
     }
     let mut sink = Rejects::open(rejects, &state, header)?;
-    let progress = Progress::new(terminal, Some(length), state.rows);
+    let progress = Progress::new(terminal, length, state.rows);
     let loader = Loader { task, insert: &insert, began: now_micros() };
     let work = loader.load(lines, layout, &mut sink, &mut state, &mut keeper, &progress);
     let ran = or_interrupt(work).await;
     drop(progress);
-    match ran.unwrap_or(Err(Failure::Cancelled { rows: state.rows })) {
+    match ran.unwrap_or(Err(Failure::Cancelled { rows: 0 })) {
         Ok(()) => {
             keeper.forget()?;
             let State { rows, rejected, .. } = state;
@@ -95,7 +105,7 @@ fn layout(
     if !task.copy.style.header || task.copy.style.format == Format::Jsonl {
         return Ok((whole, String::new()));
     }
-    let path = &task.copy.path;
+    let path = task.copy.place.name();
     let names = lines.header().map_err(|error| unreadable(path, error))?;
     let names = names.map_err(|reason| Failure::Copy(format!("{}: {reason}", path.display())))?;
     let (mut found, mut places) = (Vec::new(), Vec::new());
@@ -183,7 +193,7 @@ impl Loader<'_> {
                         stamp = stamp.saturating_add_unsigned(chunk.lines.len() as u64);
                         under_way.push_back(self.chunk(chunk, first));
                     }
-                    Some(Err(error)) => return Err(unreadable(&self.task.copy.path, error)),
+                    Some(Err(error)) => return Err(unreadable(self.task.copy.place.name(), error)),
                     None => open = false,
                 },
                 else => return Ok(()),

@@ -1,7 +1,7 @@
 //! Lines of a file as rows of values, in chunks of what one request carries.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use client::{Bind, CqlType};
@@ -50,23 +50,32 @@ pub(super) struct Layout {
 
 /// A file that is being read.
 pub(super) struct Lines {
-    input: BufReader<File>,
+    input: Box<dyn BufRead + Send>,
     style: Style,
     bytes: u64,
     lines: u64,
 }
 
 impl Lines {
+    /// Those of a file from its beginning.
     pub(super) fn open(path: &Path, style: &Style) -> io::Result<Lines> {
-        let input = BufReader::with_capacity(1 << 16, File::open(path)?);
-        Ok(Lines { input, style: style.clone(), bytes: 0, lines: 0 })
+        Lines::resume(path, style, 0, 0)
     }
 
-    /// Goes on from where an earlier run stopped.
-    pub(super) fn skip_to(&mut self, bytes: u64, lines: u64) -> io::Result<()> {
-        self.input.seek(SeekFrom::Start(bytes))?;
-        (self.bytes, self.lines) = (bytes, lines);
-        Ok(())
+    /// Those behind where an earlier run stopped.
+    pub(super) fn resume(path: &Path, style: &Style, bytes: u64, lines: u64) -> io::Result<Lines> {
+        let mut input = BufReader::with_capacity(1 << 16, File::open(path)?);
+        input.seek(SeekFrom::Start(bytes))?;
+        Ok(Lines { input: Box::new(input), style: style.clone(), bytes, lines })
+    }
+
+    /// Those of standard input or, where somebody types them, of what was typed.
+    pub(super) fn standard(typed: Option<Vec<u8>>, style: &Style) -> Lines {
+        let input: Box<dyn BufRead + Send> = match typed {
+            Some(typed) => Box::new(Cursor::new(typed)),
+            None => Box::new(BufReader::with_capacity(1 << 16, io::stdin())),
+        };
+        Lines { input, style: style.clone(), bytes: 0, lines: 0 }
     }
 
     /// The names in the first line.

@@ -6,6 +6,8 @@
 //!                        └──── bad lines ─► file.rejects
 //!  both:       file.copy-state says how far it got, for RESUME = true
 //! ```
+//!
+//! Standard output and input take the place of the file, without a state: they are there once.
 
 mod csv;
 mod export;
@@ -25,7 +27,7 @@ use client::Session;
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
-pub(crate) use statement::{Copy, Direction, parse};
+pub(crate) use statement::{Copy, Direction, Place, parse};
 
 /// How files are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,18 +46,19 @@ struct Copied {
     rejects: Option<PathBuf>,
 }
 
-/// Runs it, and says on the side how it went.
+/// Runs it, and says on the side how it went. `typed` are rows from the keyboard, where these are
+/// standard input.
 pub(crate) async fn run(
     copy: &Copy,
-    session: &Session,
-    consistency: client::Consistency,
+    (session, consistency): (&Session, client::Consistency),
+    typed: Option<Vec<u8>>,
     terminal: &mut Terminal,
 ) -> Result<(), Failure> {
     let began = std::time::Instant::now();
     let task = Task { copy, session, consistency };
     let copied = match copy.direction {
         Direction::To => export::run(&task, terminal).await?,
-        Direction::From => import::run(&task, terminal).await?,
+        Direction::From => import::run(&task, typed, terminal).await?,
     };
     let seconds = began.elapsed().as_secs_f64();
     let rate = copied.rows as f64 / seconds.max(0.001);

@@ -22,7 +22,7 @@ impl Progress {
             return Progress { bar: ProgressBar::hidden(), began, before };
         }
         let (bar, template) = match bytes {
-            Some(bytes) => (ProgressBar::new(bytes), "{bar:40} {percent}% · {msg} · {eta} left"),
+            Some(bytes) => (ProgressBar::new(bytes), "{percent:>3}% {wide_bar} {msg} · {eta} left"),
             None => (ProgressBar::no_length(), "{spinner} {msg}"),
         };
         let style =

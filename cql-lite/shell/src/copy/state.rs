@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{beside, unwritable};
+use super::{Place, beside, unwritable};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -27,7 +27,8 @@ pub(super) struct State {
 
 /// Where the state of one copy is kept.
 pub(super) struct Keeper {
-    path: PathBuf,
+    /// None where nothing could go on from it.
+    path: Option<PathBuf>,
     identity: String,
     kept: tokio::time::Instant,
 }
@@ -37,19 +38,24 @@ const INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Keeper {
     /// `identity` is what the copy must be to go on from it.
-    pub(super) fn new(file: &Path, identity: String) -> Keeper {
+    pub(super) fn new(place: &Place, identity: String) -> Keeper {
         let kept = tokio::time::Instant::now();
-        Keeper { path: beside(file, ".copy-state"), identity, kept }
+        let path = match place {
+            Place::File(file) => Some(beside(file, ".copy-state")),
+            Place::Standard => None,
+        };
+        Keeper { path, identity, kept }
     }
 
     /// Where an interrupted copy stopped; none if there was none.
     pub(super) fn load(&self) -> Result<Option<State>, Failure> {
-        let text = match std::fs::read_to_string(&self.path) {
+        let Some(path) = &self.path else { return Ok(None) };
+        let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(super::unreadable(&self.path, error)),
+            Err(error) => return Err(super::unreadable(path, error)),
         };
-        let path = self.path.display();
+        let path = path.display();
         let read: Option<Value> = serde_json::from_str(&text).ok();
         let state = read.as_ref().and_then(state);
         match (state, read.as_ref().and_then(|it| it["copy"].as_str())) {
@@ -78,26 +84,30 @@ impl Keeper {
             "rejects_bytes": state.rejects_bytes,
             "page": state.page,
         });
-        let new = beside(&self.path, ".new");
+        let Some(path) = &self.path else { return Ok(()) };
+        let new = beside(path, ".new");
         let kept = std::fs::write(&new, text.to_string() + "\n")
-            .and_then(|()| std::fs::rename(&new, &self.path));
+            .and_then(|()| std::fs::rename(&new, path));
         self.kept = tokio::time::Instant::now();
-        kept.map_err(|error| unwritable(&self.path, error))
+        kept.map_err(|error| unwritable(path, error))
     }
 
     /// The copy is complete, or begins anew.
     pub(super) fn forget(&self) -> Result<(), Failure> {
-        remove(&self.path)
+        self.path.as_deref().map_or(Ok(()), remove)
     }
 
     /// Keeps the state of a copy that stops, and says how it goes on.
     pub(super) fn stop(&mut self, state: &State, terminal: &mut Terminal) -> Result<(), Failure> {
         self.keep(state)?;
-        terminal.notice(&format!(
-            "stopped after {} rows, {} says where: the same with RESUME = true goes on",
-            state.rows,
-            self.path.display()
-        ));
+        let rows = state.rows;
+        terminal.notice(&match &self.path {
+            Some(path) => format!(
+                "stopped after {rows} rows, {} says where: the same with RESUME = true goes on",
+                path.display()
+            ),
+            None => format!("stopped after {rows} rows"),
+        });
         Ok(())
     }
 }

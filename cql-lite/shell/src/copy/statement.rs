@@ -15,7 +15,7 @@ pub(crate) struct Copy {
     /// Empty for all of them.
     pub(crate) columns: Vec<String>,
     pub(crate) direction: Direction,
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
     pub(crate) style: Style,
     /// Rejected rows after which a `COPY FROM` gives up.
     pub(crate) errors_max: u64,
@@ -32,6 +32,24 @@ pub(crate) enum Direction {
     To,
     /// From a file into the table.
     From,
+}
+
+/// Where rows go, or come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    File(PathBuf),
+    /// Standard output, or standard input.
+    Standard,
+}
+
+impl Place {
+    /// What messages call it, and what is named after it.
+    pub(crate) fn name(&self) -> &Path {
+        match self {
+            Place::File(path) => path,
+            Place::Standard => Path::new("stdin"),
+        }
+    }
 }
 
 /// How the file is written.
@@ -62,8 +80,8 @@ const OPTIONS: [&str; 9] = [
     "RESUME",
 ];
 
-const USAGE: &str =
-    "COPY [keyspace.]table [(columns)] TO|FROM 'file' [WITH option = value AND …]; see HELP COPY";
+const USAGE: &str = "COPY [keyspace.]table [(columns)] TO 'file'|STDOUT or FROM 'file'|STDIN \
+     [WITH option = value AND …]; see HELP COPY";
 
 /// Reads `COPY …`.
 pub(crate) fn parse(text: &str) -> Result<Copy, Refused> {
@@ -89,9 +107,19 @@ pub(crate) fn parse(text: &str) -> Result<Copy, Refused> {
         (None, Some(())) => Direction::From,
         (Some(()), Some(())) | (None, None) => return Err(usage()),
     };
-    let path = PathBuf::from(tokens.string().filter(|path| !path.is_empty()).ok_or_else(usage)?);
+    let standard = match direction {
+        Direction::To => tokens.word("STDOUT"),
+        Direction::From => tokens.word("STDIN"),
+    };
+    let place = match standard {
+        Some(()) => Place::Standard,
+        None => {
+            let path = tokens.string().filter(|path| !path.is_empty()).ok_or_else(usage)?;
+            Place::File(PathBuf::from(path))
+        }
+    };
     let style = Style {
-        format: if has_extension(&path) { Format::Jsonl } else { Format::Csv },
+        format: if has_extension(place.name()) { Format::Jsonl } else { Format::Csv },
         header: false,
         null: String::new(),
         delimiter: b',',
@@ -99,7 +127,7 @@ pub(crate) fn parse(text: &str) -> Result<Copy, Refused> {
     };
     let (errors_max, rejects, resume) = (ERRORS_MAX, None, false);
     let mut copy =
-        Copy { keyspace, table, columns, direction, path, style, errors_max, rejects, resume };
+        Copy { keyspace, table, columns, direction, place, style, errors_max, rejects, resume };
     if tokens.word("WITH").is_some() {
         loop {
             let Some(Token::Word(name)) = tokens.next() else { return Err(usage()) };
@@ -112,6 +140,10 @@ pub(crate) fn parse(text: &str) -> Result<Copy, Refused> {
                 break;
             }
         }
+    }
+    if copy.resume && copy.place == Place::Standard {
+        let usage = "a file's name: what goes through a pipe is not there to resume";
+        return Err(Refused::Usage(usage.to_owned()));
     }
     if copy.style.null.contains(char::from(copy.style.delimiter)) {
         return Err(Refused::Usage("NULL = text without the delimiter".to_owned()));

@@ -6,7 +6,7 @@ use client::{Bind, CqlType, Details, Error, Value};
 use cql_lite::code::Code;
 
 use super::csv::{Field, Scanner, fields, line};
-use super::{Copy, Direction, Format, import, json, parse, text};
+use super::{Copy, Direction, Format, Place, import, json, parse, text};
 use crate::words::Refused;
 
 fn copy(text: &str) -> Copy {
@@ -18,7 +18,7 @@ fn a_statement_says_what_goes_where() {
     let it = copy("COPY Ks.\"T\" (a, \"B\") TO 'it''s.csv' WITH HEADER = TRUE AND DELIMITER='|';");
     assert_eq!((it.keyspace.as_deref(), it.table.as_str()), (Some("ks"), "T"));
     assert_eq!((it.columns, it.direction), (vec!["a".to_owned(), "B".to_owned()], Direction::To));
-    assert_eq!(it.path, PathBuf::from("it's.csv"));
+    assert_eq!(it.place, Place::File(PathBuf::from("it's.csv")));
     assert_eq!((it.style.format, it.style.header, it.style.delimiter), (Format::Csv, true, b'|'));
     assert_eq!(it.errors_max, 1000);
 
@@ -30,6 +30,10 @@ fn a_statement_says_what_goes_where() {
     assert_eq!((it.style.null.as_str(), it.style.comment), ("\\N", Some(b'#')));
     assert_eq!(it.rejects, Some(PathBuf::from("bad")));
     assert_eq!(copy("COPY t FROM 'x.json' WITH FORMAT = 'csv'").style.format, Format::Csv);
+    assert_eq!(copy("COPY t TO stdout").place, Place::Standard);
+    let it = copy("COPY t FROM STDIN WITH FORMAT = 'jsonl'");
+    assert_eq!((it.place, it.style.format), (Place::Standard, Format::Jsonl));
+    assert_eq!(copy("COPY t TO 'STDOUT'").place, Place::File(PathBuf::from("STDOUT")));
 }
 
 #[test]
@@ -52,9 +56,12 @@ fn a_wrong_statement_says_what_is_expected() {
         "COPY t TO 'f' WITH HEADER",
         "COPY t TO 'f' x",
         "COPY a.b.c TO 'f'",
+        "COPY t TO STDIN",
+        "COPY t FROM STDOUT",
     ] {
         assert!(refused(wrong).starts_with("COPY [keyspace.]table"), "{wrong}");
     }
+    assert!(refused("COPY t TO STDOUT WITH RESUME = true").starts_with("a file's name"));
     assert!(refused("COPY t TO 'f' WITH DELIMITER = '\"'").starts_with("DELIMITER = "));
 }
 

@@ -2,11 +2,14 @@
 
 mod machine;
 mod table;
+mod trace;
 
 use std::io::{self, Write};
 
 use clap::ValueEnum;
 use client::{Column, Error, Row};
+
+pub(crate) use trace::Traced;
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,17 +56,38 @@ pub(crate) struct Layout {
     pub(crate) colors: bool,
 }
 
+/// When rows are printed one column a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expand {
+    On,
+    Off,
+    /// Where a table would be wider than the terminal.
+    Auto,
+}
+
+impl Expand {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Expand::On => "on",
+            Expand::Off => "off",
+            Expand::Auto => "auto",
+        }
+    }
+}
+
 /// Prints one result.
 pub(crate) struct Printer {
     format: Format,
     layout: Layout,
     rows: u64,
     begun: bool,
+    /// How wide columns of a table are so far: those of further pages stand below them.
+    widths: Vec<u16>,
 }
 
 impl Printer {
     pub(crate) fn new(format: Format, layout: Layout) -> Printer {
-        Printer { format, layout, rows: 0, begun: false }
+        Printer { format, layout, rows: 0, begun: false, widths: Vec::new() }
     }
 
     /// Rows printed so far.
@@ -88,13 +112,16 @@ impl Printer {
         let before = self.rows;
         self.rows += rows.len() as u64;
         match self.format {
-            Format::Table if first || !rows.is_empty() => {
-                if !first {
-                    writeln!(out)?;
+            Format::Table => {
+                let table = table::Page { columns, rows, layout: self.layout, first };
+                match table.print(out, &mut self.widths)? {
+                    table::Fit::Fits => Ok(()),
+                    table::Fit::TooWide => {
+                        self.format = Format::Vertical;
+                        table::vertical(out, columns, rows, before, self.layout)
+                    }
                 }
-                table::table(out, columns, rows, before, self.layout)
             }
-            Format::Table => Ok(()),
             Format::Vertical => table::vertical(out, columns, rows, before, self.layout),
             Format::Csv => machine::delimited(out, &machine::CSV, columns, rows, first),
             Format::Tsv => machine::delimited(out, &machine::TSV, columns, rows, first),

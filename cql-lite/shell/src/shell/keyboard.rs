@@ -2,9 +2,15 @@
 
 use super::{Flow, Shell};
 use crate::confirm;
+use crate::copy::{Copy, Direction, Place};
 use crate::editor::{Editor, Line};
+use crate::failure::Failure;
 use crate::options::OnError;
+use crate::pager::{Pager, Sheet};
 use crate::words;
+
+/// Bytes of rows that somebody types, or pastes, for one copy.
+const TYPED_BYTES_MAX: usize = 4 << 20;
 
 impl Shell {
     /// Reads from the keyboard until its end. Tells the exit code.
@@ -76,14 +82,45 @@ impl Shell {
         }
     }
 
-    /// Whether to fetch the next page: asked only at the keyboard, while paging is on.
-    pub(super) async fn wants_more(&mut self) -> bool {
-        if self.editor.is_none() || self.page_rows == 0 {
-            return true;
+    /// The rows that somebody types for a copy from standard input, where that is the keyboard.
+    pub(super) async fn typed_rows(&mut self, copy: &Copy) -> Result<Option<Vec<u8>>, Failure> {
+        if copy.direction != Direction::From || copy.place != Place::Standard {
+            return Ok(None);
         }
-        match self.ask("--more-- (Enter, or q to stop) ".to_owned(), false).await {
-            Line::Text(answer) => !answer.trim().eq_ignore_ascii_case("q"),
-            Line::Interrupted | Line::End | Line::Failed(_) => false,
+        if self.input_is_script {
+            let message = "standard input is where these statements come from: \
+                           run them with -e or -f, or copy from a file";
+            return Err(Failure::Copy(message.to_owned()));
         }
+        if self.editor.is_none() {
+            return Ok(None);
+        }
+        self.notice(
+            "Rows, one a line; \\. on a line of its own or Ctrl-D ends them, Ctrl-C drops them.",
+        );
+        let mut rows = String::new();
+        loop {
+            match self.ask("copy> ".to_owned(), false).await {
+                Line::Text(line) if line.trim_end() == "\\." => break,
+                Line::End => break,
+                Line::Text(line) => rows.push_str(&(line + "\n")),
+                Line::Interrupted => return Err(Failure::Cancelled { rows: 0 }),
+                Line::Failed(reason) => return Err(Failure::Copy(reason)),
+            }
+            if TYPED_BYTES_MAX < rows.len() {
+                let message = format!("more than {TYPED_BYTES_MAX} bytes typed: copy from a file");
+                return Err(Failure::Copy(message));
+            }
+        }
+        Ok(Some(rows.into_bytes()))
+    }
+
+    /// Where a result goes: through a pager only where somebody at the keyboard looks at it, while
+    /// paging is on.
+    pub(super) fn sheet(&self) -> Sheet {
+        let wanted = self.editor.is_some() && self.page_rows != 0 && self.captured.is_none();
+        let screen = if wanted { self.terminal.screen() } else { None };
+        let pager = screen.and_then(|_| Pager::of_environment());
+        Sheet::new(pager, screen.unwrap_or_default())
     }
 }

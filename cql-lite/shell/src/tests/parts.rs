@@ -7,6 +7,7 @@ use client::fake::{node_info, wire};
 use client::{Consistency, Topology};
 
 use crate::complete::{Known, complete};
+use crate::output::Expand;
 use crate::script::{is_incomplete, pieces};
 use crate::words::{Refused, Word, meant, parse};
 use crate::{Options, run};
@@ -47,6 +48,7 @@ fn words_are_understood_in_any_case() {
     assert_eq!(parse("SOURCE 'x y.cql'"), Ok(Word::Source("x y.cql".to_owned())));
     assert_eq!(parse("paging 7"), Ok(Word::Paging(Some(7))));
     assert_eq!(parse("PAGING OFF"), Ok(Word::Paging(Some(0))));
+    assert_eq!(parse("expand auto"), Ok(Word::Expand(Some(Expand::Auto))));
     assert_eq!(parse("\\q"), Ok(Word::Exit));
     let arguments = vec!["kill".to_owned(), "2".to_owned()];
     assert_eq!(parse("\\demo kill 2"), Ok(Word::Extra("demo".to_owned(), arguments)));
@@ -57,7 +59,7 @@ fn words_are_understood_in_any_case() {
     };
     assert_eq!(usage("consistency qorum"), "CONSISTENCY QUORUM");
     assert_eq!(usage("paging 0"), "PAGING [rows|ON|OFF]");
-    assert_eq!(usage("expand maybe"), "EXPAND [ON|OFF]");
+    assert_eq!(usage("expand maybe"), "EXPAND [ON|OFF|AUTO]");
 }
 
 #[test]
@@ -114,6 +116,11 @@ fn completion_knows_words_tables_and_columns() {
     let names: Vec<&str> =
         where_clause.iter().filter_map(|line| line.rsplit(' ').next()).take(3).collect();
     assert_eq!(names, ["room", "sent_at", "body"], "the key first, in its order");
+    assert_eq!(where_clause.len(), 4, "columns and TOKEN, no statement: {where_clause:?}");
+    let further = completed("SELECT * FROM messages WHERE room = 'a' L", "chat");
+    assert_eq!(further, ["SELECT * FROM messages WHERE room = 'a' LIMIT"]);
+    assert_eq!(completed("COPY m", "chat"), ["COPY messages"]);
+    assert_eq!(completed("copy messages from s", "chat"), ["copy messages from stdin"]);
     assert_eq!(
         completed("USE chat; DESCRIBE KEYSP", ""),
         ["USE chat; DESCRIBE KEYSPACES", "USE chat; DESCRIBE KEYSPACE"]

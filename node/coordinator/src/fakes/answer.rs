@@ -9,6 +9,7 @@ use model::{
 };
 
 /// What a replica with `data` answers: the plainest reading of `model::read`.
+#[expect(clippy::too_many_lines, reason = "a model reads best in one piece, from top to bottom")]
 pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command) -> Answer {
     let mut out = Answer {
         partitions: Vec::new(),

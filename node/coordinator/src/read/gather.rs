@@ -19,6 +19,7 @@ use crate::{
     limits::Permit,
     plan::ReadPlan,
     replica::{self, Request, Response},
+    trace::Step,
 };
 
 /// What a replica is asked for.
@@ -106,6 +107,7 @@ impl<'a> Gather<'a> {
             let answer = self.data.pop_first().map(|(_, answer)| answer);
             return answer.map(Gathered::Equal).ok_or_else(|| self.hopeless());
         }
+        self.shared.traces.note(self.terms.trace, None, || Step::Disagreed);
         if self.command.filter.is_some() {
             return Ok(Gathered::Filtered);
         }
@@ -164,6 +166,8 @@ impl<'a> Gather<'a> {
             Ok(Some((kind, host, answer))) => self.on_answer(kind, host, answer),
             // It is not known who is slow, so it is asked for data.
             Err(_) if until < self.terms.deadline => {
+                let waited = patience.unwrap_or_default();
+                self.shared.traces.note(self.terms.trace, None, || Step::Speculated(waited));
                 self.ask_next(Kind::Data);
                 Ok(())
             }

@@ -16,6 +16,7 @@ use crate::{
     Shared,
     ask::{self, ask},
     replica::{Error as ReplicaError, Origin, Request, Response},
+    trace::Step,
 };
 
 /// Sends every source what it lacks, and waits until as many replicas as the level needs have it
@@ -39,6 +40,7 @@ pub(super) async fn run(
     let lacks = |host: &HostId| merged.missing.iter().any(|(it, _)| it == host);
     let mut complete: Vec<HostId> = sources.iter().copied().filter(|it| !lacks(it)).collect();
     tracing::debug!(trace = terms.trace, replicas = merged.missing.len(), "read repair");
+    shared.traces.note(terms.trace, None, || Step::Repairing(merged.missing.len()));
     let mut repairs: FuturesUnordered<_> = merged
         .missing
         .iter()

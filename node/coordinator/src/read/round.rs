@@ -17,6 +17,7 @@ use crate::{
     Shared,
     ask::REPLANS_MAX,
     plan::{self, ReadPlan, Refused},
+    trace::Step,
     view::Snapshot,
 };
 
@@ -47,7 +48,10 @@ pub(super) async fn run(
         match attempt(shared, terms, replicas, command).await {
             Ok(merged) => return Ok(merged),
             Err(Stop::Error(error)) => return Err(error),
-            Err(Stop::Stale) => tracing::debug!(trace = terms.trace, "a read is planned again"),
+            Err(Stop::Stale) => {
+                tracing::debug!(trace = terms.trace, "a read is planned again");
+                shared.traces.note(terms.trace, None, || Step::Replanned);
+            }
         }
     }
     Err(Error::Timeout {

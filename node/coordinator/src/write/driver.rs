@@ -24,6 +24,7 @@ use crate::{
     limits::{InFlight, Permit},
     plan::{self, Refused, Verdict, WritePlan},
     replica::{self, Origin, Response},
+    trace::Step,
 };
 
 /// What a mutation takes in flight beside its bytes.
@@ -200,6 +201,7 @@ impl Driver {
 
     /// Plans again with what the cluster has become; who has acknowledged need not again.
     fn replan(&mut self) -> Result<(), Error> {
+        self.shared.traces.note(self.goal.trace, None, || Step::Replanned);
         let (plan, gc_grace) = plan(&self.shared, &self.goal).map_err(|error| match error {
             Error::Unavailable { .. } => self.error(),
             Error::Timeout { .. }
@@ -222,6 +224,7 @@ impl Driver {
             return;
         }
         for host in &self.missed[self.hinted..] {
+            self.shared.traces.note(self.goal.trace, Some(*host), || Step::Hinted);
             if self.plan.hint_counts {
                 let durable = self.shared.hints.store_durably(*host, self.hint.clone());
                 self.calls.push(Box::pin(async move { Event::Hinted(durable.await) }));
