@@ -6,6 +6,7 @@ mod expiry;
 mod log;
 mod oracle;
 mod rot;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
