@@ -122,6 +122,9 @@ impl Slowness {
     }
 }
 
+/// How often a job that waits for a slow disk looks whether it still is.
+const SLICE: Duration = Duration::from_millis(50);
+
 /// Threads whose jobs wait for a slow disk.
 struct Slowed {
     stepping: Stepping,
@@ -130,10 +133,13 @@ struct Slowed {
 
 impl Blocking for Slowed {
     fn run(&self, job: Box<dyn Job>) -> BoxFuture<'static, Result<(), Stopped>> {
-        let (stepping, slow) = (self.stepping.clone(), self.slow.get());
+        let (stepping, slow) = (self.stepping.clone(), self.slow.clone());
         Box::pin(async move {
-            if !slow.is_zero() {
-                tokio::time::sleep(slow).await;
+            let mut waited = Duration::ZERO;
+            // In slices: a disk that is mended is quick for whoever waits for it, too.
+            while waited < slow.get() {
+                tokio::time::sleep(SLICE).await;
+                waited += SLICE;
             }
             stepping.run(job).await
         })
