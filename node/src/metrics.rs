@@ -196,13 +196,7 @@ impl Collector for Scrape {
             counter.encode(metric)?;
         }
         encode_seconds(&mut encoder, &it)?;
-        let help = "Times that a guardrail told (warn) or refused (fail)";
-        let kind = MetricType::Counter;
-        let mut family = encoder.encode_descriptor("guardrail_reached", help, None, kind)?;
-        for (guardrail, level, count) in &it.guardrails {
-            let labels = [("guardrail", *guardrail), ("level", level.name())];
-            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-        }
+        encode_guardrails(&mut encoder, &it)?;
         let help = "Time of an fdatasync of the commit log";
         let name = "fsync_duration_seconds";
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
@@ -232,6 +226,18 @@ fn encode_seconds(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Resu
     for (peer, micros) in &it.clock_skews {
         let labels = [("peer", peer.as_str())];
         ConstGauge::new(*micros as f64 / 1e6).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// How often each level of each guardrail was reached.
+fn encode_guardrails(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Result {
+    let help = "Times that a guardrail told (warn) or refused (fail)";
+    let kind = MetricType::Counter;
+    let mut family = encoder.encode_descriptor("guardrail_reached", help, None, kind)?;
+    for (guardrail, level, count) in &it.guardrails {
+        let labels = [("guardrail", *guardrail), ("level", level.name())];
+        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }
