@@ -116,6 +116,12 @@ codes! {
         "The program asked for exactly one row, or for at most so many, and the statement has \
          another number of them. Raised by the client crate.",
         "Ask for `opt` where no row is an answer, too, and for `stream` where there may be many.";
+    BadMessage = 2012, "Not a message of this protocol",
+        "What came over the connection is not what this protocol allows: bytes that are no \
+         message, a message cut short, out of place or without a body, a request id twice. \
+         Nothing of it was executed, and the stream is closed.",
+        "The client has a bug, or speaks another protocol: is this the right port? Requests that \
+         were under way on the stream have an unknown outcome.";
 
     AlreadyExists = 3001, "Already exists",
         "A keyspace or table of this name exists already.",

@@ -66,6 +66,11 @@ impl ClusterCatalog {
         host == self.host || self.published.alive.borrow().contains(&host)
     }
 
+    /// Of each peer that is alive, its address and by how many microseconds its clock is ahead of this node's.
+    pub(crate) fn clock_skews(&self) -> Vec<(String, i64)> {
+        self.published.clock_skews()
+    }
+
     /// The metadata, now and at every change.
     pub(crate) fn watch(&self) -> watch::Receiver<Arc<Metadata>> {
         self.published.metadata.clone()

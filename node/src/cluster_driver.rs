@@ -66,6 +66,18 @@ pub(crate) struct Published {
     pub(crate) peers: watch::Receiver<Arc<Vec<PeerView>>>,
 }
 
+impl Published {
+    /// Of each peer that is alive, its address and by how many microseconds its clock is ahead of this node's.
+    pub(crate) fn clock_skews(&self) -> Vec<(String, i64)> {
+        let metadata = self.metadata.borrow();
+        let skew = |it: &PeerView| {
+            let node = metadata.nodes.get(&it.host_id)?;
+            Some((node.peer_addr.clone(), it.skew_micros?))
+        };
+        self.peers.borrow().iter().filter_map(skew).collect()
+    }
+}
+
 /// The driver's side of what it publishes.
 pub(crate) struct Publisher {
     metadata: watch::Sender<Arc<Metadata>>,
@@ -145,8 +157,7 @@ impl Driver {
     }
 
     fn now(&self) -> cluster::Now {
-        let wall_seconds = u64::try_from(self.clock.wall_micros() / 1_000_000).unwrap_or(0);
-        cluster::Now { mono: self.clock.monotonic(), wall_seconds }
+        cluster::Now { mono: self.clock.monotonic(), wall_micros: self.clock.wall_micros() }
     }
 
     fn tick(&mut self, view_at: &mut Duration) -> Effects {
@@ -195,7 +206,7 @@ impl Driver {
             let persisted =
                 self.store.persist(&effects.persist, || cluster.checkpoint_records()).await;
             if let Err(why) = persisted {
-                self.fail(StartError::SystemLog(why)).await;
+                self.fail(StartError::NotPersisted(why)).await;
                 return Err(());
             }
         }
@@ -236,6 +247,20 @@ impl Driver {
             }
             Event::Status { host, status } => {
                 tracing::info!(%host, ?status, "a peer changed its status");
+            }
+            Event::Clock { host, skew_micros, differs } => {
+                let peer = self.cluster.peer_addr(host).unwrap_or_default();
+                let skew_ms = skew_micros / 1_000;
+                if differs {
+                    tracing::warn!(
+                        peer,
+                        %host,
+                        skew_ms,
+                        "the clocks of a peer and of this node differ: look at the time service of both"
+                    );
+                } else {
+                    tracing::info!(peer, %host, skew_ms, "the clocks of a peer and of this node agree again");
+                }
             }
             Event::Refused(refused) => {
                 let founded = self.cluster.snapshot().is_founded();

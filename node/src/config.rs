@@ -2,14 +2,16 @@
 //!
 //! default < `helenus.toml` < `HELENUS_SECTION__KEY` < flag.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use cql_lite::suggest::suggest;
 use query::guardrail::{Guardrail, Limits, RAILS, Rail, Unit};
 
+mod pairs;
 mod specs;
 mod units;
 
+pub(crate) use pairs::HINTS_PER_MEMORY;
 pub use specs::{SPECS, Spec, guardrails, page};
 pub use units::{parse_duration, parse_size};
 
@@ -180,8 +182,46 @@ impl Layers {
         })
     }
 
+    fn port(&self, key: &str) -> Result<u16, Error> {
+        self.parse(key, "a port, 0 to 65535", |it| it.parse().ok())
+    }
+
+    fn duration(&self, key: &str) -> Result<Duration, Error> {
+        self.parse(key, "a duration such as 10s, 500ms or 3h", parse_duration)
+    }
+
+    /// Of nothing comes nothing: a timeout of zero fails every request, a period of zero never rests.
+    fn some_time(&self, key: &str) -> Result<Duration, Error> {
+        self.parse(key, "a duration such as 10s or 500ms, from 1ms to 1h", |it| {
+            parse_duration(it).filter(|it| (TIME_MIN..=TIME_MAX).contains(it))
+        })
+    }
+
+    fn size(&self, key: &str) -> Result<u64, Error> {
+        self.parse(key, "a size such as 64MiB or 1GiB", parse_size)
+    }
+
+    fn flag(&self, key: &str) -> Result<bool, Error> {
+        self.parse(key, "true or false", |it| it.parse().ok())
+    }
+
+    fn word(&self, key: &str) -> Result<String, Error> {
+        self.parse(key, "1 to 48 letters, digits, '_' , '-' or '.'", |it| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+            ((1..=48).contains(&it.len()) && it.chars().all(fits)).then(|| it.to_owned())
+        })
+    }
+
+    fn percent(&self, key: &str, expected: &str) -> Result<u8, Error> {
+        self.parse(key, expected, |it| it.parse().ok().filter(|it| (1..=100).contains(it)))
+    }
+
     fn text(&self, key: &str) -> String {
         self.values[key].text.clone()
+    }
+
+    fn origin(&self, key: &str) -> &Origin {
+        &self.values[key].origin
     }
 }
 
@@ -232,6 +272,8 @@ pub struct Settings {
     pub memory: u64,
     /// `None` asks for as many as the process may have.
     pub files_max: Option<u64>,
+    /// `None` stands for what `fit_files` finds, and without it for 4,096.
+    pub connections_max: Option<u64>,
     pub commitlog_sync: CommitlogSync,
     /// Bytes.
     pub commitlog_segment: u64,
@@ -239,6 +281,7 @@ pub struct Settings {
     pub disk_warn: u8,
     /// Percent.
     pub disk_reject: u8,
+    pub clock_skew_warn: Duration,
     pub timeout_read: Duration,
     pub timeout_write: Duration,
     pub timeout_schema: Duration,
@@ -261,18 +304,7 @@ impl Settings {
     /// # Errors
     /// `Bad` for the first value that does not fit.
     pub fn new(layers: Layers, memory_auto: u64) -> Result<Settings, Error> {
-        let port = |key| layers.parse(key, "a port, 0 to 65535", |it| it.parse::<u16>().ok());
-        let duration =
-            |key| layers.parse(key, "a duration such as 10s, 500ms or 3h", parse_duration);
-        let size = |key| layers.parse(key, "a size such as 64MiB or 1GiB", parse_size);
-        let flag = |key| layers.parse(key, "true or false", |it| it.parse::<bool>().ok());
-        let word = |key| {
-            layers.parse(key, "1 to 48 letters, digits, '_' , '-' or '.'", |it| {
-                let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-                ((1..=48).contains(&it.len()) && it.chars().all(fits)).then(|| it.to_owned())
-            })
-        };
-        let period = duration("commitlog.sync_period")?;
+        let period = layers.some_time("commitlog.sync_period")?;
         let sync = |it: &str| match it {
             "group" => Some(CommitlogSync::Group),
             "batch" => Some(CommitlogSync::Batch),
@@ -280,7 +312,6 @@ impl Settings {
             _ => None,
         };
         let tokens = |it: &str| it.parse::<u32>().ok().filter(|it| (1..=256).contains(it));
-        let percent = |it: &str| it.parse::<u8>().ok().filter(|it| (1..=100).contains(it));
         let memory =
             layers.parse("memory", "auto, or a size of at least 64MiB", |it| match it {
                 "auto" => Some(memory_auto),
@@ -293,47 +324,100 @@ impl Settings {
         let or = |text: String, other: String| if text.is_empty() { other } else { text };
         let listen = layers.text("listen");
         let seeds = layers.parse("seeds", "HOST:PORT,HOST:PORT,…", parse_seeds)?;
-        Ok(Settings {
-            cluster_name: word("cluster_name")?,
+        let settings = Settings {
+            cluster_name: layers.word("cluster_name")?,
             data_dir: layers.text("data_dir").into(),
             advertise: or(layers.text("advertise"), listen.clone()),
             listen,
             advertise_cql: layers.text("advertise_cql"),
             advertise_client: layers.text("advertise_client"),
-            peer_port: port("peer_port")?,
-            cql_port: port("cql_port")?,
-            client_port: port("client_port")?,
-            http_port: port("http_port")?,
+            peer_port: layers.port("peer_port")?,
+            cql_port: layers.port("cql_port")?,
+            client_port: layers.port("client_port")?,
+            http_port: layers.port("http_port")?,
             seeds,
-            insecure: flag("insecure")?,
-            dc: word("dc")?,
-            rack: word("rack")?,
+            insecure: layers.flag("insecure")?,
+            dc: layers.word("dc")?,
+            rack: layers.word("rack")?,
             num_tokens: layers.parse("num_tokens", "1 to 256", tokens)?,
             memory,
             commitlog_sync: layers.parse("commitlog.sync", "group, batch or periodic", sync)?,
-            commitlog_segment: size("commitlog.segment")?,
-            disk_warn: layers.parse("disk.warn", "1 to 100", percent)?,
-            disk_reject: layers.parse("disk.reject", "1 to 100; 100 is never", percent)?,
-            timeout_read: duration("timeouts.read")?,
-            timeout_write: duration("timeouts.write")?,
-            timeout_schema: duration("timeouts.schema")?,
-            hint_window: duration("hints.window")?,
-            hint_bytes_max: size("hints.bytes_max")?,
-            hint_throttle: size("hints.throttle")?,
+            commitlog_segment: layers.parse(
+                "commitlog.segment",
+                "a size from 64KiB to 256MiB",
+                |it| parse_size(it).filter(|it| SEGMENT.contains(it)),
+            )?,
+            disk_warn: layers.percent("disk.warn", "1 to 100")?,
+            disk_reject: layers.percent("disk.reject", "1 to 100; 100 is never")?,
+            clock_skew_warn: layers.some_time("clock.skew_warn")?,
+            timeout_read: layers.some_time("timeouts.read")?,
+            timeout_write: layers.some_time("timeouts.write")?,
+            timeout_schema: layers.some_time("timeouts.schema")?,
+            hint_window: layers.duration("hints.window")?,
+            hint_bytes_max: layers.size("hints.bytes_max")?,
+            hint_throttle: layers.parse("hints.throttle", "a size from 1KiB", |it| {
+                parse_size(it).filter(|it| 1 << 10 <= *it)
+            })?,
             log_level: layers.text("log.level"),
-            slow_query: duration("log.slow_query")?,
+            slow_query: layers.duration("log.slow_query")?,
             files_max: layers.parse("files_max", "auto, or a number from 256", files)?,
+            connections_max: layers.parse("connections_max", "auto, or a number from 4", |it| {
+                match it {
+                    "auto" => Some(None),
+                    it => it.parse().ok().filter(|it| CONNECTIONS_MIN <= *it).map(Some),
+                }
+            })?,
             guardrails: guardrails_of(&layers, memory)?,
             layers,
-        })
+        };
+        pairs::check(&settings)?;
+        Ok(settings)
     }
 }
+
+impl Settings {
+    /// Fits the connections into the files that the process may have open: more of them must not take what storage
+    /// needs.
+    ///
+    /// # Errors
+    /// `Bad` where `connections_max` asks for more.
+    pub fn fit_files(&mut self, files: u64) -> Result<(), Error> {
+        let most = files / FILES_PER_CONNECTION;
+        match self.connections_max {
+            None => self.connections_max = Some(most.min(CONNECTIONS_AUTO)),
+            Some(wanted) if most < wanted => return Err(pairs::connections(self, files, most)),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Connections that the doors for clients and for peers each hold open.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections_max.unwrap_or(CONNECTIONS_AUTO).try_into().unwrap_or(usize::MAX)
+    }
+}
+
+/// The fewest connections that a door is of use with: a peer has three.
+const CONNECTIONS_MIN: u64 = 4;
+
+/// Without need no door holds more open.
+const CONNECTIONS_AUTO: u64 = 4096;
+
+/// Two doors with a quarter each: half of the open files are left for storage, and for HTTP.
+const FILES_PER_CONNECTION: u64 = 4;
 
 /// The smallest budget a node runs in, bytes.
 pub(crate) const MEMORY_MIN: u64 = 64 << 20;
 
 /// The fewest files a node runs with: sockets, commit log segments, and a few sstables.
 pub(crate) const FILES_MIN: u64 = 256;
+
+/// Every write of a node waits for a segment to be there, and a start reads each whole.
+const SEGMENT: RangeInclusive<u64> = 64 << 10..=256 << 20;
+
+/// What waits, waits for something, and not for ever.
+const TIME_MIN: Duration = Duration::from_millis(1);
+const TIME_MAX: Duration = Duration::from_secs(3600);
 
 /// The two levels of every guardrail.
 fn guardrails_of(layers: &Layers, memory: u64) -> Result<[Limits; RAILS.len()], Error> {

@@ -98,17 +98,18 @@ pub(crate) fn spawn(
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
     let admin =
         proto::admin::admin_server::AdminServer::new(AdminDoor { behind: Arc::clone(shared) as _ });
+    let most = shared.settings.connections();
     let date = || tower::util::MapResponseLayer::new(transport::fix_date);
     let peers = transport::server()
         .layer(date())
         .add_service(peer)
-        .serve_with_incoming(transport::incoming(doors.peer));
+        .serve_with_incoming(transport::incoming(doors.peer, most));
     tasks.spawn(async move { drop(peers.await) });
     let clients = transport::server()
         .layer(date())
         .add_service(client)
         .add_service(admin)
-        .serve_with_incoming(transport::incoming(doors.client));
+        .serve_with_incoming(transport::incoming(doors.client, most));
     tasks.spawn(async move { drop(clients.await) });
-    tasks.spawn(http::serve(doors.http, Arc::clone(shared) as _));
+    tasks.spawn(http::serve(doors.http, most, Arc::clone(shared) as _));
 }

@@ -5,9 +5,11 @@
 //! In reading order:
 mod catalog;
 pub mod cli;
+mod clocks;
 mod cluster_driver;
 pub mod config;
 mod doors;
+mod health;
 mod http;
 pub mod logging;
 mod metrics;

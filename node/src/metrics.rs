@@ -16,7 +16,7 @@ use prometheus_client::{
         gauge::ConstGauge,
         histogram::Histogram,
     },
-    registry::Registry,
+    registry::{Registry, Unit},
 };
 
 /// Bounds of request latencies, seconds: 50 µs to 10 s.
@@ -63,6 +63,8 @@ pub(crate) struct Gauges {
     pub(crate) nodes: u64,
     /// Metadata epoch.
     pub(crate) epoch: u64,
+    /// Address of each peer that is alive, and by how many microseconds its clock is ahead of this node's.
+    pub(crate) clock_skews: Vec<(String, i64)>,
     /// How often each level of each guardrail was reached.
     pub(crate) guardrails: Vec<(&'static str, query::guardrail::Level, u64)>,
 }
@@ -193,13 +195,8 @@ impl Collector for Scrape {
             let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
             counter.encode(metric)?;
         }
-        let help = "Times that a guardrail told (warn) or refused (fail)";
-        let kind = MetricType::Counter;
-        let mut family = encoder.encode_descriptor("guardrail_reached", help, None, kind)?;
-        for (guardrail, level, count) in &it.guardrails {
-            let labels = [("guardrail", *guardrail), ("level", level.name())];
-            ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
-        }
+        encode_seconds(&mut encoder, &it)?;
+        encode_guardrails(&mut encoder, &it)?;
         let help = "Time of an fdatasync of the commit log";
         let name = "fsync_duration_seconds";
         let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
@@ -214,4 +211,33 @@ impl Collector for Scrape {
             None,
         )
     }
+}
+
+/// Gauges of time.
+fn encode_seconds(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Result {
+    let help = "How long writes wait for the disk: now, or at most in the last 10 s";
+    let unit = Some(&Unit::Seconds);
+    let wait = ConstGauge::new(it.engine.commitlog_wait.as_secs_f64());
+    let kind = wait.metric_type();
+    wait.encode(encoder.encode_descriptor("commitlog_wait", help, unit, kind)?)?;
+    let help = "By how much a peer's clock is ahead of this node's, less the round trip";
+    let unit = Some(&Unit::Seconds);
+    let mut family = encoder.encode_descriptor("clock_skew", help, unit, MetricType::Gauge)?;
+    for (peer, micros) in &it.clock_skews {
+        let labels = [("peer", peer.as_str())];
+        ConstGauge::new(*micros as f64 / 1e6).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// How often each level of each guardrail was reached.
+fn encode_guardrails(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Result {
+    let help = "Times that a guardrail told (warn) or refused (fail)";
+    let kind = MetricType::Counter;
+    let mut family = encoder.encode_descriptor("guardrail_reached", help, None, kind)?;
+    for (guardrail, level, count) in &it.guardrails {
+        let labels = [("guardrail", *guardrail), ("level", level.name())];
+        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use sys::{FactStore, Lock, run_fn};
 
 use crate::{
     cluster_driver,
-    config::{CommitlogSync, Settings},
+    config::{CommitlogSync, HINTS_PER_MEMORY, Settings},
     start::{Seams, StartError},
     system_store::SystemStore,
 };
@@ -109,7 +109,7 @@ pub(crate) async fn engine(
 pub(crate) async fn hints(settings: &Settings, seams: &Seams) -> Result<hints::Hints, StartError> {
     let options = hints::Options {
         dir: settings.data_dir.join("hints"),
-        host_bytes_max: settings.hint_bytes_max.min(settings.memory / 8),
+        host_bytes_max: settings.hint_bytes_max.min(settings.memory / HINTS_PER_MEMORY),
         host_count_max: 4_000_000,
         total_bytes_max: settings.memory / 4,
         window: settings.hint_window,
@@ -129,3 +129,6 @@ pub(crate) async fn facts(
     let (open, dir) = (Arc::clone(&seams.facts), settings.data_dir.join("facts"));
     Ok(run_fn(&*seams.blocking, move || open(&dir)).await??)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use cluster::{Liveness, Metadata, Status};
+use cluster::{Metadata, Status};
 use coordinator::{hints::Hints, view::View};
 use cql_lite::code::Code;
 use engine::Engine;
@@ -37,6 +37,9 @@ use crate::{
     },
     version::VERSION,
 };
+
+/// Names and addresses in a hello: what strangers say is remembered and logged.
+const HELLO_TEXT_BYTES_MAX: usize = 1024;
 
 /// Addresses by which a node is reached, as bound and as advertised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +155,7 @@ impl Shared {
                 .map(|it| it.count)
                 .sum(),
             client_addr: node.client_addr.clone(),
+            clock_skew_micros: view.and_then(|it| it.skew_micros).unwrap_or(0),
         }
     }
 
@@ -226,6 +230,11 @@ impl peer_door::Behind for Shared {
             );
             return Err(("HX7003", text));
         }
+        let texts = [&hello.cluster_name, &hello.peer_addr, &hello.software_version];
+        if texts.iter().any(|it| HELLO_TEXT_BYTES_MAX < it.len()) {
+            let text = format!("a hello whose texts are longer than {HELLO_TEXT_BYTES_MAX} bytes");
+            return Err(("HX2012", text));
+        }
         // Strangers may speak to the cluster layer, which tells them why they are not let in, and to
         // nobody else.
         if hello.lane() == peer::Lane::Urgent {
@@ -237,7 +246,7 @@ impl peer_door::Behind for Shared {
             return Err(("HX7002", text));
         }
         let host = uuid::Uuid::from_slice(&hello.host_id).map(HostId);
-        let host = host.map_err(|_| ("HX9001", "a host id of another length".to_owned()))?;
+        let host = host.map_err(|_| ("HX2012", "a host id of another length".to_owned()))?;
         // One who is ahead of us may have become a member in what we have not seen.
         if metadata.nodes.contains_key(&host) || metadata.epoch < hello.epoch {
             return Ok(());
@@ -259,6 +268,10 @@ impl peer_door::Behind for Shared {
 
     fn on_caller(&self, address: &str, answers: mpsc::Sender<Weighed<peer::PeerFrame>>) {
         self.peers.caller(address, answers);
+    }
+
+    fn on_caller_left(&self, address: &str, answers: &mpsc::Sender<Weighed<peer::PeerFrame>>) {
+        self.peers.caller_left(address, answers);
     }
 }
 
@@ -361,34 +374,12 @@ impl admin_door::Behind for Shared {
             verdict,
             nodes,
             host_id: self.host.to_string(),
+            clocks: self.wrong_clocks(),
         }
     }
 
     fn unhealthy(&self) -> Vec<String> {
-        let mut reasons = Vec::new();
-        if let Err(error) = self.serves() {
-            reasons.push(error.message);
-        }
-        if self.engine.refuses_writes() {
-            let dir = self.settings.data_dir.display();
-            let percent = self.settings.disk_reject;
-            reasons.push(format!(
-                "the disk of {dir} is more than {percent} % full: writes are refused, reads go on"
-            ));
-        }
-        let metadata = self.metadata();
-        for node in metadata.nodes.values() {
-            let alive = self
-                .published
-                .peers
-                .borrow()
-                .iter()
-                .any(|it| it.host_id == node.host_id && it.liveness == Liveness::Alive);
-            if node.host_id != self.host && !alive {
-                reasons.push(format!("{} is down", node.peer_addr));
-            }
-        }
-        reasons
+        self.complaints()
     }
 
     async fn flush(&self, keyspace: &str, table: &str) -> Result<String, String> {

@@ -11,18 +11,11 @@ use std::{
     time::Duration,
 };
 
-use cluster::{Cluster, OpenError, PeerRefused};
-use coordinator::{
-    Coordinator,
-    clock::{NotReserved, Timestamps},
-    hints,
-    replica::Replica,
-    view::View,
-};
-use cql_lite::code::Code;
+use cluster::Cluster;
+use coordinator::{Coordinator, clock::Timestamps, hints, replica::Replica, view::View};
 use engine::Engine;
 use query::{Executor, guardrail::Guard};
-use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts, system_log};
+use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts};
 use tokio::{
     sync::{Mutex, mpsc, watch},
     task::JoinSet,
@@ -45,6 +38,9 @@ use crate::{
     topology, warm_up,
 };
 
+mod error;
+
+pub use self::error::StartError;
 pub use crate::shared::Addresses;
 
 /// A replica that did not answer a read for this long is not waited for alone: one more is asked.
@@ -75,93 +71,6 @@ pub struct Seams {
 /// Opens a fact store in a folder: on the disk, or in memory for a simulation.
 pub type OpenFacts = Arc<dyn Fn(&Path) -> Result<Arc<dyn FactStore>, facts::Error> + Send + Sync>;
 
-/// Why a node did not start, or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address is open to the network, and there is no authentication yet.
-    #[error(
-        "--listen {0} is not loopback and there is no authentication yet: add --insecure to allow it"
-    )]
-    Insecure(String),
-    /// A door could not be opened.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// Which.
-        address: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The data directory cannot be used.
-    #[error("data directory {dir}: {source}")]
-    Directory {
-        /// Which.
-        dir: String,
-        /// What the disk said.
-        source: std::io::Error,
-    },
-    /// Another process has the data directory.
-    #[error("data directory {0} is in use by another process")]
-    Locked(String),
-    /// The system log is damaged, or cannot be written.
-    #[error("system log: {0}")]
-    SystemLog(String),
-    /// The data directory is not this node's.
-    #[error("{0}")]
-    Foreign(#[from] OpenError),
-    /// The engine could not open, or failed.
-    #[error("{0}")]
-    Engine(#[from] engine::Error),
-    /// The hints could not be opened.
-    #[error("hints: {0}")]
-    Hints(#[from] hints::OpenError),
-    /// The other founders do not let this node in.
-    #[error("{0}")]
-    Refused(PeerRefused),
-    /// The store of small facts could not be opened.
-    #[error("facts: {0}")]
-    Facts(#[from] facts::Error),
-    /// Write timestamps could not be reserved.
-    #[error("{0}")]
-    Timestamps(#[from] NotReserved),
-    /// A thread was stopped.
-    #[error("{0}")]
-    Stopped(#[from] sys::Stopped),
-}
-
-impl From<system_log::Error> for StartError {
-    fn from(error: system_log::Error) -> StartError {
-        StartError::SystemLog(error.to_string())
-    }
-}
-
-impl StartError {
-    /// The stable code.
-    pub fn code(&self) -> Code {
-        match self {
-            StartError::Insecure(_) => Code::InsecureListen,
-            StartError::Listen { .. } => Code::PortInUse,
-            StartError::Directory { .. } => Code::DirectoryUnusable,
-            StartError::Timestamps(_) | StartError::Stopped(_) => Code::Internal,
-            StartError::Locked(_) | StartError::Engine(engine::Error::Locked { .. }) => {
-                Code::DirectoryLocked
-            }
-            StartError::Foreign(_) | StartError::Engine(engine::Error::NewerFormat { .. }) => {
-                Code::DirectoryForeign
-            }
-            StartError::Engine(engine::Error::DiskFull { .. }) => Code::DiskFull,
-            StartError::Engine(engine::Error::LogFailed) => Code::LogFailed,
-            StartError::SystemLog(_)
-            | StartError::Engine(_)
-            | StartError::Hints(_)
-            | StartError::Facts(_) => Code::CorruptFile,
-            StartError::Refused(PeerRefused::NotAFounder { .. } | PeerRefused::NotASeed { .. }) => {
-                Code::NotFounder
-            }
-            StartError::Refused(_) => Code::WrongCluster,
-        }
-    }
-}
-
 /// A running node. Dropping it, and then the runtime that it runs on, is a kill: nothing is flushed.
 pub struct Node {
     shared: Arc<Shared>,
@@ -184,12 +93,11 @@ impl Node {
         let lock = open::directory(&settings, &seams).await?;
         let (store, recovered) = open::store(&settings, &seams).await?;
         let mut rng = seams.rng.fork();
-        let wall_seconds = u64::try_from(seams.clock.wall_micros() / 1_000_000).unwrap_or(0);
         let (cluster, effects) = Cluster::new(
             identity(&settings, &addresses),
-            cluster::Options::production(),
+            cluster_options(&settings),
             recovered,
-            wall_seconds,
+            seams.clock.wall_micros(),
             &mut rng,
         )?;
         let snapshot = cluster.snapshot();
@@ -343,6 +251,12 @@ fn identity(settings: &Settings, addresses: &Addresses) -> cluster::Local {
     }
 }
 
+fn cluster_options(settings: &Settings) -> cluster::Options {
+    let options = cluster::Options::production();
+    let gossip = cluster::gossip::Options { skew_max: settings.clock_skew_warn, ..options.gossip };
+    cluster::Options { gossip, ..options }
+}
+
 /// What is on disk.
 struct Stored {
     engine: Engine,
@@ -464,6 +378,7 @@ impl Gauged {
             nodes_alive: alive as u64,
             nodes: metadata.nodes.len() as u64,
             epoch: metadata.epoch,
+            clock_skews: self.catalog.clock_skews(),
             guardrails: self.guard.counts(),
         }
     }

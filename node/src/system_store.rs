@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -14,6 +15,9 @@ const REWRITE_BYTES: u64 = 16 << 20;
 
 /// Hard limit of the log, bytes: a snapshot of the largest schema fits many times.
 const LOG_BYTES_MAX: u64 = 256 << 20;
+
+/// How often it looks whether a full disk has room.
+const ROOM_CHECK: Duration = Duration::from_millis(500);
 
 /// The log and who may write it.
 pub(crate) struct SystemStore {
@@ -46,26 +50,60 @@ impl SystemStore {
         Ok((SystemStore { log: Arc::new(Mutex::new(log)), blocking }, recovered))
     }
 
-    /// Appends records, fsynced. When the log has grown long, it is rewritten with what
-    /// `checkpoint` says is enough.
+    /// Appends records, fsynced; on a full disk it waits until there is room. When the log has grown long, it is
+    /// rewritten with what `checkpoint` says is enough.
     pub(crate) async fn persist(
         &self,
         records: &[Record],
         checkpoint: impl FnOnce() -> Vec<Record>,
     ) -> Result<(), String> {
-        let records = encode(records);
-        let log = Arc::clone(&self.log);
-        let appended = run_fn(&*self.blocking, move || {
-            let mut log = lock(&log);
-            log.append_batch(&slices(&records)).map(|()| log.size())
-        });
-        if flatten(appended.await)? < REWRITE_BYTES {
+        let records = Arc::new(encode(records));
+        let mut waits = false;
+        let size = loop {
+            let (log, records) = (Arc::clone(&self.log), Arc::clone(&records));
+            let append = move || {
+                let mut log = lock(&log);
+                log.append_batch(&slices(&records)).map(|()| log.size())
+            };
+            match run_fn(&*self.blocking, append).await {
+                Ok(Err(error)) if is_full(&error) => {
+                    // What was half written is taken back, so the same may be tried again.
+                    if !waits {
+                        tracing::error!(%error, "this node takes no part in the cluster until there is room");
+                    }
+                    waits = true;
+                    tokio::time::sleep(ROOM_CHECK).await;
+                }
+                appended => break flatten(appended)?,
+            }
+        };
+        if waits {
+            tracing::info!("the system log has room: this node takes part in the cluster again");
+        }
+        if size < REWRITE_BYTES {
             return Ok(());
         }
         let all = encode(&checkpoint());
         let log = Arc::clone(&self.log);
-        let rewritten = run_fn(&*self.blocking, move || lock(&log).rewrite(&slices(&all)));
-        flatten(rewritten.await)
+        match run_fn(&*self.blocking, move || lock(&log).rewrite(&slices(&all))).await {
+            Ok(Err(error)) if is_full(&error) => {
+                tracing::warn!(%error, "the system log stays long until there is room");
+                Ok(())
+            }
+            rewritten => flatten(rewritten),
+        }
+    }
+}
+
+/// Whether nothing was written for want of room.
+fn is_full(error: &system_log::Error) -> bool {
+    match error {
+        system_log::Error::Io { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
+        system_log::Error::Corrupt { .. }
+        | system_log::Error::Version { .. }
+        | system_log::Error::TooLarge { .. }
+        | system_log::Error::Full { .. }
+        | system_log::Error::Poisoned { .. } => false,
     }
 }
 
@@ -87,4 +125,35 @@ fn flatten<T>(outcome: Result<Result<T, system_log::Error>, sys::Stopped>) -> Re
 
 fn lock(log: &Mutex<SystemLog>) -> std::sync::MutexGuard<'_, SystemLog> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use sys::{Faults, Inline, MemoryDisk};
+
+    use super::*;
+
+    fn open(disk: &MemoryDisk) -> (SystemStore, Vec<Record>) {
+        let opened =
+            SystemStore::open(Arc::new(disk.clone()), Path::new("/system"), Arc::new(Inline));
+        opened.expect("a log")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_a_full_disk_what_must_not_be_forgotten_waits_for_room() {
+        let disk = MemoryDisk::new();
+        let (store, _) = open(&disk);
+        store.persist(&[Record::Generation(1)], Vec::new).await.expect("room");
+        let capacity = Some(disk.used_bytes());
+        disk.set_faults(Faults { capacity, ..Faults::default() });
+        let second = [Record::Generation(2)];
+        let mut waiting = Box::pin(store.persist(&second, Vec::new));
+        let minute = Duration::from_secs(60);
+        assert!(tokio::time::timeout(minute, &mut waiting).await.is_err(), "there is no room");
+        disk.set_faults(Faults::default());
+        waiting.await.expect("room again");
+        drop(store);
+        disk.crash_all_lost();
+        assert_eq!(open(&disk).1, [Record::Generation(1), Record::Generation(2)]);
+    }
 }

@@ -14,6 +14,8 @@
 mod all_die;
 #[path = "end_to_end/bad_input.rs"]
 mod bad_input;
+#[path = "end_to_end/bad_streams.rs"]
+mod bad_streams;
 #[path = "end_to_end/commands.rs"]
 mod commands;
 #[path = "end_to_end/copy.rs"]
@@ -22,8 +24,12 @@ mod copy;
 mod demo;
 #[path = "end_to_end/disk_full.rs"]
 mod disk_full;
+#[path = "end_to_end/frozen.rs"]
+mod frozen;
 #[path = "end_to_end/one_dies.rs"]
 mod one_dies;
+#[path = "end_to_end/out_of_files.rs"]
+mod out_of_files;
 #[path = "end_to_end/shell.rs"]
 mod shell;
 #[path = "end_to_end/wide.rs"]
@@ -34,5 +40,7 @@ mod wide;
 mod load;
 #[path = "end_to_end/process.rs"]
 mod process;
+#[path = "end_to_end/raw.rs"]
+mod raw;
 #[path = "end_to_end/terminal.rs"]
 mod terminal;

@@ -1,13 +1,14 @@
 //! A node as the simulation sees it: the real node library on simulated seams, and a disk that
 //! outlives it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use node::config::{Layers, Origin, Settings};
 use node::start::{Node, Seams};
-use sys::{MemoryDisk, MemoryFacts, Rng, SharedRng, Stepping};
+use sys::{Blocking, Job, MemoryDisk, MemoryFacts, Rng, SharedRng, Stepping, Stopped};
 
 use crate::clock::SimClock;
 use crate::net::{Counter, SimNet, Sockets};
@@ -30,6 +31,8 @@ pub struct Host {
     pub net: SimNet,
     /// Whence each of its lives gets its chance.
     pub rng: SharedRng,
+    /// How much longer the disk takes for everything.
+    pub slow: Slowness,
     trace: Trace,
     /// Power is off: whatever the node makes of that is no bug.
     dying: Arc<AtomicBool>,
@@ -54,6 +57,7 @@ impl Host {
             clock: SimClock::new(rng),
             net: SimNet::new(name, wire, sockets),
             rng: SharedRng::new(rng.fork()),
+            slow: Slowness::default(),
             trace: trace.clone(),
             dying: Arc::default(),
             lives: Counter::default(),
@@ -74,7 +78,8 @@ impl Host {
         let rng = SharedRng::new(self.rng.fork());
         let threads = || {
             let rng = SharedRng::new(rng.fork());
-            Arc::new(Stepping::with_latency(rng, Duration::ZERO, DISK_LATENCY_MAX))
+            let stepping = Stepping::with_latency(rng, Duration::ZERO, DISK_LATENCY_MAX);
+            Arc::new(Slowed { stepping, slow: self.slow.clone() })
         };
         let seams = Seams {
             clock: Arc::new(self.clock.clone()),
@@ -102,6 +107,45 @@ impl Host {
     }
 }
 
+/// How much longer a disk takes, which the nemesis decides. A clone is the same disk's.
+#[derive(Clone, Default)]
+pub struct Slowness(Arc<Mutex<Duration>>);
+
+impl Slowness {
+    /// From now on every job waits so much longer.
+    pub fn set(&self, by: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = by;
+    }
+
+    fn get(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How often a job that waits for a slow disk looks whether it still is.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Threads whose jobs wait for a slow disk.
+struct Slowed {
+    stepping: Stepping,
+    slow: Slowness,
+}
+
+impl Blocking for Slowed {
+    fn run(&self, job: Box<dyn Job>) -> BoxFuture<'static, Result<(), Stopped>> {
+        let (stepping, slow) = (self.stepping.clone(), self.slow.clone());
+        Box::pin(async move {
+            let mut waited = Duration::ZERO;
+            // In slices: a disk that is mended is quick for whoever waits for it, too.
+            while waited < slow.get() {
+                tokio::time::sleep(SLICE).await;
+                waited += SLICE;
+            }
+            stepping.run(job).await
+        })
+    }
+}
+
 fn settings(name: &str, seeds: &str) -> Settings {
     let mut layers = Layers::default();
     let chosen = [
@@ -114,6 +158,8 @@ fn settings(name: &str, seeds: &str) -> Settings {
         ("memory", "64MiB"),
         // Small, so that a run of a minute fills some.
         ("commitlog.segment", "64KiB"),
+        // Two clocks may begin a second apart.
+        ("clock.skew_warn", "1500ms"),
     ];
     for (key, value) in chosen {
         let set = layers.set(key, value.to_owned(), Origin::Flag("simulation".to_owned()));

@@ -1,27 +1,26 @@
 //! The judge: makes the tables, lets clients work, and in the end reads what there is.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::rc::Rc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use client::{Consistency, Session};
 use futures_util::FutureExt as _;
 use hyper_util::rt::TokioIo;
 use proto::admin::admin_client::AdminClient;
-use proto::admin::{StatusRequest, TableRequest};
+use proto::admin::{HealthRequest, StatusRequest, TableRequest};
 use tokio::sync::watch;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::Violations;
 use crate::check::{register, schema, set};
 use crate::clock::now;
-use crate::history::{Log, Outcome};
+use crate::history::{Event, Log, Outcome};
 use crate::load::{Client, persist, read_register, scan_shared, set_value, successes};
+use crate::nemesis::Wish;
 use crate::net::{CLIENT_PORT, SimConnector, Sockets};
 use crate::scenario::{END, JUDGE_AT, Load, READY_BY, RECOVERED_BY, Scenario};
 use crate::trace::Trace;
-use crate::world::NODES;
+use crate::world::{NODES, Wishes};
 
 /// How long the judge tries to read.
 const READING_MAX: Duration = Duration::from_secs(4);
@@ -157,6 +156,10 @@ impl Judge {
             self.wrong.add("no write succeeded after everything was made good again");
         }
         let registers = self.logs.registers.events();
+        if let Some(latency_max) = self.scenario.latency_max {
+            self.wrong.extend(unhurt(&rows, latency_max));
+            self.wrong.extend(unhurt(&registers, latency_max));
+        }
         if !registers.is_empty() && successes(&registers, RECOVERED_BY) == 0 {
             self.wrong.add("no register could be used after everything was made good again");
         }
@@ -279,22 +282,45 @@ impl Judge {
     }
 }
 
-/// Flushes nodes as the nemesis wishes, as an operator would.
-pub async fn operate(client: Client, wishes: Rc<RefCell<VecDeque<String>>>) {
+/// Does what the nemesis wishes, as an operator would.
+pub async fn operate(client: Client, wishes: Wishes, wrong: Violations) {
     while now() < client.until {
         let wish = wishes.borrow_mut().pop_front();
-        if let Some(node) = wish {
-            let flushed =
-                tokio::time::timeout(Duration::from_secs(2), flush(&node, &client.sockets));
-            match flushed.await {
-                Ok(Ok(())) => client.trace.note(format_args!("{node} is flushed")),
-                // It may be dead or cut off just now.
-                Ok(Err(why)) => client.trace.note(format_args!("{node} is not flushed: {why}")),
-                Err(_) => client.trace.note(format_args!("{node} is not flushed in time")),
+        if let Some(wish) = wish {
+            let fulfilled = tokio::time::timeout(Duration::from_secs(2), fulfil(&wish, &client));
+            // A node that is asked to flush may be dead or cut off just now.
+            let may_fail = matches!(wish, Wish::Flush(_));
+            let outcome = fulfilled.await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+            client.trace.note(format_args!("operator {wish:?}: {outcome:?}"));
+            if let (false, Err(why)) = (may_fail, outcome) {
+                wrong.add(format!("{wish:?}: {why}"));
             }
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+async fn fulfil(wish: &Wish, client: &Client) -> Result<(), String> {
+    match wish {
+        Wish::Flush(node) => flush(node, &client.sockets).await,
+        Wish::Complains(node, words) => {
+            let reasons = health(node, &client.sockets).await?;
+            let said = reasons.iter().any(|it| it.contains(words));
+            if said { Ok(()) } else { Err(format!("it only says {reasons:?}")) }
+        }
+        Wish::IsSilentOf(node, words) => {
+            let reasons = health(node, &client.sockets).await?;
+            let said = reasons.iter().any(|it| it.contains(words));
+            if said { Err(format!("it says {reasons:?}")) } else { Ok(()) }
+        }
+    }
+}
+
+/// Why a node thinks that something is wrong.
+async fn health(node: &str, sockets: &Sockets) -> Result<Vec<String>, String> {
+    let mut admin = AdminClient::new(channel(node, sockets).await?);
+    let answer = admin.health(HealthRequest {}).await.map_err(|it| it.message().to_owned())?;
+    Ok(answer.into_inner().reasons)
 }
 
 async fn flush(node: &str, sockets: &Sockets) -> Result<(), String> {
@@ -320,6 +346,19 @@ async fn channel(node: &str, sockets: &Sockets) -> Result<Channel, String> {
     });
     let endpoint = endpoint.timeout(Duration::from_secs(2));
     endpoint.connect_with_connector(connect).await.map_err(|it| it.to_string())
+}
+
+/// Requests that failed or took too long, where nothing that goes wrong may cost anybody that.
+fn unhurt<T: std::fmt::Debug>(events: &[Event<T>], latency_max: Duration) -> Vec<String> {
+    let took = |it: &Event<T>| it.ended.map(|ended| ended.saturating_sub(it.began));
+    let hurt = |it: &&Event<T>| {
+        it.outcome != Outcome::Ok || took(it).is_none_or(|took| latency_max < took)
+    };
+    let told = |it: &Event<T>| {
+        let (what, outcome, why, took) = (&it.what, it.outcome, &it.why, took(it));
+        format!("{what:?} at {:?} came to {outcome:?} after {took:?}: {why}", it.began)
+    };
+    events.iter().filter(hurt).map(told).collect()
 }
 
 async fn sleep_until(when: Duration) {

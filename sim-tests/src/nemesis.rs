@@ -39,8 +39,27 @@ pub enum Fault {
     Messages(wire::Faults),
     /// From now on syncs of this node's disk answer well and make nothing durable.
     LyingDisk(String),
-    /// A node writes its memtables to sstables.
+    /// A node's disk is as good as full: some writes that are under way find no room, later ones are refused.
+    FullDisk(String),
+    /// A node's disk takes no writes, as after a remount.
+    ReadOnlyDisk(String),
+    /// Whatever a node does with its disk takes so much longer.
+    SlowDisk(String, Duration),
+    /// A node's disk is as it should be again.
+    MendDisk(String),
+    /// The operator does something.
+    Wish(Wish),
+}
+
+/// What the nemesis wants an operator to do at a node.
+#[derive(Clone, Debug)]
+pub enum Wish {
+    /// Write memtables to sstables. A node that is dead or cut off may fail to.
     Flush(String),
+    /// Ask for its health: a reason that has these words must be there.
+    Complains(String, &'static str),
+    /// Ask for its health: no reason that has these words may be there.
+    IsSilentOf(String, &'static str),
 }
 
 /// What goes wrong, in order.

@@ -115,8 +115,8 @@ fn populate(
         };
         judge.preside()
     });
-    let flushes = world.flushes();
-    world.client("operator", |clock| operate(client("operator", clock), flushes));
+    let (wishes, wrong) = (world.wishes(), wrong.clone());
+    world.client("operator", |clock| operate(client("operator", clock), wishes, wrong));
     world.client("c1", |clock| write_set(client("c1", clock), 1, logs.rows.clone()));
     match scenario.load {
         Load::Data => {

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use sys::Rng;
 
-use crate::nemesis::{Death, Fault, Plan, between};
+use crate::nemesis::{Death, Fault, Plan, Wish, between};
 use crate::wire;
 use crate::world::NODES;
 
@@ -56,18 +56,23 @@ pub struct Scenario {
     pub load: Load,
     /// Whether hints alone must bring every replica what it missed: true where no node dies.
     pub hints_suffice: bool,
+    /// Whether every request must succeed within so long, whatever goes wrong.
+    pub latency_max: Option<Duration>,
     /// What goes wrong.
     pub plan: fn(&mut Rng) -> Plan,
 }
 
 /// Every scenario.
-pub const ALL: [Scenario; 6] = [
+pub const ALL: [Scenario; 9] = [
     PARTITION_AND_HEAL,
     CRASH_OF_EACH_NODE,
     POWER_LOSS_OF_ALL,
     SCHEMA_IN_PARTITION,
     ONE_WAY_PARTITION,
     LOST_RESPONSES,
+    DISK_THAT_REFUSES,
+    SLOW_DISK,
+    CLOCK_FAR_OFF,
 ];
 
 /// One node after the other is cut off, or its messages wait, and comes back.
@@ -75,6 +80,7 @@ pub const PARTITION_AND_HEAL: Scenario = Scenario {
     name: "partition_and_heal",
     load: Load::Data,
     hints_suffice: true,
+    latency_max: None,
     plan: |rng| {
         let mut plan = background(rng);
         one_at_a_time(rng, &mut plan, |rng, node| {
@@ -90,6 +96,7 @@ pub const CRASH_OF_EACH_NODE: Scenario = Scenario {
     name: "crash_of_each_node",
     load: Load::Data,
     hints_suffice: false,
+    latency_max: None,
     plan: |rng| {
         let mut plan = background(rng);
         let mut nodes = NODES;
@@ -112,6 +119,7 @@ pub const POWER_LOSS_OF_ALL: Scenario = Scenario {
     name: "power_loss_of_all",
     load: Load::Data,
     hints_suffice: false,
+    latency_max: None,
     plan: |rng| {
         let mut plan = background(rng);
         for from in [12, 25] {
@@ -134,6 +142,7 @@ pub const SCHEMA_IN_PARTITION: Scenario = Scenario {
     name: "schema_in_partition",
     load: Load::Schema,
     hints_suffice: false,
+    latency_max: None,
     plan: |rng| {
         let mut plan = background(rng);
         one_at_a_time(rng, &mut plan, |rng, node| {
@@ -149,6 +158,7 @@ pub const ONE_WAY_PARTITION: Scenario = Scenario {
     name: "one_way_partition",
     load: Load::Data,
     hints_suffice: true,
+    latency_max: None,
     plan: |rng| {
         let mut plan = background(rng);
         one_at_a_time(rng, &mut plan, |rng, node| {
@@ -168,6 +178,7 @@ pub const LOST_RESPONSES: Scenario = Scenario {
     name: "lost_responses",
     load: Load::Data,
     hints_suffice: true,
+    latency_max: None,
     plan: |rng| {
         let mut plan = background(rng);
         let mut when = READY_BY;
@@ -188,6 +199,99 @@ pub const LOST_RESPONSES: Scenario = Scenario {
         plan
     },
 };
+
+/// The disk of one node after the other is full, or takes no writes: nobody who asks for a quorum notices, and the node
+/// recovers by itself.
+pub const DISK_THAT_REFUSES: Scenario = Scenario {
+    name: "disk_that_refuses",
+    load: Load::Data,
+    hints_suffice: true,
+    latency_max: Some(Duration::from_secs(1)),
+    plan: |rng| {
+        let mut plan = background(rng);
+        one_after_the_other(rng, |rng, node, begins, ends| {
+            let refuses = if rng.chance(0.5) { Fault::FullDisk } else { Fault::ReadOnlyDisk };
+            plan.at(begins, refuses(node.clone()));
+            plan.at(
+                ends - SECOND,
+                Fault::Wish(Wish::Complains(node.clone(), "writes are refused")),
+            );
+            plan.at(ends, Fault::MendDisk(node.clone()));
+            plan.at(ends + 3 * SECOND, Fault::Wish(Wish::IsSilentOf(node, "writes are refused")));
+        });
+        plan
+    },
+};
+
+/// The disk of one node after the other takes seconds for everything: nobody who asks for a quorum waits for it.
+pub const SLOW_DISK: Scenario = Scenario {
+    name: "slow_disk",
+    load: Load::Data,
+    hints_suffice: true,
+    latency_max: Some(Duration::from_secs(1)),
+    plan: |rng| {
+        let mut plan = background(rng);
+        one_after_the_other(rng, |rng, node, begins, ends| {
+            let by = Duration::from_millis(2_000 + rng.below(3_000));
+            plan.at(begins, Fault::SlowDisk(node.clone(), by));
+            plan.at(ends - SECOND, Fault::Wish(Wish::Complains(node.clone(), "for the disk of")));
+            plan.at(ends, Fault::MendDisk(node));
+        });
+        plan
+    },
+};
+
+/// The clock of one node is far off for a while: it says so itself, and so do the others.
+pub const CLOCK_FAR_OFF: Scenario = Scenario {
+    name: "clock_far_off",
+    load: Load::Data,
+    hints_suffice: true,
+    latency_max: Some(Duration::from_secs(1)),
+    plan: |rng| {
+        let mut plan = Plan::default();
+        one_after_the_other(rng, |rng, node, begins, ends| {
+            // Two clocks may begin a second apart.
+            let far = 3_000_000 + rng.below(3_600_000_000).cast_signed();
+            let by = if rng.chance(0.5) { far } else { -far };
+            let other = NODES.into_iter().find(|it| *it != node).unwrap_or_default().to_owned();
+            let asks = ends - SECOND;
+            plan.at(begins, Fault::Jump(node.clone(), by));
+            plan.at(asks, Fault::Wish(Wish::Complains(node.clone(), "the clock of this node is")));
+            plan.at(asks, Fault::Wish(Wish::Complains(other.clone(), named(&node))));
+            plan.at(ends, Fault::Jump(node.clone(), -by));
+            plan.at(ends + 2 * SECOND, Fault::Wish(Wish::IsSilentOf(node, "clock")));
+            plan.at(ends + 2 * SECOND, Fault::Wish(Wish::IsSilentOf(other, "clock")));
+        });
+        plan
+    },
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What others say of a node whose clock is off.
+fn named(node: &str) -> &'static str {
+    match node {
+        "n1" => "the clock of n1:",
+        "n2" => "the clock of n2:",
+        _ => "the clock of n3:",
+    }
+}
+
+/// One node after the other is in trouble for some seconds, each once, with time to recover in between.
+fn one_after_the_other(
+    rng: &mut Rng,
+    mut trouble: impl FnMut(&mut Rng, String, Duration, Duration),
+) {
+    let mut nodes = NODES;
+    rng.shuffle(&mut nodes);
+    let mut when = READY_BY + SECOND;
+    for node in nodes {
+        let begins = between(rng, when, when + SECOND);
+        let ends = between(rng, begins + 4 * SECOND, begins + 5 * SECOND);
+        trouble(rng, node.to_owned(), begins, ends);
+        when = ends + 3 * SECOND;
+    }
+}
 
 /// One node after the other gets into trouble for some seconds, and out of it.
 fn one_at_a_time(rng: &mut Rng, plan: &mut Plan, mut trouble: impl FnMut(&mut Rng, &str) -> Fault) {
@@ -242,7 +346,7 @@ fn background(rng: &mut Rng) -> Plan {
         let when = between(rng, READY_BY, CALM_AT);
         let node = NODES[usize::try_from(rng.below(3)).unwrap_or_default()];
         if kinds.1 {
-            plan.at(when, Fault::Flush(node.to_owned()));
+            plan.at(when, Fault::Wish(Wish::Flush(node.to_owned())));
         }
     }
     plan

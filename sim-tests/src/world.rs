@@ -9,7 +9,7 @@ use sys::Rng;
 
 use crate::clock::{EPOCH_MICROS, SimClock};
 use crate::host::Host;
-use crate::nemesis::{Death, Fault};
+use crate::nemesis::{Death, Fault, Wish};
 use crate::net::{PEER_PORT, Sockets};
 use crate::trace::Trace;
 use crate::wire::{Bug, Wire};
@@ -25,6 +25,9 @@ const DURATION_MAX: Duration = Duration::from_secs(120);
 
 /// Between the moment when power begins to fail and the moment when all is dark.
 const DYING: Duration = Duration::from_millis(40);
+
+/// What is left of a disk that is about to be full.
+const ROOM_BYTES: u64 = 2_000;
 
 /// Operations of the disk within which power fails.
 const DYING_OPS_MAX: u64 = 24;
@@ -44,8 +47,11 @@ pub struct World {
     cuts: Vec<Cut>,
     held: Vec<Cut>,
     dying: VecDeque<(Duration, String, Death)>,
-    flushes: Rc<RefCell<VecDeque<String>>>,
+    wishes: Wishes,
 }
+
+/// What the operator is to do.
+pub type Wishes = Rc<RefCell<VecDeque<Wish>>>;
 
 impl World {
     /// Three nodes with empty disks, about to found a cluster.
@@ -91,7 +97,7 @@ impl World {
             cuts: Vec::new(),
             held: Vec::new(),
             dying: VecDeque::new(),
-            flushes: Rc::default(),
+            wishes: Rc::default(),
         }
     }
 
@@ -124,9 +130,9 @@ impl World {
         &self.sockets
     }
 
-    /// Nodes that are to be flushed: whoever does that takes them from here.
-    pub fn flushes(&self) -> Rc<RefCell<VecDeque<String>>> {
-        Rc::clone(&self.flushes)
+    /// What the operator is to do: whoever does it takes it from here.
+    pub fn wishes(&self) -> Wishes {
+        Rc::clone(&self.wishes)
     }
 
     /// Runs until all clients are done, while the plan is carried out.
@@ -191,11 +197,35 @@ impl World {
             }
             Fault::Messages(faults) => self.wire.set_faults(faults),
             Fault::LyingDisk(name) => {
+                self.disk(&name, |it| sys::Faults { lying_sync: true, ..it.faults() });
+            }
+            Fault::FullDisk(name) => self.disk(&name, |it| {
+                // A write or two still fit, and all that refuses is told of it within a second.
+                let capacity = it.used_bytes() + ROOM_BYTES;
+                sys::Faults { capacity: Some(capacity), ..it.faults() }
+            }),
+            Fault::ReadOnlyDisk(name) => {
+                self.disk(&name, |it| sys::Faults { read_only: true, ..it.faults() });
+            }
+            Fault::SlowDisk(name, by) => {
                 if let Some(host) = self.nodes.get(&name) {
-                    host.disk.set_faults(sys::Faults { lying_sync: true, ..host.disk.faults() });
+                    host.slow.set(by);
                 }
             }
-            Fault::Flush(name) => self.flushes.borrow_mut().push_back(name),
+            Fault::MendDisk(name) => {
+                self.disk(&name, |_| sys::Faults::default());
+                if let Some(host) = self.nodes.get(&name) {
+                    host.slow.set(Duration::ZERO);
+                }
+            }
+            Fault::Wish(wish) => self.wishes.borrow_mut().push_back(wish),
+        }
+    }
+
+    /// Makes the disk of a node do otherwise from now on.
+    fn disk(&self, name: &str, faults: impl FnOnce(&sys::MemoryDisk) -> sys::Faults) {
+        if let Some(host) = self.nodes.get(name) {
+            host.disk.set_faults(faults(&host.disk));
         }
     }
 

@@ -3,8 +3,8 @@
 
 use sim_tests::run::{Report, Sabotage, run};
 use sim_tests::scenario::{
-    CRASH_OF_EACH_NODE, LOST_RESPONSES, ONE_WAY_PARTITION, PARTITION_AND_HEAL, POWER_LOSS_OF_ALL,
-    SCHEMA_IN_PARTITION, Scenario,
+    CLOCK_FAR_OFF, CRASH_OF_EACH_NODE, DISK_THAT_REFUSES, LOST_RESPONSES, ONE_WAY_PARTITION,
+    PARTITION_AND_HEAL, POWER_LOSS_OF_ALL, SCHEMA_IN_PARTITION, SLOW_DISK, Scenario,
 };
 use sim_tests::seeds;
 use sim_tests::wire::Bug;
@@ -78,6 +78,21 @@ fn lost_responses() {
     for report in holds(&LOST_RESPONSES) {
         assert!(0 < report.counts.lost, "seed {}: no message was lost", report.seed);
     }
+}
+
+#[test]
+fn disk_that_refuses() {
+    holds(&DISK_THAT_REFUSES);
+}
+
+#[test]
+fn slow_disk() {
+    holds(&SLOW_DISK);
+}
+
+#[test]
+fn clock_far_off() {
+    holds(&CLOCK_FAR_OFF);
 }
 
 /// Runs a scenario on sabotaged ground until someone notices: what was noticed.

@@ -20,8 +20,15 @@ use crate::{
 pub struct Now {
     /// Since the process started; never goes back.
     pub mono: Duration,
-    /// Seconds since 1970, as the wall clock says.
-    pub wall_seconds: u64,
+    /// Microseconds since 1970, as the wall clock says.
+    pub wall_micros: i64,
+}
+
+impl Now {
+    /// Seconds since 1970; 0 before.
+    pub(crate) fn wall_seconds(&self) -> u64 {
+        u64::try_from(self.wall_micros / 1_000_000).unwrap_or(0)
+    }
 }
 
 /// Call [`crate::Cluster::tick`] at least this often.
@@ -65,7 +72,11 @@ impl Options {
     pub fn production() -> Options {
         let ms = Duration::from_millis;
         Options {
-            gossip: gossip::Options { heartbeat: ms(200), exchange: ms(1_000) },
+            gossip: gossip::Options {
+                heartbeat: ms(200),
+                exchange: ms(1_000),
+                skew_max: ms(1_000),
+            },
             failure: failure::Options {
                 phi_convict: 8.0,
                 interval_min: ms(200),
@@ -128,6 +139,16 @@ pub enum Event {
         /// What it says.
         status: Status,
     },
+    /// The clocks of a peer and of this node have come to differ by more than
+    /// [`gossip::Options::skew_max`], or agree again.
+    Clock {
+        /// Which peer.
+        host: HostId,
+        /// By how much its clock is ahead of ours for certain, microseconds; negative: behind.
+        skew_micros: i64,
+        /// Whether that is too much.
+        differs: bool,
+    },
     /// Peers do not let this node in. Before founding: print it and exit, it will not change by
     /// waiting. Told once for each reason.
     Refused(Refused),
@@ -178,6 +199,9 @@ pub struct PeerView {
     pub phi: f64,
     /// What it last said about itself.
     pub state: Option<State>,
+    /// By how much its clock is ahead of ours for certain, microseconds; negative: behind. `None` for this
+    /// node, and for one that is not alive.
+    pub skew_micros: Option<i64>,
 }
 
 /// What the parts put in, before it is addressed.

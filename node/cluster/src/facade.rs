@@ -47,9 +47,10 @@ impl Cluster {
         local: Local,
         options: Options,
         recovered: Vec<Record>,
-        wall_seconds: u64,
+        wall_micros: i64,
         rng: &mut Rng,
     ) -> Result<(Cluster, Effects), OpenError> {
+        let now = Now { mono: Duration::ZERO, wall_micros };
         if NODES_MAX < local.seeds.len() {
             return Err(OpenError::TooManySeeds(local.seeds.len()));
         }
@@ -67,7 +68,7 @@ impl Cluster {
                 identity
             }
         };
-        let generation = generation_of(&recovered, wall_seconds);
+        let generation = generation_of(&recovered, now.wall_seconds());
         out.persist.push(Record::Generation(generation));
         let host_id = identity.host_id;
         let rounds = Rounds::new(generation as u32);
@@ -94,7 +95,7 @@ impl Cluster {
             told: BTreeSet::new(),
             hello_at: Duration::ZERO,
         };
-        let effects = cluster.finish(out, Now { mono: Duration::ZERO, wall_seconds }, rng);
+        let effects = cluster.finish(out, now, rng);
         Ok((cluster, effects))
     }
 
@@ -130,6 +131,7 @@ impl Cluster {
             liveness: self.liveness(*host),
             phi: if *host == self.host_id() { 0.0 } else { self.detector.phi(*host, now) },
             state: self.gossip.state(*host).cloned(),
+            skew_micros: self.is_alive(*host).then(|| self.gossip.skew_micros(*host)).flatten(),
         };
         self.members.iter().map(view).collect()
     }
@@ -156,7 +158,7 @@ impl Cluster {
     /// Tells everyone at once whether this node takes requests.
     pub fn set_status(&mut self, status: Status, now: Now, rng: &mut Rng) -> Effects {
         self.gossip.own_mut().status = status;
-        let send = self.gossip.heartbeat_all(&self.members);
+        let send = self.gossip.heartbeat_all(&self.members, now);
         self.finish(Outbox { send, ..Outbox::default() }, now, rng)
     }
 
@@ -167,7 +169,7 @@ impl Cluster {
             self.update_own_node(now, rng, &mut out);
             self.greet_seeds(now, &mut out);
             let dead = self.members.iter().filter(|host| !self.is_alive(**host)).copied().collect();
-            out.send.extend(self.gossip.tick(now.mono, &self.members, &dead, rng));
+            out.send.extend(self.gossip.tick(now, &self.members, &dead, rng));
             for host in self.detector.tick(now.mono) {
                 out.events.push(Event::Liveness { host, liveness: Liveness::Dead });
             }
@@ -197,7 +199,7 @@ impl Cluster {
     /// A stream to `host` stands: says hello to it at once, so that it revives.
     pub fn on_peer_connected(&mut self, host: HostId, now: Now, rng: &mut Rng) -> Effects {
         let known = self.members.contains(&host) && host != self.host_id();
-        let send = known.then(|| self.gossip.heartbeat_one(host)).into_iter().collect();
+        let send = known.then(|| self.gossip.heartbeat_one(host, now)).into_iter().collect();
         self.finish(Outbox { send, ..Outbox::default() }, now, rng)
     }
 

@@ -6,23 +6,26 @@
 //!
 //! Being alive is a round trip: a heartbeat repeats which of the receiver's heartbeats its sender has
 //! heard, and counts only when that has moved on. So when one direction of a link is cut, both ends
-//! notice.
+//! notice. The same round trip compares the two wall clocks: see [`skew_of`].
 //!
 //! Decides nothing about membership: the metadata log does.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
 use model::HostId;
 use sys::Rng;
 
-use crate::message::Message;
+use crate::{api::Now, message::Message};
 
 /// How far ahead of our clock a generation (wall seconds of a start) may be: beyond it, a peer's
 /// clock was broken, and believing it would make us deaf to it once the clock is right.
 const GENERATION_AHEAD_SECONDS_MAX: u64 = 366 * 86_400;
+
+/// Own heartbeats whose times are remembered: what a peer repeats is seldom older than two.
+const SENT_MAX: usize = 64;
 
 /// Whether a node takes requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +69,10 @@ pub struct Heartbeat {
     pub state: State,
     /// The last heartbeat of the receiver that reached the sender.
     pub heard: Beat,
+    /// How long ago that was when this one was sent.
+    pub held: Duration,
+    /// The sender's wall clock when this one was sent, microseconds since 1970.
+    pub wall_micros: i64,
 }
 
 /// How often.
@@ -75,6 +82,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// Between two comparisons of notes with one peer.
     pub exchange: Duration,
+    /// Clocks of two nodes may differ by so much.
+    pub skew_max: Duration,
 }
 
 /// What received states taught us.
@@ -82,6 +91,19 @@ pub struct Options {
 pub struct News {
     /// Who takes requests again, or no longer.
     pub statuses: Vec<(HostId, Status)>,
+    /// Whose clock has come to differ from ours by too much, or agrees again.
+    pub clock: Option<ClockNews>,
+}
+
+/// A clock that differs, or no longer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockNews {
+    /// Whose.
+    pub host: HostId,
+    /// By how much it is ahead of ours for certain, microseconds.
+    pub skew_micros: i64,
+    /// Whether that is more than [`Options::skew_max`].
+    pub differs: bool,
 }
 
 /// What became of a heartbeat.
@@ -101,6 +123,8 @@ pub struct Gossip {
     options: Options,
     own: State,
     peers: BTreeMap<HostId, Peer>,
+    /// Versions of our last heartbeats, and when each was sent.
+    sent: VecDeque<(u64, Duration)>,
     heartbeat_at: Duration,
     exchange_at: Duration,
 }
@@ -108,17 +132,29 @@ pub struct Gossip {
 #[derive(Debug, Default)]
 struct Peer {
     state: Option<State>,
-    /// The last heartbeat that came from it directly.
+    /// The last heartbeat that came from it directly, and when.
     direct: Beat,
+    direct_at: Duration,
     /// The last of our heartbeats that it says it has heard.
     echoed: Beat,
+    /// By how much its clock was ahead of ours at the last round trip, microseconds.
+    skew_micros: Option<i64>,
+    /// That was told as too much.
+    differs: bool,
 }
 
 impl Gossip {
     /// Knows only itself.
     pub fn new(options: Options, own: State) -> Gossip {
         let zero = Duration::ZERO;
-        Gossip { options, own, peers: BTreeMap::new(), heartbeat_at: zero, exchange_at: zero }
+        Gossip {
+            options,
+            own,
+            peers: BTreeMap::new(),
+            sent: VecDeque::new(),
+            heartbeat_at: zero,
+            exchange_at: zero,
+        }
     }
 
     /// What we say about ourselves. Change what is said, never who or when.
@@ -139,22 +175,27 @@ impl Gossip {
         self.peers.get(&host)?.state.as_ref()
     }
 
+    /// By how much the clock of `host` was ahead of ours when it was last compared, microseconds.
+    pub fn skew_micros(&self, host: HostId) -> Option<i64> {
+        self.peers.get(&host)?.skew_micros
+    }
+
     /// Heartbeats and the comparison of notes, when they are due. `dead` are members that need not
     /// be asked often.
     pub fn tick(
         &mut self,
-        now: Duration,
+        now: Now,
         members: &BTreeSet<HostId>,
         dead: &BTreeSet<HostId>,
         rng: &mut Rng,
     ) -> Vec<(HostId, Message)> {
         let mut send = Vec::new();
-        if self.heartbeat_at <= now {
-            self.heartbeat_at = due_next(self.heartbeat_at, self.options.heartbeat, now);
-            send.extend(self.heartbeat_all(members));
+        if self.heartbeat_at <= now.mono {
+            self.heartbeat_at = due_next(self.heartbeat_at, self.options.heartbeat, now.mono);
+            send.extend(self.heartbeat_all(members, now));
         }
-        if self.exchange_at <= now {
-            self.exchange_at = due_next(self.exchange_at, self.options.exchange, now);
+        if self.exchange_at <= now.mono {
+            self.exchange_at = due_next(self.exchange_at, self.options.exchange, now.mono);
             let partner = self.partner(members, dead, rng);
             send.extend(partner.map(|host| (host, Message::Digest { known: self.digest() })));
         }
@@ -162,34 +203,51 @@ impl Gossip {
     }
 
     /// Heartbeats to every member, now.
-    pub fn heartbeat_all(&mut self, members: &BTreeSet<HostId>) -> Vec<(HostId, Message)> {
-        self.own.beat.version += 1;
+    pub fn heartbeat_all(
+        &mut self,
+        members: &BTreeSet<HostId>,
+        now: Now,
+    ) -> Vec<(HostId, Message)> {
+        self.count(now);
         let others = members.iter().filter(|host| **host != self.own.host_id);
-        others.map(|host| (*host, self.heartbeat_for(*host))).collect()
+        others.map(|host| (*host, self.heartbeat_for(*host, now))).collect()
     }
 
     /// A heartbeat to one member, now.
-    pub fn heartbeat_one(&mut self, host: HostId) -> (HostId, Message) {
-        self.own.beat.version += 1;
-        (host, self.heartbeat_for(host))
+    pub fn heartbeat_one(&mut self, host: HostId, now: Now) -> (HostId, Message) {
+        self.count(now);
+        (host, self.heartbeat_for(host, now))
     }
 
     /// Takes a heartbeat from the node itself.
-    pub fn on_heartbeat(&mut self, heartbeat: Heartbeat, wall_seconds: u64) -> (Heard, News) {
-        let Heartbeat { state, heard } = heartbeat;
-        if self.refuses(&state, wall_seconds) {
-            return (Heard::Stale, News::default());
+    pub fn on_heartbeat(&mut self, heartbeat: Heartbeat, now: Now) -> (Heard, News) {
+        let Heartbeat { state, heard, held, wall_micros } = heartbeat;
+        if self.refuses(&state, now.wall_seconds()) {
+            // One of the two clocks is so wrong that they cannot speak: that, at least, is told.
+            let skew_micros = skew_of(wall_micros, now.wall_micros, Duration::ZERO);
+            let peer = self.peers.get_mut(&state.host_id);
+            let max = self.options.skew_max;
+            let clock = peer.and_then(|it| it.compare(state.host_id, skew_micros, max));
+            return (Heard::Stale, News { clock, ..News::default() });
         }
         let peer = self.peers.entry(state.host_id).or_default();
         if state.beat <= peer.direct {
             return (Heard::Stale, News::default());
         }
         peer.direct = state.beat;
+        peer.direct_at = now.mono;
         let echoes = heard.generation == self.own.beat.generation && peer.echoed < heard;
+        let mut clock = None;
         if echoes {
             peer.echoed = heard;
+            let sent = self.sent.iter().find(|(version, _)| *version == heard.version);
+            if let Some((_, sent_at)) = sent {
+                let trip = now.mono.saturating_sub(*sent_at).saturating_sub(held);
+                let skew_micros = skew_of(wall_micros, now.wall_micros, trip);
+                clock = peer.compare(state.host_id, skew_micros, self.options.skew_max);
+            }
         }
-        let news = self.on_states(vec![state], wall_seconds);
+        let news = News { clock, ..self.on_states(vec![state], now.wall_seconds()) };
         (if echoes { Heard::RoundTrip } else { Heard::OneWay }, news)
     }
 
@@ -236,7 +294,7 @@ impl Gossip {
             }
             *known = Some(state);
         }
-        News { statuses }
+        News { statuses, clock: None }
     }
 
     /// Forgets whoever is not a member.
@@ -249,9 +307,21 @@ impl Gossip {
         state.host_id == self.own.host_id || generation_max < state.beat.generation
     }
 
-    fn heartbeat_for(&self, host: HostId) -> Message {
-        let heard = self.peers.get(&host).map_or(Beat::default(), |peer| peer.direct);
-        Message::Heartbeat(Heartbeat { state: self.own.clone(), heard })
+    /// Begins a new heartbeat.
+    fn count(&mut self, now: Now) {
+        self.own.beat.version += 1;
+        self.sent.push_back((self.own.beat.version, now.mono));
+        if SENT_MAX < self.sent.len() {
+            self.sent.pop_front();
+        }
+    }
+
+    fn heartbeat_for(&self, host: HostId, now: Now) -> Message {
+        let peer = self.peers.get(&host);
+        let (heard, heard_at) = peer.map_or_else(Default::default, |it| (it.direct, it.direct_at));
+        let held = now.mono.saturating_sub(heard_at);
+        let (state, wall_micros) = (self.own.clone(), now.wall_micros);
+        Message::Heartbeat(Heartbeat { state, heard, held, wall_micros })
     }
 
     fn states(&self) -> impl Iterator<Item = &State> {
@@ -276,6 +346,34 @@ impl Gossip {
         let from = if ask_dead || live.is_empty() { dead } else { live };
         from.get(usize::try_from(rng.below(from.len() as u64)).unwrap_or(0)).copied()
     }
+}
+
+impl Peer {
+    /// Remembers a comparison of clocks; says so when what is thought of its clock has changed.
+    fn compare(&mut self, host: HostId, skew_micros: i64, max: Duration) -> Option<ClockNews> {
+        self.skew_micros = Some(skew_micros);
+        let skew = Duration::from_micros(skew_micros.unsigned_abs());
+        // Told once, and not again and again by a clock that lies about the limit.
+        let differs = if self.differs { max / 2 < skew } else { max < skew };
+        let changed = differs != self.differs;
+        self.differs = differs;
+        changed.then_some(ClockNews { host, skew_micros, differs })
+    }
+}
+
+/// By how much a clock that showed `theirs` is ahead of ours for certain, microseconds, when that word took part in
+/// a round trip of `trip` and arrived as ours showed `ours`.
+///
+/// ```text
+/// ours     ──sent────────────────────┬─ours──►      theirs was shown half a trip ago, give or take
+///               \                   /              half a trip: so far the truth may be nearer
+/// theirs   ──────heard── held ──theirs───────►      to no difference at all
+/// ```
+fn skew_of(theirs: i64, ours: i64, trip: Duration) -> i64 {
+    let half = i128::try_from(trip.as_micros() / 2).unwrap_or(i128::MAX / 4);
+    let middle = i128::from(theirs) + half - i128::from(ours);
+    let certain = middle.abs().saturating_sub(half).max(0) * middle.signum();
+    i64::try_from(certain).unwrap_or(if certain < 0 { i64::MIN } else { i64::MAX })
 }
 
 /// One interval after the last time, so that late ticks do not slow the beat; after a pause, from now.

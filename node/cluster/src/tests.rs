@@ -15,6 +15,7 @@ use crate::{
     Options, Outcome, PeerRefused, Record, Refused, Status, metadata::Entry,
 };
 
+mod clocks;
 mod golden;
 mod world;
 
@@ -274,7 +275,7 @@ fn one_node_founds_itself_without_a_message() {
     let local = Local { seeds: Vec::new(), ..world::local(0, 1) };
     let (mut cluster, _) =
         Cluster::new(local, Options::production(), Vec::new(), 1_000, &mut rng).unwrap();
-    let effects = cluster.tick(Now { mono: Duration::ZERO, wall_seconds: 1_000 }, &mut rng);
+    let effects = cluster.tick(Now { mono: Duration::ZERO, wall_micros: 1_000_000_000 }, &mut rng);
     assert!(effects.send.is_empty());
     assert!(
         matches!(&effects.events[..], [Event::Applied { metadata, .. }] if metadata.epoch == 1)
@@ -454,6 +455,7 @@ fn strangers_are_told_why_they_are_not_let_in() {
             | Event::Proposed { .. }
             | Event::Liveness { .. }
             | Event::Status { .. }
+            | Event::Clock { .. }
             | Event::RefusedPeer { .. } => None,
         })
     };

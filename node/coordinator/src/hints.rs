@@ -102,10 +102,16 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// A log could not be opened. Without it the node starts; its host then needs a repair.
-    #[error(transparent)]
+    #[error(
+        "{0}; or remove this file: the node it is for then misses what only these hints tell it"
+    )]
     Log(#[from] sys::system_log::Error),
     /// A record of a log is not one of ours.
-    #[error("{}: {source}", file.display())]
+    #[error(
+        "{}: {source}; restore the file from a backup, or remove it: the node it is for then misses \
+         what only these hints tell it",
+        file.display()
+    )]
     Malformed {
         /// The log.
         file: PathBuf,

@@ -83,6 +83,17 @@ pub enum Response {
     },
 }
 
+/// Why a replica takes no writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwritable {
+    /// Its disk is full: it does again once there is room.
+    DiskFull,
+    /// Its disk takes none: it does again once that takes them.
+    ReadOnly,
+    /// Its commit log failed: it does again after a restart.
+    LogFailed,
+}
+
 /// Why a replica did not answer, by what the coordinator can do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -95,16 +106,16 @@ pub enum Error {
     /// Refused for lack of memory or a full queue; nothing happened there.
     #[error("overloaded: {0}")]
     Overloaded(String),
-    /// Refused because the disk there is full, which it says; nothing happened there.
-    #[error("{0}")]
-    DiskFull(String),
+    /// Refused because the disk there takes no writes, which it says; nothing happened there.
+    #[error("{1}")]
+    Unwritable(Unwritable, String),
     /// The table changed since the epoch that the request was planned with; plan again at `have`.
     #[error("planned at an older epoch than {have}")]
     StaleEpoch {
         /// The replica's epoch.
         have: u64,
     },
-    /// The replica's disk is full, or its log failed, or data is corrupt: it says what.
+    /// The replica's disk failed on the way, or data is corrupt: it says what. A write may have happened.
     #[error("failed: {0}")]
     Failed(String),
 }

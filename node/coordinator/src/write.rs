@@ -13,7 +13,7 @@ use crate::{
     Shared,
     ask::{Terms, ask},
     plan::{Need, Tally, Verdict},
-    replica,
+    replica::{self, Unwritable},
 };
 
 /// Mutations of one request that are under way at once.
@@ -70,13 +70,36 @@ pub enum Error {
     /// later, more slowly.
     #[error("overloaded: {0}")]
     Overloaded(String),
-    /// The disks of too many replicas are full; nothing was written anywhere. Reads go on, and writes do
-    /// once there is room.
-    #[error("{0}")]
-    DiskFull(String),
+    /// Replicas failed on the way, each for its reason, and too few others answered. The write may have happened, and
+    /// may yet appear: repeat it only with the same timestamp.
+    #[error(
+        "{consistency} needs {required} answers and got {received}, the write may have happened; failed: {}",
+        reasons(failures)
+    )]
+    Failed {
+        /// The level asked for.
+        consistency: Consistency,
+        /// Answers that it needs.
+        required: usize,
+        /// Answers that came.
+        received: usize,
+        /// The replicas that did not acknowledge, these included.
+        missing: Vec<HostId>,
+        /// The replicas that failed, and why.
+        failures: Vec<(HostId, String)>,
+    },
+    /// The disks of too many replicas take no writes; nothing was written anywhere. Reads go on.
+    #[error("{1}")]
+    Unwritable(Unwritable, String),
     /// The request makes no sense, at any time; nothing was written.
     #[error("{0}")]
     Invalid(String),
+}
+
+fn reasons(failures: &[(HostId, String)]) -> String {
+    let reasons: Vec<String> =
+        failures.iter().map(|(host, why)| format!("{host}: {why}")).collect();
+    reasons.join(", ")
 }
 
 /// Host ids in a row, for error texts.

@@ -99,8 +99,8 @@ impl Engine {
     /// at once and durable when the ticket resolves. Never waits for the disk.
     ///
     /// # Errors
-    /// Nothing was written: `Malformed`, `TooLarge`, `UnknownTable`, `Overloaded`, `DiskFull`,
-    /// `LogFailed`, `Closed`.
+    /// Nothing was written: `Malformed`, `TooLarge`, `UnknownTable`, `Overloaded`, `DiskFull`, `ReadOnly`,
+    /// `OutOfFiles`, `LogFailed`, `Closed`.
     pub fn apply(&self, mutation: Bytes) -> Result<Ticket, Error> {
         let inner = &self.inner;
         inner.refuse_closed()?;
@@ -231,9 +231,17 @@ impl Engine {
         self.inner.wake(Lane::Compaction);
     }
 
-    /// Whether writes are refused because the disk is too full.
-    pub fn refuses_writes(&self) -> bool {
-        self.inner.refuses_writes()
+    /// Why writes are refused, if they are: the disk is too full or takes none, too many files are open, or the commit
+    /// log failed. Reads go on.
+    pub fn refusal(&self) -> Option<Error> {
+        let full = self.inner.refuses_writes();
+        let full = full.then(|| Error::DiskFull { file: self.inner.options.data_dir.clone() });
+        full.or_else(|| self.inner.log.refusal())
+    }
+
+    /// How long writes wait for the disk of the commit log, as in [`Stats::commitlog_wait`].
+    pub fn commitlog_wait(&self) -> std::time::Duration {
+        self.inner.log.wait()
     }
 
     /// Resolves when `lane` may have something to do.
@@ -342,6 +350,7 @@ impl Engine {
             fsync: counters.fsync.snapshot(),
             disk: inner.fullness.space(),
             disk_full: inner.refuses_writes(),
+            commitlog_wait: inner.log.wait(),
             writes_refused: load(&counters.writes_refused),
             writes: load(&counters.writes),
             reads: load(&counters.reads),

@@ -47,6 +47,28 @@ pub enum Error {
         /// What could not grow.
         file: PathBuf,
     },
+    /// The file system takes no writes. Reads go on; writes do too once it takes them again. Of a write that was
+    /// already taken in, the outcome is unknown.
+    #[error(
+        "{} lies on a file system that takes no writes: look why, and mount it for writing; \
+         writes go on by themselves",
+        file.display()
+    )]
+    ReadOnly {
+        /// What could not be changed.
+        file: PathBuf,
+    },
+    /// The process has as many files open as it may. Reads of open files go on; writes do too once one more can be
+    /// opened. Of a write that was already taken in, the outcome is unknown.
+    #[error(
+        "{} cannot be opened, too many files are open: raise `files_max` and the hard limit of the \
+         system (`ulimit -Hn`, LimitNOFILE=); writes go on by themselves",
+        file.display()
+    )]
+    OutOfFiles {
+        /// What could not be opened.
+        file: PathBuf,
+    },
     /// The engine is closed. Nothing was done.
     #[error("the engine is closed")]
     Closed,
@@ -85,7 +107,7 @@ pub enum Error {
         what: String,
     },
     /// The operating system failed.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {source}; look at the disk, its permissions and the kernel's log", file.display())]
     Io {
         /// The file.
         file: PathBuf,
@@ -104,7 +126,18 @@ impl Error {
         if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             return Error::DiskFull { file };
         }
+        if source.kind() == io::ErrorKind::ReadOnlyFilesystem {
+            return Error::ReadOnly { file };
+        }
+        if sys::disk::is_out_of_files(&source) {
+            return Error::OutOfFiles { file };
+        }
         Error::Io { file, source: Arc::new(source) }
+    }
+
+    /// Whether nothing was written, and the same may succeed later without a restart.
+    pub(crate) fn passes(&self) -> bool {
+        matches!(self, Error::DiskFull { .. } | Error::ReadOnly { .. } | Error::OutOfFiles { .. })
     }
 
     /// Wrong bytes at `offset` of `file`.

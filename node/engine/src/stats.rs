@@ -23,6 +23,8 @@ pub struct Stats {
     pub disk: sys::disk::Space,
     /// Whether it is too full for writes.
     pub disk_full: bool,
+    /// How long writes wait for the commit log's disk: the oldest that waits now, or the longest wait of the last 10 s.
+    pub commitlog_wait: Duration,
     /// Writes refused for that since the start.
     pub writes_refused: u64,
     /// Writes taken in since the start.

@@ -7,6 +7,7 @@ mod log;
 mod oracle;
 mod room;
 mod rot;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -20,8 +20,8 @@ impl Ticket {
     /// ([`background`](crate::background)), or it never resolves. Dropping it takes nothing back.
     ///
     /// # Errors
-    /// `LogFailed` when the write or the sync failed, `DiskFull` when there was no room: the outcome
-    /// of this write is unknown.
+    /// `LogFailed` when the write or the sync failed, `DiskFull`, `ReadOnly` and `OutOfFiles` when there was no way to
+    /// write: the outcome of this write is unknown, and it is written once that is possible again.
     pub async fn wait(self) -> Result<(), Error> {
         match self.group {
             None => Ok(()),

@@ -5,7 +5,10 @@ use std::fmt;
 use cql_lite::{code::Code, span::Span, value};
 use model::Consistency;
 
-use crate::{catalog, store};
+use crate::{
+    catalog,
+    store::{self, Unwritable},
+};
 
 /// A statement that was not executed, or whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +113,7 @@ impl Error {
                 Error::of_acks(Code::ReadFailure, message, acks).retry(Retry::No)
             }
             store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
-            store::Error::DiskFull(_) => Error::new(Code::DiskFull, message),
+            store::Error::Unwritable(why, _) => Error::new(code_of(why), message),
             store::Error::Invalid(_) => Error::new(Code::BadValue, message),
         }
     }
@@ -124,7 +127,7 @@ impl Error {
                 Error::of_acks(Code::WriteTimeout, message, acks).retry(Retry::UnknownOutcome)
             }
             store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
-            store::Error::DiskFull(_) => Error::new(Code::DiskFull, message),
+            store::Error::Unwritable(why, _) => Error::new(code_of(why), message),
             store::Error::Invalid(_) => Error::new(Code::BadValue, message),
         }
     }
@@ -163,6 +166,15 @@ impl Error {
             Some(hint) => base.hint(hint),
             None => base,
         }
+    }
+}
+
+/// What a replica that takes no writes is called.
+fn code_of(why: Unwritable) -> Code {
+    match why {
+        Unwritable::DiskFull => Code::DiskFull,
+        Unwritable::ReadOnly => Code::DirectoryUnusable,
+        Unwritable::LogFailed => Code::LogFailed,
     }
 }
 

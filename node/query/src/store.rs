@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use coordinator::limits::Permit;
+pub use coordinator::replica::Unwritable;
 use futures_util::future::BoxFuture;
 use model::{Consistency, HostId, Mutation, Partition, TableId, read};
 
@@ -75,9 +76,9 @@ pub enum Error {
     /// Refused for lack of memory or a full queue, before anything was done.
     #[error("overloaded: {0}")]
     Overloaded(String),
-    /// The disks of too many replicas are full; nothing was written.
-    #[error("{0}")]
-    DiskFull(String),
+    /// The disks of too many replicas take no writes; nothing was written.
+    #[error("{1}")]
+    Unwritable(Unwritable, String),
     /// The consistency level or the request makes no sense, for this reason; nothing was done.
     #[error("{0}")]
     Invalid(String),
@@ -131,7 +132,11 @@ impl From<coordinator::write::Error> for Error {
                 Error::Timeout(acks(consistency, required, received, &missing))
             }
             From::Overloaded(reason) => Error::Overloaded(reason),
-            From::DiskFull(reason) => Error::DiskFull(reason),
+            From::Failed { consistency, required, received, missing, failures } => Error::Failed {
+                acks: acks(consistency, required, received, &missing),
+                reason: reasons(&failures),
+            },
+            From::Unwritable(why, reason) => Error::Unwritable(why, reason),
             From::Invalid(reason) => Error::Invalid(reason),
         }
     }
@@ -149,17 +154,21 @@ impl From<coordinator::read::Error> for Error {
             }
             From::Failed { consistency, required, received, failures } => {
                 let hosts: Vec<HostId> = failures.iter().map(|(host, _)| *host).collect();
-                let reasons: Vec<String> =
-                    failures.iter().map(|(host, what)| format!("{host}: {what}")).collect();
                 Error::Failed {
                     acks: acks(consistency, required, received, &hosts),
-                    reason: reasons.join(", "),
+                    reason: reasons(&failures),
                 }
             }
             From::Overloaded(reason) => Error::Overloaded(reason),
             From::Invalid(reason) => Error::Invalid(reason),
         }
     }
+}
+
+fn reasons(failures: &[(HostId, String)]) -> String {
+    let reasons: Vec<String> =
+        failures.iter().map(|(host, what)| format!("{host}: {what}")).collect();
+    reasons.join(", ")
 }
 
 fn acks(consistency: Consistency, required: usize, received: usize, missing: &[HostId]) -> Acks {

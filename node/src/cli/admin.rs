@@ -179,12 +179,13 @@ fn status_json(answer: &admin::StatusAnswer) -> String {
                 "load_bytes": it.load_bytes, "tokens": it.tokens, "owns": it.owns,
                 "host_id": it.host_id, "dc": it.dc, "rack": it.rack, "version": it.version,
                 "uptime_seconds": it.uptime_seconds, "pending_hints": it.pending_hints,
+                "clock_skew_seconds": it.clock_skew_micros as f64 / 1e6,
             })
         })
         .collect();
     json!({
         "cluster": answer.cluster_name, "epoch": answer.epoch, "host_id": answer.host_id,
-        "verdict": answer.verdict, "nodes": nodes,
+        "verdict": answer.verdict, "clocks": answer.clocks, "nodes": nodes,
     })
     .to_string()
 }
@@ -220,6 +221,9 @@ fn print_status(answer: &admin::StatusAnswer) {
         }
     }
     print(&answer.verdict);
+    for clock in &answer.clocks {
+        print(format!("Look at the time service: {clock}."));
+    }
 }
 
 fn human_bytes(bytes: u64) -> String {

@@ -58,7 +58,7 @@ pub(super) fn run(args: Args) -> Exit {
         complain(code, "--replace needs a cluster that nodes can join, which does not exist yet");
         return Exit::Usage;
     }
-    let settings = match args.settings() {
+    let mut settings = match args.settings() {
         Ok(settings) => settings,
         Err(error) => {
             let code = match &error {
@@ -82,6 +82,10 @@ pub(super) fn run(args: Args) -> Exit {
             return Exit::Error;
         }
     };
+    if let Err(error) = settings.fit_files(files.limit) {
+        complain(cql_lite::code::Code::BadSetting, error);
+        return Exit::Usage;
+    }
     tell_machine(&settings, &files);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -109,6 +113,7 @@ fn tell_machine(settings: &Settings, files: &machine::Files) {
         memory_from = chosen_by,
         memory_allowed = memory.bytes,
         files = files.limit,
+        connections = settings.connections(),
         data_dir = %settings.data_dir.display(),
         "resources"
     );

@@ -104,3 +104,66 @@ fn a_guardrail_is_off_or_within_the_limits_of_the_house() {
         limits("[guardrails]\ncolumns_warn = 11\ncolumns_fail = 10").unwrap_err().to_string();
     assert!(refused.contains("columns_warn") && refused.contains("columns_fail"), "{refused}");
 }
+
+#[test]
+fn settings_that_contradict_each_other_are_refused_and_both_are_named() {
+    let refused = |file: &str| {
+        let error = Settings::new(layers(file).unwrap(), 1 << 30).map(drop).unwrap_err();
+        error.to_string()
+    };
+    for (file, says) in [
+        ("[disk]\nwarn = 96", ["`disk.warn` = `96`", "`disk.reject` = `95` (default)"]),
+        ("[disk]\nwarn = 71\nreject = 70", ["`disk.warn` = `71`", "`disk.reject` = `70` (file"]),
+        ("http_port = 7000", ["`http_port` = `7000`", "`peer_port` (default)"]),
+        ("client_port = 7\ncql_port = 7", ["`client_port` = `7`", "`cql_port` (file"]),
+        (
+            "memory = \"64MiB\"\n[hints]\nbytes_max = \"9MiB\"",
+            ["`hints.bytes_max`", "`memory` = `64MiB`"],
+        ),
+        ("[guardrails]\ncolumns_warn = 9\ncolumns_fail = 8", ["columns_warn", "columns_fail"]),
+    ] {
+        let error = refused(file);
+        assert!(says.iter().all(|it| error.contains(it)), "{file}: {error}");
+    }
+    for file in [
+        // Of a default nobody is told that it is never reached.
+        "[disk]\nreject = 70",
+        "[disk]\nwarn = 70\nreject = 70",
+        "memory = \"64MiB\"",
+        "peer_port = 0\nclient_port = 0\nhttp_port = 0",
+    ] {
+        assert!(Settings::new(layers(file).unwrap(), 1 << 30).is_ok(), "{file}");
+    }
+}
+
+#[test]
+fn connections_take_no_more_than_half_of_the_open_files() {
+    let settings = |file: &str| Settings::new(layers(file).unwrap(), 1 << 30).unwrap();
+    let fitted = |file: &str, files| {
+        let mut settings = settings(file);
+        settings.fit_files(files).map(|()| settings.connections())
+    };
+    assert_eq!(settings("").connections(), 4096);
+    assert_eq!(fitted("", 256), Ok(64));
+    assert_eq!(fitted("", 1 << 20), Ok(4096));
+    assert_eq!(fitted("connections_max = 10000", 1 << 20), Ok(10_000));
+    let error = fitted("connections_max = 65", 256).unwrap_err().to_string();
+    assert!(error.contains("`connections_max` = `65`") && error.contains("at most 64"), "{error}");
+}
+
+#[test]
+fn sizes_and_times_that_nothing_could_run_with_are_refused() {
+    for (file, says) in [
+        ("[commitlog]\nsegment = \"1KiB\"", "64KiB to 256MiB"),
+        ("[commitlog]\nsegment = \"2GiB\"", "64KiB to 256MiB"),
+        ("[commitlog]\nsync_period = \"0s\"", "from 1ms"),
+        ("[timeouts]\nread = \"0ms\"", "from 1ms"),
+        ("[timeouts]\nwrite = \"2h\"", "to 1h"),
+        ("[hints]\nthrottle = \"0B\"", "from 1KiB"),
+        ("[disk]\nreject = 0", "1 to 100"),
+        ("[disk]\nwarn = 101", "1 to 100"),
+    ] {
+        let error = Settings::new(layers(file).unwrap(), 1 << 30).map(drop).unwrap_err();
+        assert!(error.to_string().contains(says), "{file}: {error}");
+    }
+}

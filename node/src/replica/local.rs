@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use cluster::Metadata;
 use coordinator::{
     hints::Hints,
-    replica::{Call, Error, Replica, Request, Response},
+    replica::{Call, Error, Replica, Request, Response, Unwritable},
     trace::{Report, Work},
 };
 use engine::Engine;
@@ -167,12 +167,26 @@ fn rows_of(mutation: &Mutation) -> u64 {
     partition.rows.len() as u64 + u64::from(!partition.static_row.is_empty())
 }
 
-/// Why a mutation was not taken in: of a full disk nothing happened.
+/// Why a mutation was not taken in: nothing happened.
 fn refused(why: engine::Error) -> Error {
-    if matches!(why, engine::Error::DiskFull { .. }) {
-        return Error::DiskFull(why.to_string());
-    }
-    error(why)
+    let unwritable = match &why {
+        engine::Error::DiskFull { .. } => Unwritable::DiskFull,
+        engine::Error::ReadOnly { .. } => Unwritable::ReadOnly,
+        engine::Error::LogFailed => Unwritable::LogFailed,
+        // It is over as soon as something is closed.
+        engine::Error::OutOfFiles { .. } => return Error::Overloaded(why.to_string()),
+        engine::Error::Overloaded { .. }
+        | engine::Error::UnknownTable(_)
+        | engine::Error::Malformed(_)
+        | engine::Error::TooLarge { .. }
+        | engine::Error::Closed
+        | engine::Error::Locked { .. }
+        | engine::Error::NewerFormat { .. }
+        | engine::Error::Corrupt { .. }
+        | engine::Error::Io { .. }
+        | engine::Error::Stopped(_) => return error(why),
+    };
+    Error::Unwritable(unwritable, why.to_string())
 }
 
 fn error(error: engine::Error) -> Error {
@@ -183,6 +197,8 @@ fn error(error: engine::Error) -> Error {
         | engine::Error::TooLarge { .. }
         | engine::Error::LogFailed
         | engine::Error::DiskFull { .. }
+        | engine::Error::ReadOnly { .. }
+        | engine::Error::OutOfFiles { .. }
         | engine::Error::Closed
         | engine::Error::Locked { .. }
         | engine::Error::NewerFormat { .. }

@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     client_wire::{answer, bound, trace_to_wire, unpack},
     in_hand::{InHand, REQUESTS_MAX, Taken},
+    transport,
     weight::{Outgoing, Scales, Weighed, Weight},
 };
 
@@ -139,12 +140,14 @@ impl Session {
             let body = match frame {
                 Ok(Some(client::ClientFrame { body: Some(body) })) => body,
                 Ok(Some(client::ClientFrame { body: None })) => {
-                    self.break_off(Code::Syntax, "a frame without a body").await;
+                    self.break_off(Code::BadMessage, "a frame without a body").await;
                     break;
                 }
                 Ok(None) => break,
                 Err(status) => {
-                    self.break_off(code_of(&status), status.message()).await;
+                    if let Some(code) = transport::fault_of(&status) {
+                        self.break_off(code, status.message()).await;
+                    }
                     break;
                 }
             };
@@ -157,19 +160,28 @@ impl Session {
                 client_frame::Body::Cancel(client::ClientCancel { id }) => {
                     self.in_hand.cancel(id);
                 }
-                client_frame::Body::Hello(_) => break,
+                client_frame::Body::Hello(_) => {
+                    self.break_off(Code::BadMessage, "a second hello").await;
+                    break;
+                }
             }
         }
     }
 
     async fn greet(&self, incoming: &mut Streaming<client::ClientFrame>) -> bool {
         let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message()).await;
-        let Ok(Ok(Some(client::ClientFrame { body: Some(client_frame::Body::Hello(hello)) }))) =
-            first
-        else {
-            let status = Status::invalid_argument("say hello first");
-            drop(self.answers.send((Err(status), None)).await);
-            return false;
+        let hello = match first {
+            Ok(Ok(Some(client::ClientFrame { body: Some(client_frame::Body::Hello(it)) }))) => it,
+            Ok(Err(status)) => {
+                if let Some(code) = transport::fault_of(&status) {
+                    self.break_off(code, status.message()).await;
+                }
+                return false;
+            }
+            Ok(Ok(_)) | Err(_) => {
+                self.break_off(Code::BadMessage, "a stream begins with a hello").await;
+                return false;
+            }
         };
         if hello.protocol_version != proto::CLIENT_PROTOCOL {
             let message = format!(
@@ -221,7 +233,10 @@ impl Session {
         let trace = self.rng.next_u64();
         match self.in_hand.check(id) {
             Taken::Yes => {}
-            Taken::Twice => return false,
+            Taken::Twice => {
+                self.break_off(Code::BadMessage, "the id of a request that is in hand").await;
+                return false;
+            }
             Taken::Full => {
                 let text = format!("{REQUESTS_MAX} requests in hand on this stream");
                 let full = Error::new(Code::Overloaded, text).retry(Retry::Safe);
@@ -266,13 +281,6 @@ fn weigh(
         Ok(weight) => (had, Some(weight)),
         Err(full) => (answer(had.id, trace, Err(full)), None),
     }
-}
-
-/// The kind of error that a frame that could not be read is.
-fn code_of(status: &Status) -> Code {
-    let too_large =
-        matches!(status.code(), tonic::Code::OutOfRange | tonic::Code::ResourceExhausted);
-    if too_large { Code::TooLarge } else { Code::Syntax }
 }
 
 async fn carry_out(
@@ -357,7 +365,7 @@ async fn execute(
             (prepared(&it.id)?, unpack(&it.cells)?, Vec::new(), it.options)
         }
         None => {
-            let code = Code::Syntax;
+            let code = Code::BadMessage;
             return Err(Error::new(code, "a request without a body"));
         }
     };

@@ -267,7 +267,11 @@ async fn read_answers(
                 }
             }
             Some(Body::Cluster(message)) => watcher.on_cluster(message),
-            Some(Body::Hello(_) | Body::Refusal(_) | Body::Request(_) | Body::Cancel(_)) | None => {
+            Some(Body::Refusal(peer::Refusal { code, message })) => {
+                tracing::warn!(code, message, "a peer broke a stream off");
+                return;
+            }
+            Some(Body::Hello(_) | Body::Request(_) | Body::Cancel(_)) | None => {
                 tracing::warn!("a peer sent what belongs on a stream of its own");
                 return;
             }

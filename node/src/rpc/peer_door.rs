@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use coordinator::replica::{Error, Replica, Response};
 use coordinator::trace::Report;
+use cql_lite::code::Code;
 use proto::{
     Message as _,
     peer::{self, Lane, peer_frame::Body},
@@ -14,6 +15,7 @@ use tonic::{Request, Status, Streaming};
 
 use super::{
     in_hand::{InHand, REQUESTS_MAX, Taken},
+    transport,
     weight::{Outgoing, Scales, Weighed},
     wire,
 };
@@ -40,6 +42,9 @@ pub(crate) trait Behind: Send + Sync + 'static {
 
     /// Somebody opened an urgent lane: messages for this address may go back on it.
     fn on_caller(&self, address: &str, answers: mpsc::Sender<Weighed<peer::PeerFrame>>);
+
+    /// A stream that somebody opened is over.
+    fn on_caller_left(&self, address: &str, answers: &mpsc::Sender<Weighed<peer::PeerFrame>>);
 }
 
 /// The service.
@@ -84,17 +89,37 @@ struct Session {
 impl Session {
     async fn serve(self, mut incoming: Streaming<peer::PeerFrame>) {
         let Some(address) = self.greet(&mut incoming).await else { return };
+        self.talk(&address, incoming).await;
+        // Whoever may still answer on this stream would keep it open.
+        self.behind.on_caller_left(&address, &self.answers);
+    }
+
+    async fn talk(&self, address: &str, mut incoming: Streaming<peer::PeerFrame>) {
         loop {
             let frame = tokio::select! {
                 biased;
                 () = self.answers.closed() => break,
                 frame = incoming.message() => frame,
             };
-            let Ok(Some(peer::PeerFrame { body: Some(body) })) = frame else { break };
+            let body = match frame {
+                Ok(Some(peer::PeerFrame { body: Some(body) })) => body,
+                Ok(Some(peer::PeerFrame { body: None })) => {
+                    self.break_off(address, Code::BadMessage, "a frame without a body").await;
+                    break;
+                }
+                Ok(None) => break,
+                Err(status) => {
+                    if let Some(code) = transport::fault_of(&status) {
+                        self.break_off(address, code, status.message()).await;
+                    }
+                    break;
+                }
+            };
             match body {
                 Body::Request(request) => {
                     if !self.start(request).await {
-                        tracing::warn!(peer = %address, "a peer used one request id twice");
+                        let why = "the id of a request that is in hand";
+                        self.break_off(address, Code::BadMessage, why).await;
                         break;
                     }
                 }
@@ -103,7 +128,8 @@ impl Session {
                 }
                 Body::Cluster(message) => self.behind.on_cluster(message),
                 Body::Hello(_) | Body::Refusal(_) | Body::Answer(_) => {
-                    tracing::warn!(peer = %address, "a peer sent what has no place here");
+                    let why = "what has no place behind the first frame";
+                    self.break_off(address, Code::BadMessage, why).await;
                     break;
                 }
             }
@@ -112,8 +138,19 @@ impl Session {
 
     async fn greet(&self, incoming: &mut Streaming<peer::PeerFrame>) -> Option<String> {
         let first = tokio::time::timeout(HELLO_TIMEOUT, incoming.message()).await;
-        let Ok(Ok(Some(peer::PeerFrame { body: Some(Body::Hello(hello)) }))) = first else {
-            return None;
+        let hello = match first {
+            Ok(Ok(Some(peer::PeerFrame { body: Some(Body::Hello(hello)) }))) => hello,
+            Ok(Err(status)) => {
+                if let Some(code) = transport::fault_of(&status) {
+                    self.break_off("a stranger", code, status.message()).await;
+                }
+                return None;
+            }
+            Ok(Ok(_)) | Err(_) => {
+                let why = "a stream begins with a hello";
+                self.break_off("a stranger", Code::BadMessage, why).await;
+                return None;
+            }
         };
         match self.behind.admit(&hello) {
             Ok(()) => {
@@ -125,11 +162,19 @@ impl Session {
                 Some(hello.peer_addr)
             }
             Err((code, message)) => {
-                tracing::warn!(peer = %hello.peer_addr, code, %message, "a peer was refused");
+                let peer: String = hello.peer_addr.chars().take(100).collect();
+                tracing::warn!(peer, code, %message, "a peer was refused");
                 self.say(Body::Refusal(peer::Refusal { code: code.into(), message })).await;
                 None
             }
         }
+    }
+
+    /// Says why the stream ends: what it carried makes no sense, and nothing after it can.
+    async fn break_off(&self, peer: &str, code: Code, why: &str) {
+        tracing::warn!(peer, %code, why, "a peer's stream was broken off");
+        let message = format!("this stream is broken off: {why}");
+        self.say(Body::Refusal(peer::Refusal { code: code.to_string(), message })).await;
     }
 
     async fn say(&self, body: Body) {

@@ -124,6 +124,15 @@ impl Peers {
         }
     }
 
+    /// Forgets a stream that is over: it ends for the stranger too.
+    pub(crate) fn caller_left(&self, address: &str, answers: &mpsc::Sender<Weighed<PeerFrame>>) {
+        let mut state = self.state();
+        // The stranger may have come again meanwhile.
+        if state.callers.get(address).is_some_and(|it| it.same_channel(answers)) {
+            state.callers.remove(address);
+        }
+    }
+
     /// Closes all links, and with them what their tasks hold on to.
     pub(crate) fn close(&self) {
         *self.state() = State::default();

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use cql_lite::code::Code;
 use futures_util::{FutureExt, Stream, stream};
 use hyper_util::rt::TokioIo;
 use sys::{Listener, Net};
@@ -17,7 +18,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Sleep,
 };
-use tonic::transport::{Channel, Endpoint, Server, Uri, server::Connected};
+use tonic::{
+    Status,
+    transport::{Channel, Endpoint, Server, Uri, server::Connected},
+};
 
 /// How often an idle or silent connection is probed. A partition that swallows packets leaves TCP
 /// connections that never recover: only a failed probe closes them.
@@ -32,9 +36,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Streams that one connection may hold open: a peer needs three, a client one.
 const STREAMS_PER_CONNECTION_MAX: u32 = 64;
 
-/// Connections that one door holds open: further ones wait in the backlog.
-const CONNECTIONS_MAX: usize = 4096;
-
 /// How long a new connection may take to say its first words: one that says nothing holds a place.
 const FIRST_WORDS_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,7 +46,7 @@ const FIRST_WORDS: usize = 24;
 const WINDOW_BYTES: u32 = 4 << 20;
 
 /// Before accepting is tried again after it failed: out of file descriptors it would fail as fast, for ever.
-pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(10);
+const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// An accepted connection, as tonic wants it.
 pub(crate) struct Accepted {
@@ -117,27 +118,42 @@ impl AsyncWrite for Accepted {
     }
 }
 
-/// The connections that `listener` accepts, for ever. An error of one connection is skipped.
+/// The connections that `listener` accepts, for ever: `most` at once, further ones wait in the backlog. An error
+/// of one connection is skipped.
 pub(crate) fn incoming(
     listener: Box<dyn Listener>,
+    most: usize,
 ) -> impl Stream<Item = io::Result<Accepted>> + Send {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     stream::unfold((listener, places), |(mut listener, places)| async move {
-        loop {
-            let _place = Arc::clone(&places).acquire_owned().await.ok()?;
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    let deadline = Box::pin(tokio::time::sleep(FIRST_WORDS_TIMEOUT));
-                    let silent = Some((FIRST_WORDS, deadline));
-                    return Some((Ok(Accepted { stream, silent, _place }), (listener, places)));
+        let _place = Arc::clone(&places).acquire_owned().await.ok()?;
+        let stream = accept(&mut *listener).await;
+        let deadline = Box::pin(tokio::time::sleep(FIRST_WORDS_TIMEOUT));
+        let silent = Some((FIRST_WORDS, deadline));
+        Some((Ok(Accepted { stream, silent, _place }), (listener, places)))
+    })
+}
+
+/// The next connection. Errors are told once for each time that they go on.
+pub(crate) async fn accept(listener: &mut dyn Listener) -> sys::Stream {
+    let mut failed = 0_u64;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                if failed > 0 {
+                    tracing::info!(failed, "connections are accepted again");
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_RETRY).await;
+                return stream;
+            }
+            Err(error) => {
+                if failed == 0 {
+                    tracing::warn!(%error, "connections cannot be accepted: they wait");
                 }
+                failed += 1;
+                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
-    })
+    }
 }
 
 /// A gRPC server with the limits of this house: bounded streams, keep-alive both ways.
@@ -152,11 +168,11 @@ pub(crate) fn server() -> Server {
 }
 
 /// Connects to a peer's gRPC door.
-pub(crate) async fn connect(net: &Arc<dyn Net>, address: &str) -> Result<Channel, tonic::Status> {
+pub(crate) async fn connect(net: &Arc<dyn Net>, address: &str) -> Result<Channel, Status> {
     let net = Arc::clone(net);
     let address: Arc<str> = address.into();
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
-        .map_err(|error| tonic::Status::invalid_argument(error.to_string()))?
+        .map_err(|error| Status::invalid_argument(error.to_string()))?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
@@ -169,10 +185,32 @@ pub(crate) async fn connect(net: &Arc<dyn Net>, address: &str) -> Result<Channel
     });
     let connecting = endpoint.connect_with_connector(connector);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(connected) => {
-            connected.map_err(|error| tonic::Status::unavailable(format!("{error:?}")))
+        Ok(connected) => connected.map_err(|error| Status::unavailable(format!("{error:?}"))),
+        Err(_) => Err(Status::unavailable("connecting took too long")),
+    }
+}
+
+/// The kind of error that a message was which could not be read; `None` where nothing came that could be one, as
+/// when a connection breaks.
+pub(crate) fn fault_of(status: &Status) -> Option<Code> {
+    match status.code() {
+        tonic::Code::OutOfRange | tonic::Code::ResourceExhausted => Some(Code::TooLarge),
+        // Not protobuf, cut short, or compressed.
+        tonic::Code::Internal | tonic::Code::InvalidArgument | tonic::Code::Unimplemented => {
+            Some(Code::BadMessage)
         }
-        Err(_) => Err(tonic::Status::unavailable("connecting took too long")),
+        tonic::Code::Ok
+        | tonic::Code::Cancelled
+        | tonic::Code::Unknown
+        | tonic::Code::DeadlineExceeded
+        | tonic::Code::NotFound
+        | tonic::Code::AlreadyExists
+        | tonic::Code::PermissionDenied
+        | tonic::Code::FailedPrecondition
+        | tonic::Code::Aborted
+        | tonic::Code::Unavailable
+        | tonic::Code::DataLoss
+        | tonic::Code::Unauthenticated => None,
     }
 }
 
@@ -183,3 +221,6 @@ pub(crate) fn fix_date<B>(mut response: http::Response<B>) -> http::Response<B> 
     response.headers_mut().insert(http::header::DATE, date);
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coordinator::{
-    replica::{Call, Error, Origin, Request, Response},
+    replica::{Call, Error, Origin, Request, Response, Unwritable},
     trace::{Report, Work},
 };
 use model::{TableId, read};
@@ -114,7 +114,9 @@ fn work_to_wire(work: &Work) -> peer::Work {
 fn failure(error: Error) -> peer::Failure {
     let kind = match error {
         Error::Overloaded(why) => peer::failure::Kind::Overloaded(why),
-        Error::DiskFull(why) => peer::failure::Kind::DiskFull(why),
+        Error::Unwritable(Unwritable::DiskFull, why) => peer::failure::Kind::DiskFull(why),
+        Error::Unwritable(Unwritable::ReadOnly, why) => peer::failure::Kind::ReadOnly(why),
+        Error::Unwritable(Unwritable::LogFailed, why) => peer::failure::Kind::LogFailed(why),
         Error::StaleEpoch { have } => peer::failure::Kind::StaleEpoch(have),
         Error::Failed(why) => peer::failure::Kind::Failed(why),
         Error::NoAnswer | Error::Unreachable => peer::failure::Kind::TimedOut(true),
@@ -125,7 +127,9 @@ fn failure(error: Error) -> peer::Failure {
 fn error_from_wire(failure: peer::Failure) -> Error {
     match failure.kind {
         Some(peer::failure::Kind::Overloaded(why)) => Error::Overloaded(why),
-        Some(peer::failure::Kind::DiskFull(why)) => Error::DiskFull(why),
+        Some(peer::failure::Kind::DiskFull(why)) => Error::Unwritable(Unwritable::DiskFull, why),
+        Some(peer::failure::Kind::ReadOnly(why)) => Error::Unwritable(Unwritable::ReadOnly, why),
+        Some(peer::failure::Kind::LogFailed(why)) => Error::Unwritable(Unwritable::LogFailed, why),
         Some(peer::failure::Kind::StaleEpoch(have)) => Error::StaleEpoch { have },
         Some(peer::failure::Kind::Failed(why)) => Error::Failed(why),
         Some(peer::failure::Kind::TimedOut(_)) => Error::NoAnswer,

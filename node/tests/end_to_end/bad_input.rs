@@ -100,6 +100,16 @@ const STARTS: &[(&[&str], i32, &str)] = &[
     (&["--commitlog-sync", "never"], 2, "periodic"),
     (&["--guardrails-columns-fail", "10001"], 2, "at most 10000"),
     (&["--files-max", "1"], 2, "HX8002"),
+    (&["--disk-warn", "96"], 2, "disk.reject"),
+    (&["--disk-warn", "91", "--disk-reject", "90"], 2, "disk.warn"),
+    (&["--http-port", "7000"], 2, "peer_port"),
+    (&["--memory", "64MiB", "--hints-bytes-max", "9MiB"], 2, "`memory` = `64MiB`"),
+    (&["--guardrails-columns-warn", "9", "--guardrails-columns-fail", "8"], 2, "columns_fail"),
+    (&["--connections-max", "3"], 2, "HX8002"),
+    (&["--files-max", "256", "--connections-max", "65"], 2, "files_max"),
+    (&["--commitlog-segment", "1GiB"], 2, "256MiB"),
+    (&["--timeouts-write", "0s"], 2, "1ms"),
+    (&["--clock-skew-warn", "0s"], 2, "1ms"),
     (&["--log-level", "=="], 2, "HX8002"),
     (&["--replace", "x"], 2, "HX2008"),
     (&["--listen", "0.0.0.0"], 1, "HX8004"),
@@ -262,7 +272,7 @@ async fn bad_settings_end_with_their_code_and_leave_nothing() {
     let mut few = std::process::Command::new("sh");
     let script = "ulimit -n 100 && exec \"$0\" start";
     few.arg("-c").arg(script).arg(helenus(folder.path(), &[]).get_program());
-    few.current_dir(folder.path());
+    few.current_dir(folder.path()).env_remove("HELENUS_BIN");
     ends("100 open files", &finish(few).await, 1, "LimitNOFILE");
     assert!(is_empty(folder.path()), "a refused start leaves nothing");
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use client::Session;
 
-use crate::process::{Node, SOON};
+use crate::process::{Node, SOON, finish};
 
 /// What the file system holds, and what lies on it that is none of the node's.
 const SIZE: &str = "size=96m";
@@ -103,6 +103,37 @@ async fn a_full_file_system_refuses_writes_and_recovers_alone() {
     node.ready().await;
     let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
     check(&session, acknowledged).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_that_takes_no_writes_is_refused_at_the_start_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("node");
+    let Some(_mounted) = Mounted::new(&place) else {
+        eprintln!("LEFT OUT: a file system cannot be mounted here, so none was made read-only");
+        return;
+    };
+    let mut node = Node::new(place.clone());
+    for used in [false, true] {
+        if used {
+            remount(&place, "rw");
+            node.start();
+            node.ready().await;
+            assert_eq!(node.terminate().await.code(), Some(0), "{}", node.log());
+        }
+        remount(&place, "ro");
+        let output = finish(node.command(&node.data_dir())).await;
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("error[HX6006]"), "{told}");
+        assert!(told.contains(&node.data_dir().display().to_string()), "{told}");
+    }
+}
+
+fn remount(at: &Path, how: &str) {
+    let options = format!("remount,{how}");
+    let done = Command::new("mount").args(["-o", &options]).arg(at).status();
+    assert!(done.unwrap().success());
 }
 
 /// Digits that look random and are the same again.

@@ -244,11 +244,21 @@ impl Node {
 
     /// A line of `/proc/PID/status` that counts kB, in bytes: `VmRSS` is memory in use, `VmHWM` the most that ever was.
     pub(crate) fn memory(&self, name: &str) -> u64 {
-        let id = self.process.0.as_ref().unwrap().id();
-        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find(|it| it.starts_with(name)).unwrap();
         let kilobytes: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
         kilobytes << 10
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.as_ref().unwrap().id()
+    }
+
+    /// Sends its process a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// Runs an operator's command at this node to its end.

@@ -11,7 +11,7 @@ use crate::{
     api::{Destination, Effects, Event, Now, Outbox},
     failure::Liveness,
     founding::{HELLO_INTERVAL, Hello, Refused},
-    gossip::{Beat, Heard, Heartbeat, News, State, Status},
+    gossip::{Beat, ClockNews, Heard, Heartbeat, News, State, Status},
     message::{Envelope, Message},
     metadata::Change,
     metadata_log::Context,
@@ -93,13 +93,13 @@ impl Cluster {
             }
             Message::Difference { states, wanted } if founded => {
                 let states = self.of_members(states);
-                let (news, answer) = self.gossip.on_difference(states, &wanted, now.wall_seconds);
+                let (news, answer) = self.gossip.on_difference(states, &wanted, now.wall_seconds());
                 out.send.extend(answer.map(|it| (from, it)));
                 tell_news(news, out);
             }
             Message::States { states } if founded => {
                 let states = self.of_members(states);
-                tell_news(self.gossip.on_states(states, now.wall_seconds), out);
+                tell_news(self.gossip.on_states(states, now.wall_seconds()), out);
             }
             Message::Heartbeat(_)
             | Message::Digest { .. }
@@ -170,7 +170,7 @@ impl Cluster {
             load_bytes: 0,
             status: Status::Normal,
         };
-        self.gossip.on_states(vec![state], now.wall_seconds);
+        self.gossip.on_states(vec![state], now.wall_seconds());
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Cluster {
 
     fn on_heartbeat(&mut self, heartbeat: Heartbeat, now: Now, out: &mut Outbox) {
         let host = heartbeat.state.host_id;
-        let (heard, news) = self.gossip.on_heartbeat(heartbeat, now.wall_seconds);
+        let (heard, news) = self.gossip.on_heartbeat(heartbeat, now);
         tell_news(news, out);
         match heard {
             Heard::Stale => {}
@@ -246,7 +246,7 @@ impl Cluster {
             Heard::OneWay => {
                 // It cannot know yet that we hear it: tell it now, so that both revive.
                 if !self.is_alive(host) {
-                    out.send.push(self.gossip.heartbeat_one(host));
+                    out.send.push(self.gossip.heartbeat_one(host, now));
                 }
             }
         }
@@ -296,4 +296,9 @@ impl Cluster {
 fn tell_news(news: News, out: &mut Outbox) {
     let events = news.statuses.into_iter().map(|(host, status)| Event::Status { host, status });
     out.events.extend(events);
+    out.events.extend(news.clock.map(|ClockNews { host, skew_micros, differs }| Event::Clock {
+        host,
+        skew_micros,
+        differs,
+    }));
 }

@@ -1,5 +1,7 @@
 //! The bytes of messages.
 
+use std::time::Duration;
+
 use model::{
     HostId,
     codec::{Malformed, Reader, Writer},
@@ -26,10 +28,12 @@ impl Wire for Message {
                 out.u8(1);
                 refused.put(out);
             }
-            Message::Heartbeat(Heartbeat { state, heard }) => {
+            Message::Heartbeat(Heartbeat { state, heard, held, wall_micros }) => {
                 out.u8(2);
                 state.put(out);
                 heard.put(out);
+                out.uint(u64::try_from(held.as_micros()).unwrap_or(u64::MAX));
+                out.int(*wall_micros);
             }
             Message::Digest { known } => {
                 out.u8(3);
@@ -76,7 +80,10 @@ impl Wire for Message {
             1 => Message::Refuse(Refused::get(input)?),
             2 => {
                 let state = State::get(input)?;
-                Message::Heartbeat(Heartbeat { state, heard: Beat::get(input)? })
+                let heard = Beat::get(input)?;
+                let held = Duration::from_micros(input.uint("time since a heartbeat")?);
+                let wall_micros = input.int("wall clock")?;
+                Message::Heartbeat(Heartbeat { state, heard, held, wall_micros })
             }
             3 => Message::Digest { known: get_all(input, "digest")? },
             4 => {

@@ -113,7 +113,12 @@ fn messages() -> Vec<Message> {
     ];
     let mut messages = vec![
         Message::Hello(Box::new(hello)),
-        Message::Heartbeat(Heartbeat { state: state.clone(), heard: beat }),
+        Message::Heartbeat(Heartbeat {
+            state: state.clone(),
+            heard: beat,
+            held: std::time::Duration::from_millis(150),
+            wall_micros: -1_705_276_800_000_000,
+        }),
         Message::Digest { known: vec![(host(1), beat), (host(2), Beat::default())] },
         Message::Difference { states: vec![state.clone()], wanted: vec![host(2)] },
         Message::States { states: vec![state] },

@@ -24,6 +24,7 @@ struct Host {
     paused: bool,
     crashed: bool,
     host_id: HostId,
+    skew_micros: i64,
 }
 
 /// Some nodes and the links between them.
@@ -97,8 +98,15 @@ impl World {
 
     fn push(&mut self, local: Local) {
         let host_id = HostId(Uuid::nil());
-        let host =
-            Host { local, cluster: None, disk: Vec::new(), paused: false, crashed: false, host_id };
+        let host = Host {
+            local,
+            cluster: None,
+            disk: Vec::new(),
+            paused: false,
+            crashed: false,
+            host_id,
+            skew_micros: 0,
+        };
         self.hosts.push(host);
         self.events.push(Vec::new());
         self.start(self.hosts.len() - 1, |_| {});
@@ -138,7 +146,7 @@ impl World {
         let records: Vec<Record> = records
             .map(|(kind, payload)| Record::decode(*kind, payload.clone()).expect("our own bytes"))
             .collect();
-        let wall = self.wall_seconds();
+        let wall = self.wall_micros(node);
         let (cluster, effects) =
             Cluster::new(host.local.clone(), Options::production(), records, wall, &mut self.rng)
                 .expect("the node starts");
@@ -218,7 +226,7 @@ impl World {
         node: usize,
         call: impl FnOnce(&mut Cluster, Now, &mut Rng) -> Effects,
     ) {
-        let now = Now { mono: self.now, wall_seconds: self.wall_seconds() };
+        let now = Now { mono: self.now, wall_micros: self.wall_micros(node) };
         let Some(cluster) = &mut self.hosts[node].cluster else { return };
         let effects = call(cluster, now, &mut self.rng);
         self.act(node, effects);
@@ -290,8 +298,13 @@ impl World {
         node.map_or_else(|| "?".to_owned(), |node| format!("n{node}"))
     }
 
-    fn wall_seconds(&self) -> u64 {
-        1_700_000_000 + self.now.as_secs()
+    fn wall_micros(&self, node: usize) -> i64 {
+        1_700_000_000_000_000 + self.now.as_micros() as i64 + self.hosts[node].skew_micros
+    }
+
+    /// Makes a node's wall clock jump.
+    pub(crate) fn jump(&mut self, node: usize, micros: i64) {
+        self.hosts[node].skew_micros += micros;
     }
 
     /// Delivers what is due, then lets everyone tick.
@@ -354,6 +367,12 @@ impl World {
                     format!("{} is {liveness:?}", self.name(*host))
                 }
                 Event::Status { host, status } => format!("{} is {status:?}", self.name(*host)),
+                Event::Clock { host, differs: true, .. } => {
+                    format!("{} has another clock", self.name(*host))
+                }
+                Event::Clock { host, differs: false, .. } => {
+                    format!("{} has the same clock", self.name(*host))
+                }
                 Event::Refused(refused) => format!("is refused: {refused}"),
                 Event::RefusedPeer { peer_addr, refused } => {
                     format!("refuses {peer_addr}: {refused}")

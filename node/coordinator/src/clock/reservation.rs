@@ -45,7 +45,7 @@ impl LogReservation {
         let mut reserved = i64::MIN;
         for record in records.iter().filter(|it| it.kind == RESERVED) {
             let until = read(&record.payload).map_err(|_| system_log::Error::Corrupt {
-                file: dir.join("timestamps"),
+                file: dir.join("timestamps.log"),
                 offset: 0,
                 what: "a reservation is not 8 bytes long",
             })?;

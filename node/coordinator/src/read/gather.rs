@@ -250,7 +250,7 @@ impl<'a> Gather<'a> {
             replica::Error::Unreachable
             | replica::Error::NoAnswer
             | replica::Error::StaleEpoch { .. }
-            | replica::Error::DiskFull(_)
+            | replica::Error::Unwritable(..)
             | replica::Error::Failed(_) => None,
         });
         let failed = |(host, error): &(HostId, replica::Error)| match error {
@@ -258,7 +258,7 @@ impl<'a> Gather<'a> {
             replica::Error::Unreachable
             | replica::Error::NoAnswer
             | replica::Error::StaleEpoch { .. }
-            | replica::Error::DiskFull(_)
+            | replica::Error::Unwritable(..)
             | replica::Error::Overloaded(_) => None,
         };
         let failures: Vec<_> = self.failures.iter().filter_map(failed).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use model::{HostId, Mutation, Partition, TableId, read::Command};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Error, Terms,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Sends every source what it lacks, and waits until as many replicas as the level needs have it
-/// all; where a source fails, a replica that was not asked gets everything instead.
+/// all; where a source fails, or takes long, a replica that was not asked gets everything instead.
 pub(super) async fn run(
     shared: &Arc<Shared>,
     terms: Terms,
@@ -47,9 +47,18 @@ pub(super) async fn run(
         .map(|(host, parts)| repair(shared, terms_of_call, *host, command.table, parts))
         .collect();
     let mut failed = Vec::new();
+    let slow_at = shared.options.speculate_after.map(|it| Instant::now() + it);
+    let mut slow_at = slow_at.filter(|it| *it < terms.deadline);
     while complete.len() < required {
-        let done = timeout_at(terms.deadline, repairs.next()).await;
+        let done = timeout_at(slow_at.unwrap_or(terms.deadline), repairs.next()).await;
         match done {
+            // A slow disk is not waited for alone.
+            Err(_) if slow_at.take().is_some() => {
+                if let Some(host) = spare.next() {
+                    let all = &merged.partitions;
+                    repairs.push(repair(shared, terms_of_call, host, command.table, all));
+                }
+            }
             Ok(Some((host, Ok(())))) if !complete.contains(&host) => complete.push(host),
             Ok(Some((_, Ok(())))) => {}
             Ok(Some((_, Err(ReplicaError::StaleEpoch { .. })))) => return Err(Stop::Stale),

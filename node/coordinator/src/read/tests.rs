@@ -108,22 +108,27 @@ async fn a_repair_that_hangs_makes_the_read_time_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repair_that_fails_goes_to_another_replica() {
-    let world = World::new(3, 3);
-    world.put(1, insert(0, 1, 5));
-    // The nearest two are read; whichever of 2 and 3 lacks the row and fails, the other takes it.
-    for replica in [2, 3] {
-        world.next(replica, Deed::After(Duration::ZERO));
-        world.next(replica, Deed::After(Duration::ZERO));
+async fn a_repair_that_fails_or_takes_long_goes_to_another_replica() {
+    let failed = ReplicaError::Failed("full".to_owned());
+    let cases = [(Deed::Refuse(failed), Duration::ZERO), (Deed::Hang, Duration::from_millis(50))];
+    for (deed, latency) in cases {
+        let world = World::new(3, 3);
+        world.put(1, insert(0, 1, 5));
+        // The nearest two are read; whichever of 2 and 3 lacks the row and fails, the other takes it.
+        for replica in [2, 3] {
+            world.next(replica, Deed::After(Duration::ZERO));
+            world.next(replica, Deed::After(Duration::ZERO));
+        }
+        let order = View::snapshot(&*world.cluster).replicas("ks", key(0).token).to_vec();
+        let nearest = order.into_iter().find(|it| *it != host(1));
+        let second = if nearest == Some(host(2)) { 2 } else { 3 };
+        let third = 5 - second;
+        world.always(second, deed);
+        let begun = tokio::time::Instant::now();
+        let page = world.read(one(0, 10), Consistency::Quorum).await.expect("repaired elsewhere");
+        assert_eq!((page.rows, begun.elapsed()), (1, latency));
+        assert_eq!(world.log(third), ["mutate repair"]);
     }
-    let order = View::snapshot(&*world.cluster).replicas("ks", key(0).token).to_vec();
-    let nearest = order.into_iter().find(|it| *it != host(1));
-    let second = if nearest == Some(host(2)) { 2 } else { 3 };
-    let third = 5 - second;
-    world.always(second, Deed::Refuse(ReplicaError::Failed("full".to_owned())));
-    let page = world.read(one(0, 10), Consistency::Quorum).await.expect("repaired elsewhere");
-    assert_eq!(page.rows, 1);
-    assert_eq!(world.log(third), ["mutate repair"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,6 +57,8 @@ pub(super) struct Driver {
     /// hints either, so that a refusal means that nothing happened.
     happened: bool,
     refused: Option<Error>,
+    /// Who failed on the way, and why.
+    failures: Vec<(HostId, String)>,
     replans_left: u32,
     permit: Permit,
 }
@@ -93,6 +95,7 @@ impl Driver {
             hint_durable: false,
             happened: several,
             refused: None,
+            failures: Vec::new(),
             replans_left: REPLANS_MAX,
             permit,
         })
@@ -126,7 +129,7 @@ impl Driver {
 
     /// Whether nothing is known to have happened anywhere, for lack of room.
     fn may_be_refused(&self) -> bool {
-        matches!(self.refused, Some(Error::DiskFull(_))) && !self.happened && self.hinted == 0
+        matches!(self.refused, Some(Error::Unwritable(..))) && !self.happened && self.hinted == 0
     }
 
     /// Asks every live replica that has no call under way and has not acknowledged.
@@ -173,12 +176,15 @@ impl Driver {
                 self.refused = Some(Error::Overloaded(text));
                 self.miss(host);
             }
-            Err(replica::Error::DiskFull(text)) => {
-                self.refused = Some(Error::DiskFull(text));
+            Err(replica::Error::Unwritable(why, text)) => {
+                self.refused = Some(Error::Unwritable(why, format!("node {host}: {text}")));
                 self.miss(host);
             }
             Err(error @ (replica::Error::NoAnswer | replica::Error::Failed(_))) => {
                 tracing::debug!(trace = self.goal.trace, %host, %error, "replica missed a write");
+                if let replica::Error::Failed(why) = error {
+                    self.failures.push((host, why));
+                }
                 self.happened = true;
                 self.miss(host);
             }
@@ -206,7 +212,8 @@ impl Driver {
             Error::Unavailable { .. } => self.error(),
             Error::Timeout { .. }
             | Error::Overloaded(_)
-            | Error::DiskFull(_)
+            | Error::Failed { .. }
+            | Error::Unwritable(..)
             | Error::Invalid(_) => error,
         })?;
         let tally = self.plan.tally.carry_into(plan.tally.clone());
@@ -242,6 +249,10 @@ impl Driver {
         let missing = self.plan.tally.missing();
         let unknown = self.happened || self.hinted > 0 || !self.asked.is_empty();
         match &self.refused {
+            _ if unknown && !self.failures.is_empty() => {
+                let failures = self.failures.clone();
+                Error::Failed { consistency, required, received, missing, failures }
+            }
             _ if unknown => Error::Timeout { consistency, required, received, missing },
             Some(refused) => refused.clone(),
             None => Error::Unavailable { consistency, required, alive: received, missing },
@@ -256,7 +267,7 @@ impl Driver {
             outcome,
             Err(Error::Unavailable { .. }
                 | Error::Overloaded(_)
-                | Error::DiskFull(_)
+                | Error::Unwritable(..)
                 | Error::Invalid(_))
         );
         if refused {

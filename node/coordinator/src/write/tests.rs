@@ -85,7 +85,8 @@ async fn out_of_reach_answers_at_once_with_unknown_outcome() {
     let error = world.write(insert(0, 1, 5), Consistency::Quorum).await.expect_err("one is left");
     assert_eq!(start.elapsed(), Duration::ZERO, "the deadline is not waited for");
     let (consistency, missing) = (Consistency::Quorum, vec![host(1), host(2), host(3)]);
-    assert_eq!(error, Error::Timeout { consistency, required: 2, received: 0, missing });
+    let failures = vec![(host(2), "disk full".to_owned())];
+    assert_eq!(error, Error::Failed { consistency, required: 2, received: 0, missing, failures });
     world.pass(3).await;
     assert_eq!(hinted(&world), [(host(1), 1), (host(2), 1), (host(3), 1)]);
 }
@@ -124,6 +125,32 @@ async fn refused_everywhere_is_overloaded_and_leaves_nothing_behind() {
         error
     };
     assert_eq!(error, Error::Overloaded("queue full".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn disks_that_take_no_writes_refuse_by_name_and_leave_nothing_behind() {
+    for why in [Unwritable::DiskFull, Unwritable::ReadOnly, Unwritable::LogFailed] {
+        let world = World::new(3, 3);
+        for replica in 1..=3 {
+            let text = "its disk takes no writes".to_owned();
+            world.next(replica, Deed::Refuse(ReplicaError::Unwritable(why, text)));
+        }
+        let error = world.write(insert(0, 1, 5), Consistency::Quorum).await.expect_err("refused");
+        let Error::Unwritable(found, text) = error else { panic!("{error:?}") };
+        assert_eq!(found, why);
+        assert!(text.starts_with("node ") && text.ends_with("takes no writes"), "{text}");
+        assert_eq!(hinted(&world), [], "what did not happen leaves no hints");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_disk_that_takes_no_writes_costs_a_hint_and_nothing_else() {
+    let world = World::new(3, 3);
+    let refused = ReplicaError::Unwritable(Unwritable::ReadOnly, "no writes here".to_owned());
+    world.next(2, Deed::Refuse(refused));
+    world.write(insert(0, 1, 5), Consistency::Quorum).await.expect("two of three");
+    world.pass(1).await;
+    assert_eq!(hinted(&world), [(host(2), 1)]);
 }
 
 #[tokio::test(start_paused = true)]

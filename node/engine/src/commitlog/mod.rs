@@ -18,6 +18,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sys::{Clock, Disk};
 
@@ -44,6 +45,7 @@ pub(crate) struct Position {
 pub(crate) struct Log {
     sync: CommitlogSync,
     segment_bytes: u64,
+    clock: Arc<dyn Clock>,
     state: Mutex<State>,
     // Taken before `state`, and held over the disk's work.
     writer: Mutex<Writer>,
@@ -64,13 +66,36 @@ struct State {
     /// Number of the last record.
     sequence: u64,
     filling: Batch,
-    /// Full ones, oldest first: of a segment that is full, or refused by a full disk.
+    /// Full ones, oldest first: of a segment that is full, or refused by a disk that is full.
     sealed: VecDeque<Batch>,
     /// Bytes in all batches, the one being written included.
     buffered: u64,
     /// A buffer to fill next: its pages are warm.
     spare: Vec<u8>,
     refusal: Option<Error>,
+    waits: Waits,
+}
+
+/// How long writes wait for the disk.
+#[derive(Default)]
+struct Waits {
+    /// Since when the oldest batch that is being written has been waiting, monotonic.
+    writing_since: Option<Duration>,
+    /// The longest wait of late, and when it ended.
+    longest: (Duration, Duration),
+}
+
+impl Waits {
+    /// A wait that long ago says nothing of the disk as it is.
+    const LATE: Duration = Duration::from_secs(10);
+
+    fn ended(&mut self, began: Option<Duration>, now: Duration) {
+        let waited = began.map_or(Duration::ZERO, |it| now.saturating_sub(it));
+        let (longest, at) = self.longest;
+        if longest <= waited || at + Self::LATE < now {
+            self.longest = (waited, now);
+        }
+    }
 }
 
 /// Consecutive records of one segment.
@@ -78,11 +103,13 @@ struct Batch {
     at: Position,
     bytes: Vec<u8>,
     group: Arc<Group>,
+    /// When its first record came, monotonic; with a log that is synced by the clock, when it was taken to be written.
+    began: Option<Duration>,
 }
 
 impl Batch {
     fn new(at: Position, bytes: Vec<u8>) -> Batch {
-        Batch { at, bytes, group: Arc::default() }
+        Batch { at, bytes, group: Arc::default(), began: None }
     }
 }
 
@@ -106,10 +133,12 @@ impl Log {
     ) -> Log {
         let next = Position { segment: start.segment, offset: format::HEADER_BYTES };
         let size = Arc::new(Size::default());
-        let writer = Writer::new(options, disk, clock, counters, start.segments, Arc::clone(&size));
+        let writer = (disk, Arc::clone(&clock), counters);
+        let writer = Writer::new(options, writer, start.segments, Arc::clone(&size));
         Log {
             sync: options.commitlog_sync,
             segment_bytes: options.segment_bytes,
+            clock,
             state: Mutex::new(State {
                 next,
                 sequence: start.sequence,
@@ -118,6 +147,7 @@ impl Log {
                 buffered: 0,
                 spare: Vec::new(),
                 refusal: None,
+                waits: Waits::default(),
             }),
             writer: Mutex::new(writer),
             size,
@@ -139,6 +169,9 @@ impl Log {
         state.next.offset += record_bytes;
         state.buffered += record_bytes;
         let first = state.filling.bytes.len() as u64 == record_bytes;
+        if first && !matches!(self.sync, CommitlogSync::Periodic(_)) {
+            state.filling.began = Some(self.clock.monotonic());
+        }
         Ok(match self.sync {
             CommitlogSync::Group | CommitlogSync::Batch => {
                 (Ticket::of(Arc::clone(&state.filling.group)), first)
@@ -159,8 +192,8 @@ impl Log {
             && (!state.sealed.is_empty() || !state.filling.bytes.is_empty())
     }
 
-    /// Writes and syncs what was appended before this call, and resolves its tickets. A full disk keeps what is
-    /// not written for the next call; any other failure is the end of this log.
+    /// Writes and syncs what was appended before this call, and resolves its tickets. What a disk refused that is full
+    /// or takes no writes is kept for the next call; any other failure is the end of this log.
     pub(crate) fn sync(&self) -> Result<(), Error> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let mut batches = {
@@ -168,14 +201,21 @@ impl Log {
             if let Some(Error::LogFailed) = state.refusal {
                 return Err(Error::LogFailed);
             }
-            state.take_all()
+            let mut batches = state.take_all();
+            let now = self.clock.monotonic();
+            batches.iter_mut().for_each(|it| it.began = it.began.or(Some(now)));
+            state.waits.writing_since = batches.front().and_then(|it| it.began);
+            batches
         };
         while let Some(mut batch) = batches.pop_front() {
             match writer.write(&mut batch) {
                 Ok(()) => {
                     let mut state = self.state();
                     state.buffered -= batch.bytes.len() as u64;
-                    state.refusal = None;
+                    if state.refusal.take().is_some() {
+                        tracing::info!("the commit log takes writes again");
+                    }
+                    state.waits.ended(batch.began, self.clock.monotonic());
                     batch.bytes.clear();
                     state.spare = batch.bytes;
                     drop(state);
@@ -187,8 +227,26 @@ impl Log {
                 }
             }
         }
+        self.state().waits.writing_since = None;
         writer.mark();
         Ok(())
+    }
+
+    /// How long writes wait for the disk: the oldest that waits now, or the longest wait of the last seconds.
+    pub(crate) fn wait(&self) -> Duration {
+        let now = self.clock.monotonic();
+        let state = self.state();
+        let oldest = state.sealed.front().unwrap_or(&state.filling).began;
+        let since = [state.waits.writing_since, oldest].into_iter().flatten().min();
+        let waiting = since.map_or(Duration::ZERO, |it| now.saturating_sub(it));
+        let (longest, at) = state.waits.longest;
+        let late = if now <= at + Waits::LATE { longest } else { Duration::ZERO };
+        waiting.max(late)
+    }
+
+    /// Why it takes no writes, if it takes none.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        self.state().refusal.clone()
     }
 
     /// Removes the segments below `segment`.
@@ -209,13 +267,17 @@ impl Log {
 
     fn refuse(&self, error: Error, batches: VecDeque<Batch>) -> Error {
         let mut state = self.state();
-        let is_full = matches!(error, Error::DiskFull { .. });
-        let refusal = if is_full { error.clone() } else { Error::LogFailed };
-        tracing::error!(%error, "the commit log refuses writes");
+        let passes = error.passes();
+        let refusal = if passes { error.clone() } else { Error::LogFailed };
+        // Tried again and again: told once.
+        if state.refusal.is_none() {
+            tracing::error!(%error, "the commit log refuses writes");
+        }
         batches.iter().for_each(|it| it.group.resolve(Err(refusal.clone())));
         state.filling.group.resolve(Err(refusal.clone()));
         state.sealed.iter().for_each(|it| it.group.resolve(Err(refusal.clone())));
-        if is_full {
+        state.waits.writing_since = None;
+        if passes {
             state.put_back(batches);
         }
         state.refusal = Some(refusal.clone());
@@ -262,7 +324,9 @@ impl State {
     }
 
     /// Gives back what the disk had no room for: in front of what came in meanwhile.
-    fn put_back(&mut self, batches: VecDeque<Batch>) {
+    fn put_back(&mut self, mut batches: VecDeque<Batch>) {
+        // Refused is not slow: what waits from now on waits for the disk to take writes again.
+        batches.iter_mut().for_each(|it| it.began = None);
         let filling = std::mem::replace(&mut self.filling, Batch::new(self.next, Vec::new()));
         let newer = std::mem::replace(&mut self.sealed, batches);
         self.sealed.extend(newer);

@@ -36,9 +36,7 @@ struct Current {
 impl Writer {
     pub(super) fn new(
         options: &Options,
-        disk: Arc<dyn Disk>,
-        clock: Arc<dyn Clock>,
-        counters: Arc<Counters>,
+        (disk, clock, counters): (Arc<dyn Disk>, Arc<dyn Clock>, Arc<Counters>),
         segments: Vec<(u64, u64)>,
         size: Arc<Size>,
     ) -> Writer {

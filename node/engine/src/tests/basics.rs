@@ -340,7 +340,7 @@ fn writes_are_refused_before_the_disk_is_full_and_the_log_makes_room() {
     // What fills the disk is the log: what is flushed needs none.
     engine.run_jobs();
     engine.look_at_disk();
-    assert!(!engine.refuses_writes(), "{:?}", engine.stats());
+    assert!(engine.refusal().is_none(), "{:?}", engine.stats());
     write(&engine, &insert(1, 1, 101, 1, b"after")).unwrap();
     drop(engine);
     assert_eq!(rows(&world.engine(), &one(1, 1)).len(), 101);

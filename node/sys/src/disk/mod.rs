@@ -142,6 +142,14 @@ pub trait File: Send + Sync {
     }
 }
 
+/// Whether the process or the system has as many files open as it may: what failed may be tried again once some are
+/// closed.
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let open_max = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|it| open_max.contains(&it))
+}
+
 /// The whole file at `path`; `FileTooLarge` if it is longer than `limit` bytes, before any of it is
 /// read.
 pub fn read_all(disk: &dyn Disk, path: &Path, limit: u64) -> io::Result<Vec<u8>> {

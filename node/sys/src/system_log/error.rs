@@ -11,7 +11,11 @@ use super::format::VERSION;
 pub enum Error {
     /// Bytes that were once acknowledged are wrong: rot, or a disk that lies. Refuse to start;
     /// restore the file, or rebuild this node from its replicas.
-    #[error("{} is corrupt at byte {offset}: {what}", file.display())]
+    #[error(
+        "{} is corrupt at byte {offset}: {what}; restore the file from a backup, \
+         or move the data directory away and rebuild this node from its replicas",
+        file.display()
+    )]
     Corrupt {
         /// The file.
         file: PathBuf,
@@ -22,7 +26,8 @@ pub enum Error {
     },
     /// A newer program wrote it. Start that program, or one newer still.
     #[error(
-        "{} has format version {version}, and this program reads version {VERSION}",
+        "{} has format version {version}, and this program reads version {VERSION}: \
+         start the newer program",
         file.display()
     )]
     Version {

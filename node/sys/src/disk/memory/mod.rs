@@ -44,6 +44,11 @@ pub struct Faults {
     pub sync_error: bool,
     /// Writes fail with EIO and change nothing.
     pub write_error: bool,
+    /// Nothing can be changed: whatever would change a file or a folder fails with `ReadOnlyFilesystem`, as after a
+    /// remount.
+    pub read_only: bool,
+    /// Whatever needs one more open file fails as if the process had as many as it may.
+    pub out_of_files: bool,
     /// Bytes that fit on the disk: a write that needs more stores what fits and fails with
     /// `StorageFull`.
     pub capacity: Option<u64>,
@@ -203,6 +208,14 @@ impl State {
         }
     }
 
+    fn refuse_change(&self) -> io::Result<()> {
+        if self.faults.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    }
+
+    fn refuse_open(&self) -> io::Result<()> {
+        if self.faults.out_of_files { Err(Errno::MFILE.into()) } else { Ok(()) }
+    }
+
     fn restart(&mut self) {
         self.life += 1;
         self.ops = 0;
@@ -229,6 +242,10 @@ impl State {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         self.operate(|state| {
+            state.refuse_open()?;
+            if how != Open::Read {
+                state.refuse_change()?;
+            }
             let found = state.tree.get(path);
             let inode = match (how, found) {
                 (Open::CreateNew, Ok(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
@@ -245,23 +262,29 @@ impl Disk for MemoryDisk {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.operate(|state| state.tree.create_dir_all(path))
+        self.operate(|state| {
+            // Of a folder that is there nothing is asked.
+            if state.tree.folder(path).is_err() {
+                state.refuse_change()?;
+            }
+            state.tree.create_dir_all(path)
+        })
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.operate(|state| state.tree.list(dir))
+        self.operate(|state| state.refuse_open().and_then(|()| state.tree.list(dir)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.operate(|state| state.tree.rename(from, to))
+        self.operate(|state| state.refuse_change().and_then(|()| state.tree.rename(from, to)))
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.operate(|state| state.tree.remove(path))
+        self.operate(|state| state.refuse_change().and_then(|()| state.tree.remove(path)))
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
-        self.operate(|state| state.tree.remove_dir_all(path))
+        self.operate(|state| state.refuse_change().and_then(|()| state.tree.remove_dir_all(path)))
     }
 
     fn exists(&self, path: &Path) -> bool {
@@ -275,6 +298,7 @@ impl Disk for MemoryDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.lock_state();
         let fate = state.begin()?;
+        state.refuse_open()?;
         state.tree.folder(dir)?;
         // A sync that dies leaves to the crash what it would have made sure of.
         if fate == Fate::Lives && !state.faults.lying_sync {
@@ -284,7 +308,7 @@ impl Disk for MemoryDisk {
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.operate(|state| state.tree.hard_link(from, to))
+        self.operate(|state| state.refuse_change().and_then(|()| state.tree.hard_link(from, to)))
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
@@ -299,6 +323,8 @@ impl Disk for MemoryDisk {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Lock>> {
         self.operate(|state| {
+            state.refuse_open()?;
+            state.refuse_change()?;
             let inode = state.tree.file_or_create(path)?;
             if state.locks.iter().any(|(locked, _)| *locked == inode.id) {
                 return Err(io::ErrorKind::WouldBlock.into());
@@ -345,6 +371,7 @@ impl File for MemoryFile {
         if !self.writable && !buf.is_empty() {
             return Err(Errno::BADF.into());
         }
+        state.refuse_change()?;
         if state.faults.write_error {
             return Err(Errno::IO.into());
         }
@@ -381,6 +408,7 @@ impl File for MemoryFile {
         if !self.writable {
             return Err(io::ErrorKind::InvalidInput.into());
         }
+        state.refuse_change()?;
         let len_old = self.inode.content().len();
         if state.end_allowed(len_old, len) < len {
             return Err(io::ErrorKind::StorageFull.into());

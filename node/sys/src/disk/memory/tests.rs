@@ -309,6 +309,53 @@ fn read_and_write_errors_come_when_asked() {
 }
 
 #[test]
+fn a_read_only_disk_is_read_and_refuses_every_change() {
+    let disk = MemoryDisk::new();
+    disk.create_dir_all(Path::new("/a")).unwrap();
+    let file = durable_file(&disk, "/a/file", b"kept");
+    let path = Path::new("/a/file");
+    disk.set_faults(Faults { read_only: true, ..Faults::default() });
+    let other = Path::new("/a/other");
+    for changed in [
+        file.write_at(b"x", 0),
+        file.truncate(0),
+        disk.open(path, Open::Write).map(drop),
+        disk.open(other, Open::CreateNew).map(drop),
+        disk.rename(path, other),
+        disk.remove(path),
+        disk.remove_dir_all(Path::new("/a")),
+        disk.hard_link(path, other),
+        disk.create_dir_all(Path::new("/b")),
+        disk.lock(other).map(drop),
+    ] {
+        assert_eq!(changed.unwrap_err().kind(), io::ErrorKind::ReadOnlyFilesystem);
+    }
+    disk.create_dir_all(Path::new("/a")).unwrap();
+    assert_eq!(read(&disk, "/a/file"), b"kept");
+}
+
+#[test]
+fn out_of_files_nothing_is_opened_and_what_is_open_goes_on() {
+    let disk = MemoryDisk::new();
+    disk.create_dir_all(Path::new("/a")).unwrap();
+    let file = durable_file(&disk, "/a/file", b"kept");
+    disk.set_faults(Faults { out_of_files: true, ..Faults::default() });
+    let path = Path::new("/a/file");
+    for opened in [
+        disk.open(path, Open::Read).map(drop),
+        disk.list(Path::new("/a")).map(drop),
+        disk.sync_dir(Path::new("/a")),
+        disk.lock(path).map(drop),
+    ] {
+        assert!(crate::disk::is_out_of_files(&opened.unwrap_err()));
+    }
+    file.write_at(b"more", 4).unwrap();
+    file.sync().unwrap();
+    disk.set_faults(Faults::default());
+    assert_eq!(read(&disk, "/a/file"), b"keptmore");
+}
+
+#[test]
 fn a_flipped_bit_is_seen_now_and_after_a_crash() {
     let disk = MemoryDisk::new();
     durable_file(&disk, "a", &[0, 0]);
