@@ -422,6 +422,11 @@ fn serve_statements(
             page_tombstones_max: 10_000,
             prepared_max: 10_000,
             guard: Arc::clone(&replicas.guard),
+            timeouts: query::Timeouts {
+                read: settings.timeout_read,
+                write: settings.timeout_write,
+                schema: settings.timeout_schema,
+            },
         },
     );
     (coordinator, executor)

@@ -350,8 +350,10 @@ async fn execute(
         consistency,
         page_rows: (options.page_rows > 0).then_some(options.page_rows),
         paging_state: (!options.paging_state.is_empty()).then_some(options.paging_state),
+        whole: false,
         timestamp: options.timestamp,
-        timeout,
+        now_seconds: None,
+        timeout: Some(timeout),
         trace,
     };
     // The coordinator keeps the deadline too; this one catches what it does not see.

@@ -11,7 +11,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use self::model::{Answered, Model, Read, Table, Write};
 use super::replicas::{Cluster, Sizes};
-use super::world::{Agreed, BEGIN_MICROS};
+use super::world::{Agreed, BEGIN_MICROS, TIMEOUTS};
 use crate::guardrail::Guard;
 use crate::{Catalog as _, Executor, Options, Outcome, Request, Source};
 use ::model::Consistency;
@@ -206,6 +206,7 @@ impl Ground {
             page_tombstones_max: setting.page_tombstones_max,
             prepared_max: 3,
             guard: Arc::new(Guard::default()),
+            timeouts: TIMEOUTS,
         };
         let executor = |store: Arc<dyn crate::Store>| {
             let (rng, clock) = (SharedRng::from_seed(7), Arc::clone(&clock) as Arc<dyn sys::Clock>);
@@ -309,8 +310,10 @@ fn request(text: &str) -> Request {
         consistency: Consistency::Quorum,
         page_rows: None,
         paging_state: None,
+        whole: false,
         timestamp: None,
-        timeout: Duration::from_secs(5),
+        now_seconds: None,
+        timeout: Some(Duration::from_secs(5)),
         trace: 1,
     }
 }

@@ -19,7 +19,7 @@ use sys::{Clock as _, ManualClock, SharedRng};
 
 use crate::{
     Acks, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId, Reply, Request,
-    Rows, SchemaChange, Source, Store, catalog,
+    Rows, SchemaChange, Source, Store, Timeouts, catalog,
     guardrail::{Guard, Guardrail, Limits},
     memory, store,
     tests::replicas::{Cluster, Sizes},
@@ -89,6 +89,7 @@ impl World {
                 page_tombstones_max: 10_000,
                 prepared_max: 3,
                 guard: Arc::new(Guard::new(only_timestamps)),
+                timeouts: TIMEOUTS,
             },
         );
         world.replicas = Some((cluster, mode));
@@ -112,7 +113,7 @@ impl World {
                     cluster.next_is_down();
                 }
             }
-            Outcome::Rows(_) | Outcome::SetKeyspace(_) | Outcome::Text(_) => {}
+            Outcome::Rows(_) | Outcome::SetKeyspace(_) | Outcome::Description(_) => {}
         }
     }
 
@@ -126,6 +127,7 @@ impl World {
             page_tombstones_max,
             prepared_max: 3,
             guard: Arc::new(guard),
+            timeouts: TIMEOUTS,
         };
         let executor = Executor::new(
             Arc::clone(&catalog) as Arc<dyn Catalog>,
@@ -167,8 +169,10 @@ impl World {
             consistency: self.consistency,
             page_rows: None,
             paging_state: None,
+            whole: false,
             timestamp: self.timestamp,
-            timeout: Duration::from_secs(1),
+            now_seconds: None,
+            timeout: Some(Duration::from_secs(1)),
             trace: 1,
         }
     }
@@ -223,6 +227,12 @@ impl World {
         Ok(self.executor.prepare(text, self.keyspace.as_deref())?.id)
     }
 }
+
+/// Longer than any script takes.
+pub(super) const TIMEOUTS: Timeouts = {
+    let long = Duration::from_secs(5);
+    Timeouts { read: long, write: long, schema: long }
+};
 
 /// As production limits them; scripts about other things meet no other guardrail.
 fn only_timestamps(guardrail: Guardrail) -> Limits {
