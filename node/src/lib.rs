@@ -11,6 +11,7 @@ mod doors;
 mod http;
 pub mod logging;
 mod metrics;
+mod native;
 mod open;
 mod remembered;
 mod replica;

@@ -7,7 +7,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use engine::Engine;
 use query::{Executor, guardrail::Guard};
 use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts, system_log};
 use tokio::{
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, broadcast, mpsc, watch},
     task::JoinSet,
 };
 
@@ -34,7 +34,7 @@ use crate::{
     config::Settings,
     doors,
     metrics::{Gauges, Metrics},
-    open,
+    native, open,
     remembered::Remembered,
     replica::local::Local,
     rpc::{
@@ -214,6 +214,7 @@ impl Node {
         let (coordinator, executor) = serve_statements(&settings, &seams, &replicas, &catalog);
         let (settled_sender, settled) = watch::channel(false);
         let (topology_sender, topology) = watch::channel(topology::picture(&catalog));
+        let events = broadcast::Sender::new(native::events::EVENTS_MAX);
         let shared = Arc::new(Shared {
             host: cluster.host_id(),
             addresses,
@@ -230,7 +231,8 @@ impl Node {
             metrics: replicas.metrics,
             topology,
             settled,
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            events: events.clone(),
             begun: seams.clock.monotonic(),
             settings: settings.clone(),
         });
@@ -257,6 +259,7 @@ impl Node {
         tasks.spawn(driver.run(effects));
         tasks.spawn(Arc::clone(&replicas.stored.timestamps).keep_ahead());
         tasks.spawn(hints::replay(coordinator, replay_options(&settings)));
+        tasks.spawn(native::events::follow(Arc::clone(&catalog), published.clone(), events));
         tasks.spawn(topology::follow(catalog, published, topology_sender));
         tasks.spawn(warm_up::recall(Arc::clone(&shared)));
         tasks.spawn(warm_up::settle(Arc::clone(&shared), settled_sender));

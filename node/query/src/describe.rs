@@ -127,8 +127,20 @@ fn table(table: &Arc<Table>) -> Thing {
         keyspace: quote_name(&table.keyspace),
         kind: "table",
         name: quote_name(&table.name),
-        create: table.to_cql(),
+        create: in_words(table),
     }
+}
+
+/// The statement that creates a table. Columns of system tables that are collections are shown as
+/// what they are, although they are declared otherwise.
+fn in_words(table: &Table) -> String {
+    let collections = table.columns().filter_map(|column| {
+        Some((&column.name, system_tables::collection(table, &column.name)?.name()))
+    });
+    collections.fold(table.to_cql(), |create, (column, of)| {
+        let column = quote_name(column);
+        create.replace(&format!("    {column} blob"), &format!("    {column} {of}"))
+    })
 }
 
 /// Things with the statements that create them.

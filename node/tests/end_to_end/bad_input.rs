@@ -114,6 +114,8 @@ const STARTS: &[(&[&str], i32, &str)] = &[
             "0",
             "--http-port",
             "0",
+            "--cql-port",
+            "0",
         ],
         1,
         "HX6006",

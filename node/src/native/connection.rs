@@ -1,0 +1,335 @@
+//! One connection: all that a wake-up brings is read, its requests run at the same time, and what
+//! is ready of their answers goes out with one write.
+//!
+//! Everything is bounded. Past so many requests in hand, or so many bytes of answers that the peer
+//! does not take, nothing further is read: TCP tells the peer. Who begins an envelope and does not
+//! end it, or takes no answers, is let go of after a while; who is idle may stay.
+
+use std::{io, sync::Arc, time::Duration};
+
+use bytes::{Buf, BytesMut};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::{BoxFuture, pending},
+    stream::FuturesUnordered,
+};
+use proto::{
+    CQL_BODY_BYTES_MAX,
+    cql::{
+        Version,
+        error::{Body, Error as WireError},
+        event::Event,
+        header::Foreign,
+        inbound::{Fatal, Inbound, Item},
+        outbound::{Answer, Outbound},
+        response::Response,
+    },
+};
+use sys::SharedRng;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::broadcast::{self, error::RecvError},
+    time::Instant,
+};
+
+use super::{
+    door::Behind,
+    session::{Change, Done, Session},
+};
+use crate::rpc::weight::Scales;
+
+/// Requests in hand at once: further ones stay unread.
+const REQUESTS_MAX: usize = 4096;
+
+/// Bytes of answers that wait for the peer to take them: past it, no request is read.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+
+/// Room for what is read at once; a connection that is idle keeps less.
+const READ_BYTES: usize = 64 << 10;
+const READ_BYTES_IDLE: usize = 2 << 10;
+
+/// How long a new connection may take to be ready for requests.
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an envelope may take to come, or answers to be taken, without any byte of them.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long what is in hand may take when this node drains.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    /// The network's doing.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What came makes no sense; the peer was told.
+    #[error("{0}")]
+    Fatal(#[from] Fatal),
+    /// It did not become ready in time.
+    #[error("no STARTUP within {} s", STARTUP_TIMEOUT.as_secs())]
+    Silent,
+    /// It stood still in the middle.
+    #[error("nothing moved for {} s", STALLED_TIMEOUT.as_secs())]
+    Stalled,
+}
+
+/// A connection and what it has in hand.
+pub(super) struct Connection {
+    session: Session,
+    inbound: Inbound,
+    outbound: Outbound,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// What came and was not taken apart yet.
+    incoming: BytesMut,
+    /// What was not taken by the peer yet.
+    outgoing: BytesMut,
+    events: Option<broadcast::Receiver<Event>>,
+    /// No request is read any more: what is in hand is answered, then it ends.
+    closing: bool,
+    /// When it is let go of, unless something moves.
+    deadline: Instant,
+}
+
+/// What woke a connection.
+enum Woken {
+    Read(usize),
+    Wrote(usize),
+    Done(Done),
+    Event(Result<Event, RecvError>),
+    Draining,
+    Late,
+}
+
+impl Connection {
+    pub(super) fn new(behind: Arc<dyn Behind>, rng: SharedRng, scales: Scales) -> Connection {
+        Connection {
+            session: Session::new(behind, rng, scales),
+            inbound: Inbound::new(CQL_BODY_BYTES_MAX),
+            outbound: Outbound::default(),
+            running: FuturesUnordered::new(),
+            incoming: BytesMut::new(),
+            outgoing: BytesMut::new(),
+            events: None,
+            closing: false,
+            deadline: Instant::now() + STARTUP_TIMEOUT,
+        }
+    }
+
+    /// Serves it to its end.
+    pub(super) async fn serve(mut self, stream: sys::Stream) -> Result<(), Ended> {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let behind = self.session.behind();
+        let mut draining = Some(behind.draining());
+        while !(self.closing && self.running.is_empty() && self.outgoing.is_empty()) {
+            match self.wake(&mut reader, &mut writer, &mut draining).await? {
+                Woken::Read(0) => {
+                    // Half closed or gone: what is in hand is answered to whoever still reads.
+                    self.closing = true;
+                }
+                Woken::Read(_) => {
+                    self.moved();
+                    self.take_requests();
+                }
+                Woken::Wrote(bytes) => {
+                    self.outgoing.advance(bytes);
+                    self.moved();
+                    // Requests that were held back for it.
+                    self.take_requests();
+                }
+                Woken::Done(done) => {
+                    self.collect(done);
+                    self.take_requests();
+                }
+                Woken::Event(Ok(event)) => self.tell(event),
+                // Some were missed: a client that connects anew looks at everything.
+                Woken::Event(Err(_)) => self.closing = true,
+                Woken::Draining => {
+                    (draining, self.closing) = (None, true);
+                    self.deadline = Instant::now() + DRAIN_TIMEOUT;
+                }
+                Woken::Late => self.check_late()?,
+            }
+        }
+        // The peer sees the end behind the last answer.
+        let _ = tokio::time::timeout(STALLED_TIMEOUT, writer.shutdown()).await;
+        if self.inbound.is_amid() || !self.incoming.is_empty() {
+            linger(&mut reader).await;
+        }
+        Ok(())
+    }
+
+    async fn wake(
+        &mut self,
+        reader: &mut ReadHalf<sys::Stream>,
+        writer: &mut WriteHalf<sys::Stream>,
+        draining: &mut Option<BoxFuture<'_, ()>>,
+    ) -> io::Result<Woken> {
+        let may_read = !self.closing
+            && self.running.len() < REQUESTS_MAX
+            && self.outgoing.len() < ANSWER_BYTES_MAX;
+        if may_read {
+            let idle = self.running.is_empty() && self.incoming.is_empty();
+            let room = if idle { READ_BYTES_IDLE } else { READ_BYTES };
+            if self.incoming.capacity() - self.incoming.len() < room {
+                self.incoming.reserve(room);
+            }
+        }
+        let event = async {
+            match &mut self.events {
+                Some(events) => events.recv().await,
+                None => pending().await,
+            }
+        };
+        let drained = async {
+            match draining {
+                Some(draining) => draining.await,
+                None => pending().await,
+            }
+        };
+        // Answers first: whoever waits for one is further than whoever asks.
+        let woken = tokio::select! {
+            biased;
+            Some(done) = self.running.next(), if !self.running.is_empty() => Woken::Done(done),
+            wrote = writer.write(&self.outgoing), if !self.outgoing.is_empty() => {
+                match wrote? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    bytes => Woken::Wrote(bytes),
+                }
+            }
+            event = event => Woken::Event(event),
+            read = reader.read_buf(&mut self.incoming), if may_read => Woken::Read(read?),
+            () = drained => Woken::Draining,
+            () = tokio::time::sleep_until(self.deadline) => Woken::Late,
+        };
+        Ok(woken)
+    }
+
+    /// Takes apart what came, as far as there is room for its requests.
+    fn take_requests(&mut self) {
+        while !self.closing
+            && self.running.len() < REQUESTS_MAX
+            && self.outgoing.len() < ANSWER_BYTES_MAX
+        {
+            match self.inbound.next(&mut self.incoming) {
+                Ok(Some(Item::Envelope(header, body))) => {
+                    let work = self.session.begin(header, body);
+                    // What is answered without waiting is answered at once.
+                    match work {
+                        Ok(done) => self.finish(done),
+                        Err(work) => self.running.push(work),
+                    }
+                }
+                Ok(Some(Item::TooLarge(header))) => {
+                    let answer = too_large(header.stream, header.length);
+                    self.push(&answer, header.version);
+                }
+                Ok(None) => break,
+                Err(fatal) => self.refuse(fatal),
+            }
+        }
+        // Everything that is ready already goes with the same write.
+        while let Some(Some(done)) = self.running.next().now_or_never() {
+            self.finish(done);
+        }
+        self.outbound.finish(&mut self.outgoing);
+        if self.incoming.is_empty() && READ_BYTES_IDLE < self.incoming.capacity() {
+            self.incoming = BytesMut::new();
+        }
+    }
+
+    /// Takes one answer, and all others that are ready.
+    fn collect(&mut self, done: Done) {
+        self.finish(done);
+        while let Some(Some(done)) = self.running.next().now_or_never() {
+            self.finish(done);
+        }
+        self.outbound.finish(&mut self.outgoing);
+    }
+
+    fn finish(&mut self, done: Done) {
+        let Done { answer, version, change } = done;
+        self.push(&answer, version);
+        match change {
+            None => {}
+            Some(Change::Keyspace(keyspace)) => self.session.use_keyspace(keyspace),
+            Some(Change::Events(events)) => {
+                self.events.get_or_insert(events);
+            }
+            Some(Change::Started(framing)) => {
+                // The answer to STARTUP itself still goes as everything did before.
+                self.outbound.finish(&mut self.outgoing);
+                self.outbound.switch(framing);
+                self.inbound.switch(framing);
+                self.moved();
+            }
+            Some(Change::Close) => self.closing = true,
+        }
+    }
+
+    fn push(&mut self, answer: &Answer, version: Version) {
+        self.outbound.push(answer, version, &mut self.outgoing);
+    }
+
+    fn tell(&mut self, event: Event) {
+        if let Some(version) = self.session.wants(&event) {
+            self.push(&Answer::new(-1, Response::Event(event)), version);
+            self.outbound.finish(&mut self.outgoing);
+        }
+    }
+
+    /// Says what is wrong, in the highest version that it may understand, and ends.
+    fn refuse(&mut self, fatal: Fatal) {
+        let stream = match &fatal {
+            Fatal::Version(Foreign { stream, .. }) => *stream,
+            Fatal::Malformed(stream, _) => stream.unwrap_or_default(),
+        };
+        let error = WireError::new(Body::Protocol, fatal.to_string());
+        let version = self.session.version().unwrap_or(Version::HIGHEST);
+        self.push(&Answer::new(stream, Response::Error(error)), version);
+        self.outbound.finish(&mut self.outgoing);
+        tracing::debug!(why = %fatal, "a native connection was refused");
+        self.closing = true;
+    }
+
+    /// Something moved: the time that standing still may take begins again.
+    fn moved(&mut self) {
+        if self.session.version().is_some() && !self.closing {
+            self.deadline = Instant::now() + STALLED_TIMEOUT;
+        }
+    }
+
+    /// The deadline has come: it ends what stands still, and nothing else.
+    fn check_late(&mut self) -> Result<(), Ended> {
+        if self.session.version().is_none() {
+            return Err(Ended::Silent);
+        }
+        let amid = self.inbound.is_amid() || !self.incoming.is_empty();
+        let may_read =
+            self.running.len() < REQUESTS_MAX && self.outgoing.len() < ANSWER_BYTES_MAX;
+        if self.closing || !self.outgoing.is_empty() || (amid && may_read) {
+            return Err(Ended::Stalled);
+        }
+        self.deadline = Instant::now() + STALLED_TIMEOUT;
+        Ok(())
+    }
+}
+
+/// Closing a connection with unread bytes resets it, and the peer may never see the last answer:
+/// they are read for a moment, and forgotten.
+async fn linger(reader: &mut ReadHalf<sys::Stream>) {
+    let until = Instant::now() + LINGER;
+    let mut bytes = [0; 4096];
+    while let Ok(Ok(1..)) = tokio::time::timeout_at(until, reader.read(&mut bytes)).await {}
+}
+
+/// How long a connection that is done reads on.
+const LINGER: Duration = Duration::from_secs(1);
+
+fn too_large(stream: i16, length: i32) -> Answer {
+    let message = format!(
+        "error[{}]: a request of {length} bytes is larger than {CQL_BODY_BYTES_MAX}",
+        cql_lite::code::Code::TooLarge
+    );
+    Answer::new(stream, Response::Error(WireError::new(Body::Invalid, message)))
+}
