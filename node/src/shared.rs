@@ -1,9 +1,6 @@
 //! What the doors see of the node behind them.
 
-use std::{
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cluster::{Liveness, Metadata, Status};

@@ -22,6 +22,8 @@ mod copy;
 mod demo;
 #[path = "end_to_end/disk_full.rs"]
 mod disk_full;
+#[path = "end_to_end/native.rs"]
+mod native;
 #[path = "end_to_end/one_dies.rs"]
 mod one_dies;
 #[path = "end_to_end/wide.rs"]

@@ -51,8 +51,11 @@ const READ_BYTES_IDLE: usize = 2 << 10;
 /// How long a new connection may take to be ready for requests.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long an envelope may take to come, or answers to be taken, without any byte of them.
+/// How long an envelope may take to come, or answers to be taken: each [`PROGRESS_BYTES`] of them.
 const STALLED_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What counts as having moved, where it is not the end: a byte now and then does not.
+const PROGRESS_BYTES: usize = 64 << 10;
 
 /// How long what is in hand may take when this node drains.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -89,6 +92,8 @@ pub(super) struct Connection {
     closing: bool,
     /// When it is let go of, unless something moves.
     deadline: Instant,
+    /// Bytes read and written since the deadline was set.
+    progress: usize,
 }
 
 /// What woke a connection.
@@ -113,6 +118,7 @@ impl Connection {
             events: None,
             closing: false,
             deadline: Instant::now() + STARTUP_TIMEOUT,
+            progress: 0,
         }
     }
 
@@ -122,23 +128,24 @@ impl Connection {
         let behind = self.session.behind();
         let mut draining = Some(behind.draining());
         while !(self.closing && self.running.is_empty() && self.outgoing.is_empty()) {
+            let (was_amid, had_answers) = (self.is_amid(), !self.outgoing.is_empty());
             match self.wake(&mut reader, &mut writer, &mut draining).await? {
                 Woken::Read(0) => {
                     // Half closed or gone: what is in hand is answered to whoever still reads.
                     self.closing = true;
                 }
-                Woken::Read(_) => {
-                    self.moved();
+                Woken::Read(bytes) => {
                     self.take_requests();
+                    self.moved(bytes, !was_amid || !self.is_amid());
                 }
                 Woken::Wrote(bytes) => {
                     self.outgoing.advance(bytes);
-                    self.moved();
+                    self.moved(bytes, self.outgoing.is_empty());
                     // Requests that were held back for it.
                     self.take_requests();
                 }
                 Woken::Done(done) => {
-                    self.collect(done);
+                    self.finish(done);
                     self.take_requests();
                 }
                 Woken::Event(Ok(event)) => self.tell(event),
@@ -150,10 +157,14 @@ impl Connection {
                 }
                 Woken::Late => self.check_late()?,
             }
+            // Answers have as long as they need from now on, not from when it was idle.
+            if !had_answers && !self.outgoing.is_empty() {
+                self.moved(0, true);
+            }
         }
         // The peer sees the end behind the last answer.
         let _ = tokio::time::timeout(STALLED_TIMEOUT, writer.shutdown()).await;
-        if self.inbound.is_amid() || !self.incoming.is_empty() {
+        if self.is_amid() {
             linger(&mut reader).await;
         }
         Ok(())
@@ -165,9 +176,8 @@ impl Connection {
         writer: &mut WriteHalf<sys::Stream>,
         draining: &mut Option<BoxFuture<'_, ()>>,
     ) -> io::Result<Woken> {
-        let may_read = !self.closing
-            && self.running.len() < REQUESTS_MAX
-            && self.outgoing.len() < ANSWER_BYTES_MAX;
+        let has_room = self.outgoing.len() < ANSWER_BYTES_MAX;
+        let may_read = !self.closing && self.running.len() < REQUESTS_MAX && has_room;
         if may_read {
             let idle = self.running.is_empty() && self.incoming.is_empty();
             let room = if idle { READ_BYTES_IDLE } else { READ_BYTES };
@@ -190,7 +200,10 @@ impl Connection {
         // Answers first: whoever waits for one is further than whoever asks.
         let woken = tokio::select! {
             biased;
-            Some(done) = self.running.next(), if !self.running.is_empty() => Woken::Done(done),
+            // What is not taken holds back what would come behind it.
+            Some(done) = self.running.next(), if has_room && !self.running.is_empty() => {
+                Woken::Done(done)
+            }
             wrote = writer.write(&self.outgoing), if !self.outgoing.is_empty() => {
                 match wrote? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
@@ -228,20 +241,14 @@ impl Connection {
                 Err(fatal) => self.refuse(fatal),
             }
         }
-        // Everything that is ready already goes with the same write.
-        while let Some(Some(done)) = self.running.next().now_or_never() {
-            self.finish(done);
-        }
-        self.outbound.finish(&mut self.outgoing);
-        if self.incoming.is_empty() && READ_BYTES_IDLE < self.incoming.capacity() {
-            self.incoming = BytesMut::new();
-        }
+        self.collect();
     }
 
-    /// Takes one answer, and all others that are ready.
-    fn collect(&mut self, done: Done) {
-        self.finish(done);
-        while let Some(Some(done)) = self.running.next().now_or_never() {
+    /// Takes all answers that are ready, to go with the same write.
+    fn collect(&mut self) {
+        while self.outgoing.len() < ANSWER_BYTES_MAX
+            && let Some(Some(done)) = self.running.next().now_or_never()
+        {
             self.finish(done);
         }
         self.outbound.finish(&mut self.outgoing);
@@ -261,7 +268,7 @@ impl Connection {
                 self.outbound.finish(&mut self.outgoing);
                 self.outbound.switch(framing);
                 self.inbound.switch(framing);
-                self.moved();
+                self.moved(0, true);
             }
             Some(Change::Close) => self.closing = true,
         }
@@ -292,10 +299,18 @@ impl Connection {
         self.closing = true;
     }
 
-    /// Something moved: the time that standing still may take begins again.
-    fn moved(&mut self) {
-        if self.session.version().is_some() && !self.closing {
+    /// Whether an envelope has begun to come that is not whole.
+    fn is_amid(&self) -> bool {
+        self.inbound.is_amid() || !self.incoming.is_empty()
+    }
+
+    /// Something moved, perhaps to its end: the time that standing still may take begins again.
+    fn moved(&mut self, bytes: usize, is_end: bool) {
+        self.progress += bytes;
+        let has_moved = is_end || PROGRESS_BYTES <= self.progress;
+        if has_moved && self.session.version().is_some() && !self.closing {
             self.deadline = Instant::now() + STALLED_TIMEOUT;
+            self.progress = 0;
         }
     }
 
@@ -304,13 +319,17 @@ impl Connection {
         if self.session.version().is_none() {
             return Err(Ended::Silent);
         }
-        let amid = self.inbound.is_amid() || !self.incoming.is_empty();
-        let may_read =
-            self.running.len() < REQUESTS_MAX && self.outgoing.len() < ANSWER_BYTES_MAX;
-        if self.closing || !self.outgoing.is_empty() || (amid && may_read) {
+        // What is held back for its own requests does not stand still.
+        let held_back = REQUESTS_MAX <= self.running.len();
+        if self.closing || !self.outgoing.is_empty() || (self.is_amid() && !held_back) {
             return Err(Ended::Stalled);
         }
+        // It is idle: it keeps no room for more.
+        if self.running.is_empty() {
+            (self.incoming, self.outgoing) = (BytesMut::new(), BytesMut::new());
+        }
         self.deadline = Instant::now() + STALLED_TIMEOUT;
+        self.progress = 0;
         Ok(())
     }
 }

@@ -16,9 +16,7 @@ use proto::cql::{
     request::Request,
     response::Response,
 };
-use query::{
-    BatchRequest, Bound, Error, Outcome, PreparedId, Reply, Request as Statement, Source,
-};
+use query::{BatchRequest, Bound, Error, Outcome, PreparedId, Reply, Request as Statement, Source};
 
 use super::{
     answers::{self, Shown},
@@ -177,9 +175,7 @@ fn asked(request: &Request) -> Asked {
             consistency: query.params.consistency,
             ..Asked::default()
         },
-        Request::Prepare(prepare) => {
-            Asked { text: Some(prepare.text.clone()), ..Asked::default() }
-        }
+        Request::Prepare(prepare) => Asked { text: Some(prepare.text.clone()), ..Asked::default() },
         Request::Execute(execute) => Asked {
             id: Some(execute.id.clone()),
             consistency: execute.params.consistency,

@@ -94,7 +94,8 @@ impl Session {
     ) -> Result<Done, BoxFuture<'static, Done>> {
         let bytes = body.len() as u64;
         let (version, stream) = (header.version, header.stream);
-        let done = |response, change| Ok(Done { answer: Answer::new(stream, response), version, change });
+        let done =
+            |response, change| Ok(Done { answer: Answer::new(stream, response), version, change });
         if let Some(agreed) = self.version
             && agreed != version
         {

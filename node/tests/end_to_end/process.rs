@@ -168,6 +168,10 @@ impl Node {
         self.client
     }
 
+    pub(crate) fn cql_port(&self) -> u16 {
+        self.cql
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
     }
