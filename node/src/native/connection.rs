@@ -338,7 +338,7 @@ impl Connection {
 /// they are read for a moment, and forgotten.
 async fn linger(reader: &mut ReadHalf<sys::Stream>) {
     let until = Instant::now() + LINGER;
-    let mut bytes = [0; 4096];
+    let mut bytes = [0; 512];
     while let Ok(Ok(1..)) = tokio::time::timeout_at(until, reader.read(&mut bytes)).await {}
 }
 
