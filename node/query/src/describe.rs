@@ -47,7 +47,7 @@ pub(crate) fn describe(
     Ok(match &describe.target {
         Target::Cluster => cluster(catalog),
         Target::Schema => {
-            let all: Vec<Vec<Thing>> = keyspaces.values().map(|it| keyspace(it)).collect();
+            let all: Vec<Vec<Thing>> = keyspaces.values().map(keyspace).collect();
             created(&all.into_iter().flatten().collect::<Vec<_>>())
         }
         Target::Keyspaces => {

@@ -5,6 +5,7 @@
 //! engines and a coordinator: with a flush behind every write, with a compaction behind every write,
 //! and on three nodes of which one is down, another one after each write.
 
+mod doors;
 mod laws;
 mod reads;
 mod replicas;

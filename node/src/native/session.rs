@@ -165,7 +165,7 @@ impl Session {
         let language = startup.options.get(CQL_VERSION);
         let language = language.ok_or_else(|| format!("STARTUP without {CQL_VERSION}"))?;
         let major = language.split('.').next().and_then(|it| it.parse::<u32>().ok());
-        if !major.is_some_and(|it| 3 <= it) {
+        if major.is_none_or(|it| it < 3) {
             return Err(format!("CQL version {language} is not spoken, {CQL_VERSION_OURS} is"));
         }
         let compression = match startup.options.get(COMPRESSION) {

@@ -18,8 +18,8 @@ use model::{
 use sys::{Clock as _, ManualClock, SharedRng};
 
 use crate::{
-    Acks, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId, Reply, Request,
-    Rows, SchemaChange, Source, Store, Timeouts, catalog,
+    Acks, BatchRequest, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId,
+    Reply, Request, Rows, SchemaChange, Source, Store, Timeouts, catalog,
     guardrail::{Guard, Guardrail, Limits},
     memory, store,
     tests::replicas::{Cluster, Sizes},
@@ -202,6 +202,10 @@ impl World {
 
     pub(super) fn execute_many(&self, request: Request, rows: usize) -> Result<Reply, Error> {
         self.runtime.block_on(self.executor.execute_many(request, rows))
+    }
+
+    pub(super) fn execute_batch(&self, batch: BatchRequest) -> Result<Reply, Error> {
+        self.runtime.block_on(self.executor.execute_batch(batch))
     }
 
     /// Every page of a read.
