@@ -92,7 +92,9 @@ class Cluster:
         for flag, value in arguments.items():
             command += [flag, str(value)]
         log = open(self.path(number, "log"), "ab")
-        self.processes[number] = subprocess.Popen(command, stdout=log, stderr=log)
+        # What the caller's environment sets is not for these nodes.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("HELENUS_")}
+        self.processes[number] = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         if wait:
             self.ready(number)
 
