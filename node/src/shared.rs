@@ -44,6 +44,9 @@ pub struct Addresses {
     pub http: String,
 }
 
+/// How long requests in hand may take when this node drains.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What all doors share.
 pub(crate) struct Shared {
     pub(crate) host: HostId,
@@ -65,6 +68,8 @@ pub(crate) struct Shared {
     pub(crate) settled: watch::Receiver<bool>,
     /// Whether this node takes no more requests.
     pub(crate) draining: watch::Sender<bool>,
+    /// Whether CQL drivers were answered all that was in hand when this node began to drain.
+    pub(crate) native_closed: watch::Sender<bool>,
     /// What happens to the schema and to the nodes.
     pub(crate) events: broadcast::Sender<Event>,
     /// Monotonic time of the start.
@@ -98,6 +103,9 @@ impl Shared {
     pub(crate) async fn drain(&self) -> Result<String, String> {
         self.draining.send_replace(true);
         drop(self.inputs.send(Input::Status(Status::Draining)).await);
+        // What was taken in hand still needs the engine.
+        let mut closed = self.native_closed.subscribe();
+        drop(tokio::time::timeout(DRAIN_TIMEOUT, closed.wait_for(|it| *it)).await);
         self.engine.close(&*self.blocking).await.map_err(|it| it.to_string())?;
         tracing::info!("drained");
         Ok("drained: everything is on disk, the node may be stopped".into())

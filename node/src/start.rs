@@ -232,6 +232,7 @@ impl Node {
             topology,
             settled,
             draining: watch::Sender::new(false),
+            native_closed: watch::Sender::new(false),
             events: events.clone(),
             begun: seams.clock.monotonic(),
             settings: settings.clone(),

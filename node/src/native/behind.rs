@@ -24,6 +24,10 @@ impl Behind for Shared {
         async move { drop(draining.wait_for(|it| *it).await) }.boxed()
     }
 
+    fn closed(&self) {
+        self.native_closed.send_replace(true);
+    }
+
     fn executor(&self) -> Result<Arc<Executor>, Error> {
         client_door::Behind::executor(self)
     }

@@ -26,6 +26,9 @@ pub(crate) trait Behind: Send + Sync + 'static {
     /// Resolves once this node takes no more requests.
     fn draining(&self) -> BoxFuture<'_, ()>;
 
+    /// Everything that was in hand when this node began to drain is answered.
+    fn closed(&self);
+
     /// The executor, once this node serves: `Err` says why not yet, or not any more.
     fn executor(&self) -> Result<Arc<Executor>, Error>;
 
@@ -55,18 +58,30 @@ pub(crate) struct Door {
 impl Door {
     /// Serves until it is dropped. Nobody is let in before this node coordinates: a driver that
     /// connects meanwhile waits in the backlog, and takes another node if that is too long.
-    pub(crate) async fn serve(self, mut listener: Box<dyn Listener>) {
-        self.behind.settled().await;
+    pub(crate) async fn serve(self, listener: Box<dyn Listener>) {
+        tokio::select! {
+            biased;
+            () = self.behind.draining() => {}
+            () = self.behind.settled() => self.let_in(listener).await,
+        }
+        self.behind.closed();
+    }
+
+    /// Until this node drains, and who is connected was answered.
+    async fn let_in(&self, mut listener: Box<dyn Listener>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
             // Reaped as they end, so that the set does not grow.
             while connections.try_join_next().is_some() {}
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let accepted = tokio::select! {
+            let next = async {
+                let place = Arc::clone(&places).acquire_owned().await;
+                (place, listener.accept().await)
+            };
+            let (place, accepted) = tokio::select! {
                 biased;
                 () = self.behind.draining() => break,
-                accepted = listener.accept() => accepted,
+                next = next => next,
             };
             let Ok((stream, address)) = accepted else {
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -84,7 +99,7 @@ impl Door {
                 drop(place);
             });
         }
-        // Who is connected is answered what is in hand: each connection sees the draining itself.
+        // Each connection sees the draining itself, and answers what it has in hand.
         drop(listener);
         while connections.join_next().await.is_some() {}
     }
