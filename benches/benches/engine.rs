@@ -179,6 +179,7 @@ fn open() -> Engine {
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
         durable: true,
+        dropped: Vec::new(),
     };
     let clock = Arc::new(ManualClock::new(NOW * 1_000_000));
     let opened = Engine::open(options, Arc::new(MemoryDisk::new()), clock, vec![shape]);
@@ -247,9 +248,16 @@ fn command(server: u64, slice: Slice) -> Command {
         slices: vec![slice],
         reversed: false,
         resume: None,
-        limits: Limits { rows: most, rows_per_partition: most, bytes: most, tombstones: most },
+        limits: Limits {
+            rows: most,
+            rows_per_partition: most,
+            bytes: most,
+            scanned: most,
+            tombstones: most,
+        },
         now: NOW,
         dropped: Vec::new(),
+        filter: None,
     }
 }
 

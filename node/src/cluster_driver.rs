@@ -319,6 +319,7 @@ pub(crate) fn shapes(metadata: &Metadata) -> BTreeMap<TableId, TableShape> {
                 bloom_fp: table.options.bloom_filter_fp_chance,
                 compaction: table.options.compaction.clone(),
                 durable: keyspace.durable_writes,
+                dropped: table.dropped.clone(),
             };
             shapes.insert(table.id, shape);
         }

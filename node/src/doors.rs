@@ -83,14 +83,15 @@ pub(crate) fn spawn(
     guard: Arc<Guard>,
     seams: &Seams,
 ) {
+    // All doors share what they may have in hand together.
+    let scales = Scales::new(guard);
     let peer = proto::peer::peer_server::PeerServer::new(PeerDoor {
         behind: Arc::clone(shared) as _,
         local,
+        scales: scales.clone(),
     })
     .max_decoding_message_size(proto::PEER_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
-    // Both doors for clients share what they may have in hand together.
-    let scales = Scales::new(guard);
     let native = native::door::Door {
         behind: Arc::clone(shared) as _,
         rng: seams.rng.clone(),
@@ -100,7 +101,7 @@ pub(crate) fn spawn(
     let client = client::client_server::ClientServer::new(ClientDoor {
         behind: Arc::clone(shared) as _,
         rng: seams.rng.clone(),
-        scales: scales.of_stream(),
+        scales,
     })
     .max_decoding_message_size(proto::CLIENT_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);

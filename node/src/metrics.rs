@@ -180,6 +180,11 @@ impl Collector for Scrape {
             ("cache_misses", "Blocks not found in the cache", engine.cache_misses),
             ("flushes", "Memtables flushed", engine.flushes),
             ("compactions", "Compactions finished", engine.compactions),
+            (
+                "sstables_expired",
+                "Sstables removed unread, because all in them had expired",
+                engine.sstables_expired,
+            ),
             ("jobs_failed", "Flushes and compactions that failed", engine.jobs_failed),
             ("hints_dropped", "Hints given up", it.hints_dropped),
         ];

@@ -27,6 +27,7 @@ use crate::{
         link::{Notice, Watcher},
         peer_door,
         peers::Peers,
+        weight::Weighed,
     },
     version::VERSION,
 };
@@ -261,11 +262,7 @@ impl peer_door::Behind for Shared {
         self.settings.slow_query
     }
 
-    fn on_caller(
-        &self,
-        address: &str,
-        answers: mpsc::Sender<Result<peer::PeerFrame, tonic::Status>>,
-    ) {
+    fn on_caller(&self, address: &str, answers: mpsc::Sender<Weighed<peer::PeerFrame>>) {
         self.peers.caller(address, answers);
     }
 }

@@ -431,6 +431,10 @@ fn serve_statements(
                 write: settings.timeout_write,
                 schema: settings.timeout_schema,
             },
+            partition_bytes: Arc::new({
+                let engine = replicas.stored.engine.clone();
+                move |table, key| engine.partition_bytes(table, key)
+            }),
         },
     );
     (coordinator, executor)

@@ -431,9 +431,16 @@ pub(crate) fn command(target: Target, rows: u64) -> Command {
         slices: vec![Slice::all()],
         reversed: false,
         resume: None,
-        limits: Limits { rows, rows_per_partition: u64::MAX, bytes: 1 << 20, tombstones: 10_000 },
+        limits: Limits {
+            rows,
+            rows_per_partition: u64::MAX,
+            bytes: 1 << 20,
+            scanned: u64::MAX,
+            tombstones: 10_000,
+        },
         now: NOW,
         dropped: Vec::new(),
+        filter: None,
     }
 }
 

@@ -31,6 +31,7 @@ mod fakes;
 use std::{sync::Arc, time::Duration};
 
 use model::TableId;
+use tokio::sync::Semaphore;
 
 use crate::{hints::Hints, limits::InFlight, replica::Replicas, view::View};
 
@@ -73,6 +74,8 @@ pub(crate) struct Shared {
     pub(crate) timestamps: Arc<clock::Timestamps>,
     pub(crate) in_flight: InFlight,
     pub(crate) background: InFlight,
+    /// Turns of reads for whose answers there was no room.
+    pub(crate) large_reads: Semaphore,
     pub(crate) options: Options,
 }
 
@@ -83,7 +86,18 @@ impl Coordinator {
         let Parts { view, replicas, hints, timestamps } = parts;
         let in_flight = InFlight::new(options.in_flight_bytes_max);
         let background = InFlight::new(options.background_bytes_max);
-        let shared = Shared { view, replicas, hints, timestamps, in_flight, background, options };
+        let turns = (options.in_flight_bytes_max / read::LARGE_READ_BYTES).clamp(1, 64) as usize;
+        let large_reads = Semaphore::new(turns);
+        let shared = Shared {
+            view,
+            replicas,
+            hints,
+            timestamps,
+            in_flight,
+            background,
+            large_reads,
+            options,
+        };
         Coordinator { shared: Arc::new(shared) }
     }
 

@@ -5,6 +5,9 @@
 //!   └─► round ── data and digests ── equal ────────────────────────► answer
 //!                        └── differ ─► data of all ─► merge ─► repair ─► answer
 //! ```
+//!
+//! With a filter data is what passes at a replica and the digest is of all that it scanned. Where
+//! these differ, data of all is asked for without the filter: what passes is found after the merge.
 
 mod gather;
 mod merge;
@@ -20,10 +23,18 @@ use model::{
 };
 use tokio::time::Instant;
 
-use crate::{Shared, write::names};
+use crate::{Shared, limits::Permit, write::names};
 
 /// Limits of one page that every read has, beside the rows its client asks for.
 pub const PAGE_BYTES_MAX: u64 = 1 << 20;
+
+/// Bytes that a replica scans for one page at most, where a filter leaves most of them out: a few
+/// tenths of a second.
+pub const PAGE_SCANNED_MAX: u64 = 16 << 20;
+
+/// Room for the answers of one read, bytes: a page of each of three replicas and the page itself, twice
+/// that where the last row of each is large. As many reads as have it may be tried again at once.
+pub(crate) const LARGE_READ_BYTES: u64 = 8 << 20;
 
 /// Tombstones met in one page: an all-tombstone page may be empty, but ends.
 pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
@@ -32,8 +43,9 @@ pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
 #[derive(Clone, Debug)]
 pub struct Request {
     /// What to read. Its limits are those of the page: `rows` is the page size or what is left of
-    /// LIMIT, whichever is less; `bytes` and `tombstones` are cut to `PAGE_BYTES_MAX` and
-    /// `PAGE_TOMBSTONES_MAX`. Go on from an earlier page with `resume_at`.
+    /// LIMIT, whichever is less; `bytes`, `scanned` and `tombstones` are cut to `PAGE_BYTES_MAX`,
+    /// `PAGE_SCANNED_MAX` and `PAGE_TOMBSTONES_MAX`. Whether the answers to a filter are compared
+    /// is decided here. Go on from an earlier page with `resume_at`.
     pub command: Command,
     /// How many replicas must agree. Not ANY, EACH_QUORUM, SERIAL or LOCAL_SERIAL.
     pub consistency: Consistency,
@@ -44,7 +56,7 @@ pub struct Request {
 }
 
 /// A page: what the replicas know together, up to a position.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Page {
     /// In (token, bytes) order, rows in ascending stored order also for a reversed read. Shadowed
     /// data is gone, and so are rows and partitions that no reader sees at the command's `now`.
@@ -56,6 +68,10 @@ pub struct Page {
     /// Where the next page begins; `None` when there is nothing beyond. A page may be empty or
     /// short and still have a next one.
     pub next: Option<Position>,
+    /// Tombstones met for it, by the replicas that met most.
+    pub tombstones: u64,
+    /// What it takes of the bytes that a coordinator may have in flight, as long as it is held.
+    pub permit: Permit,
 }
 
 /// Why a read was not answered. A read changes nothing that its client can see, so all of these
@@ -145,17 +161,38 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
         return Err(Error::Invalid("a read of no rows".to_owned()));
     }
     command.limits.bytes = command.limits.bytes.clamp(1, PAGE_BYTES_MAX);
+    command.limits.scanned = match &command.filter {
+        Some(_) => command.limits.scanned.clamp(1, PAGE_SCANNED_MAX),
+        // All of it is in the answer.
+        None => u64::MAX,
+    };
     command.limits.tombstones = command.limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
     let deadline = Instant::now() + timeout;
     let terms = Terms { consistency, trace, deadline };
-    let (partitions, rows, next) = match &command.target {
-        Target::One(_) => {
-            let part = pages::one(shared, terms, &command).await?;
-            (part.partitions, part.rows, part.next)
+    match page(shared, terms, &command).await {
+        // There was no room for what it found. Those that it happens to wait for each other, so that
+        // large answers come one after the other instead of not at all.
+        Err(Error::Overloaded(why)) => {
+            let turn = tokio::time::timeout_at(deadline, shared.large_reads.acquire()).await;
+            match turn {
+                Ok(Ok(_turn)) => page(shared, terms, &command).await,
+                Ok(Err(_)) | Err(_) => Err(Error::Overloaded(why)),
+            }
         }
-        Target::Range { .. } => pages::range(shared, terms, &command).await?,
+        outcome => outcome,
+    }
+}
+
+async fn page(shared: &Arc<Shared>, terms: Terms, command: &Command) -> Result<Page, Error> {
+    let (page, rows) = match &command.target {
+        Target::One(_) => pages::one(shared, terms, command).await?,
+        Target::Range { .. } => pages::range(shared, terms, command).await?,
     };
-    Ok(Page { partitions, rows, next })
+    let merge::Piece { partitions, stopped_at: next, tombstones, .. } = page;
+    let bytes: usize = partitions.iter().map(Partition::memory_bytes).sum();
+    let permit = shared.in_flight.take(bytes as u64);
+    let permit = permit.map_err(|full| Error::Overloaded(full.to_string()))?;
+    Ok(Page { partitions, rows, next, tombstones, permit })
 }
 
 /// What is the same in every round of a read.

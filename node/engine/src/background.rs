@@ -14,6 +14,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at how full the disk is.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Looks at the disk between two looks for sstables that have expired: nothing else tells that they have.
+const LOOKS_PER_EXPIRY: u32 = 60;
+
 /// Runs the engine's jobs until `shutdown` is true or its sender is gone: log syncs, flushes and
 /// compactions each in a lane of their own, so that a sync never queues behind a compaction.
 /// `blocking` needs room for three jobs at once, beside whatever else it runs: a pool of its own is
@@ -30,10 +33,13 @@ pub async fn background(
     tokio::join!(biased; lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction), looks);
 }
 
-/// Looks at the disk every now and then.
+/// Looks at the disk every now and then, and for what has expired.
 async fn look(engine: Engine, blocking: Arc<dyn Blocking>, mut shutdown: watch::Receiver<bool>) {
-    loop {
+    for number in 1_u32.. {
         let looked = engine.clone();
+        if number.is_multiple_of(LOOKS_PER_EXPIRY) {
+            engine.look_for_expired();
+        }
         if sys::run_fn(&*blocking, move || looked.look_at_disk()).await.is_err() {
             return;
         }

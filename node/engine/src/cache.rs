@@ -9,32 +9,11 @@ use quick_cache::{OptionsBuilder, Weighter};
 use sys::hash::SeededState;
 
 use crate::Error;
-use crate::sstable::format::Fragment;
+use crate::sstable::block::Block;
 use crate::stats::{Counters, count};
 
 /// An sstable and the number of a block in it.
 pub(crate) type BlockId = (u64, u32);
-
-/// What a block holds, decoded.
-#[derive(Debug)]
-pub(crate) struct Block {
-    /// In order of (key, start).
-    pub(crate) fragments: Vec<Fragment>,
-    bytes: u64,
-}
-
-impl Block {
-    /// Of fragments decoded from `raw_bytes`, which their values keep in memory whole.
-    pub(crate) fn new(fragments: Vec<Fragment>, raw_bytes: usize) -> Block {
-        // What the allocator keeps beside each thing.
-        const ALLOCATION_BYTES: usize = 16;
-        let part = |it: &Fragment| {
-            it.part.memory_bytes() + it.part.rows.len() * ALLOCATION_BYTES + size_of::<Fragment>()
-        };
-        let bytes = (raw_bytes + fragments.iter().map(part).sum::<usize>()) as u64;
-        Block { fragments, bytes }
-    }
-}
 
 /// Why a look at a source went no further.
 #[derive(Debug)]
@@ -56,7 +35,7 @@ struct ByBytes;
 
 impl Weighter<BlockId, Arc<Block>> for ByBytes {
     fn weight(&self, _id: &BlockId, block: &Arc<Block>) -> u64 {
-        block.bytes.max(1)
+        block.bytes().max(1)
     }
 }
 
@@ -68,8 +47,8 @@ pub(crate) struct Cache {
 
 impl Cache {
     pub(crate) fn new(bytes: u64, counters: Arc<Counters>) -> Cache {
-        // A decoded block is a few times its 16 KiB.
-        const BLOCK_BYTES: u64 = 64 << 10;
+        // A decoded block is about as large as what it was cut from.
+        const BLOCK_BYTES: u64 = 16 << 10;
         let mut options = OptionsBuilder::new();
         options
             .estimated_items_capacity((bytes / BLOCK_BYTES).max(16) as usize)

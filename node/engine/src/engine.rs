@@ -5,17 +5,18 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use model::read::{Answer, Command};
-use model::{Mutation, TableId};
+use model::{Mutation, PartitionKey, TableId};
 use sys::{Blocking, Clock, Disk, Job, Step};
 use tokio::sync::oneshot;
 
 use crate::cache::Halt;
-use crate::compaction::run::Merging;
+use crate::compaction::run::{Dropping, Merging};
 use crate::flush::{Flush, LaneJob, Work};
-use crate::inner::Inner;
+use crate::inner::{Compaction, Inner};
 use crate::manifest::Op;
 use crate::memtable::Memtable;
 use crate::read::{self, Scan};
+use crate::sstable::filter;
 use crate::stats::count;
 use crate::table::Table;
 use crate::{
@@ -36,7 +37,7 @@ pub enum Lane {
     Log,
     /// Writes a frozen memtable to an sstable.
     Flush,
-    /// Merges sstables.
+    /// Merges sstables, and drops those that have expired.
     Compaction,
 }
 
@@ -179,6 +180,16 @@ impl Engine {
         }
     }
 
+    /// Bytes that a partition takes in the sstables of this node, about: whole blocks, and as often as
+    /// it lies there. Looks into no file; 0 of an unknown table.
+    pub fn partition_bytes(&self, table: TableId, key: &PartitionKey) -> u64 {
+        let Ok(table) = self.inner.table(table) else { return 0 };
+        let hash = filter::hash(key);
+        let version = table.version();
+        let holds = version.sstables.iter().filter(|it| it.may_hold(key, hash));
+        holds.map(|it| it.partition_bytes(key)).sum()
+    }
+
     /// The next thing to do in `lane`, if there is any and none is running. The lane is free again
     /// when the job is dropped.
     pub fn next_job(&self, lane: Lane) -> Option<Box<dyn Job>> {
@@ -194,8 +205,16 @@ impl Engine {
                 quiet(guard, work.map(|(table, memtable)| self.flushing(&table, memtable)))
             }
             Lane::Compaction => {
-                let work = inner.choose_compaction();
-                quiet(guard, work.map(|(table, it)| Merging::new(Arc::clone(inner), table, it)))
+                let shared = Arc::clone(inner);
+                match inner.choose_compaction() {
+                    Some((table, Compaction::Drop(expired))) => {
+                        quiet(guard, Some(Dropping::new(shared, table, expired)))
+                    }
+                    Some((table, Compaction::Merge(inputs))) => {
+                        quiet(guard, Some(Merging::new(shared, table, inputs)))
+                    }
+                    None => quiet(guard, None::<Merging>),
+                }
             }
         }
     }
@@ -204,6 +223,12 @@ impl Engine {
     /// [`background`](crate::background) does it every second.
     pub fn look_at_disk(&self) {
         self.inner.look_at_disk();
+    }
+
+    /// Looks whether sstables have expired as a whole: the compaction lane removes them.
+    /// [`background`](crate::background) does it every minute.
+    pub fn look_for_expired(&self) {
+        self.inner.wake(Lane::Compaction);
     }
 
     /// Whether writes are refused because the disk is too full.
@@ -326,6 +351,7 @@ impl Engine {
             cache_bytes: inner.cache.bytes(),
             flushes: load(&counters.flushes),
             compactions: load(&counters.compactions),
+            sstables_expired: load(&counters.sstables_expired),
             compactions_pending: inner.pending_compactions(),
             jobs_failed: load(&counters.jobs_failed),
             tables: tables.iter().map(|it| (it.id, table_stats(it))).collect(),

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::cache::Cache;
 use crate::commitlog::{Log, Position};
-use crate::compaction::{self, Choice, SstableMeta, Thresholds};
+use crate::compaction::{self, Choice, Moment, SstableMeta, Strategy};
 use crate::fullness::Fullness;
 use crate::manifest::{Manifest, Op};
 use crate::memtable::Memtable;
@@ -53,6 +53,12 @@ pub(crate) struct Parts {
     /// The largest sstable id that was ever used.
     pub(crate) sstable_last: u64,
     pub(crate) lock: Box<dyn Lock>,
+}
+
+/// What a compaction does with sstables of one table.
+pub(crate) enum Compaction {
+    Drop(Vec<Arc<Sstable>>),
+    Merge(Vec<Arc<Sstable>>),
 }
 
 /// One lane.
@@ -209,19 +215,34 @@ impl Inner {
         frozen(full)
     }
 
-    /// What to compact next.
-    pub(crate) fn choose_compaction(&self) -> Option<(Arc<Table>, Vec<Arc<Sstable>>)> {
+    /// What to compact next: whether to drop or to merge it, and what.
+    pub(crate) fn choose_compaction(&self) -> Option<(Arc<Table>, Compaction)> {
+        let now = self.clock.wall_micros().div_euclid(1_000_000);
         self.all_tables().into_iter().find_map(|table| {
-            let thresholds = Thresholds::of(&table.shape())?;
+            let shape = table.shape();
+            let strategy = Strategy::of(&shape)?;
             let version = table.version();
-            let Choice::Merge(ids) = compaction::choose(&metas(&version.sstables), thresholds)
-            else {
-                return None;
+            let memtables = version.frozen.iter().chain([&version.active]);
+            let moment = Moment {
+                now,
+                gc_before: now - i64::from(shape.gc_grace_seconds),
+                memtables_timestamp_min: memtables
+                    .map(|it| it.timestamp_min())
+                    .fold(i64::MAX, i64::min),
             };
-            let chosen = version.sstables.iter().filter(|it| ids.contains(&it.id));
-            let inputs: Vec<Arc<Sstable>> = chosen.cloned().collect();
-            // The inputs go only when the output is whole, so both must fit.
-            self.has_room(inputs.iter().map(|it| it.bytes).sum()).then_some((table, inputs))
+            let named = |ids: Vec<u64>| -> Vec<Arc<Sstable>> {
+                version.sstables.iter().filter(|it| ids.contains(&it.id)).cloned().collect()
+            };
+            match compaction::choose(&metas(&version.sstables), &strategy, moment) {
+                Choice::Rest => None,
+                Choice::Drop(ids) => Some((table, Compaction::Drop(named(ids)))),
+                Choice::Merge(ids) => {
+                    let inputs = named(ids);
+                    // The inputs go only when the output is whole, so both must fit.
+                    let has_room = self.has_room(inputs.iter().map(|it| it.bytes).sum());
+                    has_room.then_some((table, Compaction::Merge(inputs)))
+                }
+            }
         })
     }
 
@@ -229,7 +250,7 @@ impl Inner {
     pub(crate) fn pending_compactions(&self) -> u64 {
         let pending = |table: &Arc<Table>| {
             let sstables = metas(&table.version().sstables);
-            Thresholds::of(&table.shape()).map_or(0, |it| compaction::pending(&sstables, it))
+            Strategy::of(&table.shape()).map_or(0, |it| compaction::pending(&sstables, &it))
         };
         self.all_tables().iter().map(pending).sum::<usize>() as u64
     }
@@ -249,7 +270,15 @@ impl Inner {
 }
 
 fn metas(sstables: &[Arc<Sstable>]) -> Vec<SstableMeta> {
-    sstables.iter().map(|it| SstableMeta { id: it.id, bytes: it.bytes }).collect()
+    let meta = |it: &Arc<Sstable>| SstableMeta {
+        id: it.id,
+        bytes: it.bytes,
+        timestamp_min: it.stats.timestamp_min,
+        timestamp_max: it.stats.timestamp_max,
+        expires_max: it.stats.expires_max,
+        deleted_max: it.stats.deleted_max,
+    };
+    sstables.iter().map(meta).collect()
 }
 
 /// A lane taken; free again when dropped.

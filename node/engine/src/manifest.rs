@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::TableId;
 use model::codec::{Malformed, Reader, Writer};
+use model::{ColumnId, TableId};
 use sys::{Disk, SystemLog, system_log};
 
 use crate::commitlog::Position;
@@ -218,10 +218,7 @@ fn encode(ops: &[Op]) -> Bytes {
     let mut out = Writer::default();
     for op in ops {
         match op {
-            Op::Table(shape) => {
-                out.u8(1);
-                put_shape(&mut out, shape);
-            }
+            Op::Table(shape) => put_table(&mut out, shape),
             Op::Drop(table) => put_op(&mut out, 2, table, &[]),
             Op::Add(table, id) => put_op(&mut out, 3, table, &[*id]),
             Op::Remove(table, id) => put_op(&mut out, 4, table, &[*id]),
@@ -243,6 +240,16 @@ fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
     out.u8(tag);
     out.raw(table.0.as_bytes());
     numbers.iter().for_each(|it| out.uint(*it));
+}
+
+/// With the dropped columns behind it if it has any: 8, else 1.
+fn put_table(out: &mut Writer, shape: &TableShape) {
+    out.u8(if shape.dropped.is_empty() { 1 } else { 8 });
+    put_shape(out, shape);
+    if !shape.dropped.is_empty() {
+        out.uint(shape.dropped.len() as u64);
+        shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
+    }
 }
 
 fn put_shape(out: &mut Writer, shape: &TableShape) {
@@ -273,6 +280,10 @@ fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
             }
             6 => Op::LogStart(reader.uint("first segment")?),
             7 => Op::Clean(reader.u8("clean")? != 0),
+            8 => {
+                let shape = read_shape(&mut reader)?;
+                Op::Table(TableShape { dropped: read_dropped(&mut reader)?, ..shape })
+            }
             _ => return Err(reader.malformed("edit")),
         });
     }
@@ -297,7 +308,21 @@ fn read_shape(reader: &mut Reader) -> Result<TableShape, Malformed> {
         compaction.insert(name, read_text(reader)?);
     }
     let gc_grace_seconds = u32::try_from(gc_grace).map_err(|_| reader.malformed("gc_grace"))?;
-    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, durable })
+    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, durable, dropped: Vec::new() })
+}
+
+fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, Malformed> {
+    let count = reader.count(1, "dropped columns")?;
+    let mut dropped: Vec<ColumnId> = Vec::new();
+    for _ in 0..count {
+        let id = u32::try_from(reader.uint("dropped column")?).map(ColumnId);
+        let id = id.map_err(|_| reader.malformed("dropped column"))?;
+        if dropped.last().is_some_and(|last| id <= *last) {
+            return Err(reader.malformed("order of dropped columns"));
+        }
+        dropped.push(id);
+    }
+    Ok(dropped)
 }
 
 fn read_text(reader: &mut Reader) -> Result<String, Malformed> {

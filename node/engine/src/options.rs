@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use model::TableId;
+use model::{ColumnId, TableId};
 
 /// How the engine runs. No `Default`: the node knows its memory and its disk, this crate does not.
 #[derive(Clone, Debug)]
@@ -56,9 +56,13 @@ pub struct TableShape {
     pub gc_grace_seconds: u32,
     /// Target false positive rate of filters, above 0 and at most 1.
     pub bloom_fp: f64,
-    /// The compaction map as CQL writes it. Read here: `class` (only size-tiered exists so far,
-    /// whatever it says), `min_threshold`, `max_threshold`, `enabled`.
+    /// The compaction map as CQL writes it. Read here: `class`, `enabled`; of size-tiered and time windows
+    /// `min_threshold` and `max_threshold`; of time windows `compaction_window_unit` and
+    /// `compaction_window_size`; of unified `scaling_parameters`. What is missing or cannot be read counts as the default.
     pub compaction: BTreeMap<String, String>,
     /// Whether writes go through the commit log. Without it a crash loses what was not flushed.
     pub durable: bool,
+    /// Columns that are not there any more, ascending: a compaction forgets their cells, and their
+    /// ids are never given again.
+    pub dropped: Vec<ColumnId>,
 }

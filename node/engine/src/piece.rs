@@ -6,7 +6,7 @@
 //! pieces that touch can be joined again.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use model::{Clustering, Partition, RangeTombstone, Row, Slice};
+use model::{Clustering, Content, Partition, RangeTombstone, Row, Slice};
 
 /// What a source knows of `[start, end)`. The part's deletion and statics are those of the whole partition,
 /// where the source keeps them there.
@@ -59,7 +59,11 @@ pub(crate) fn cut(
 }
 
 /// The range tombstones inside `[start, end)`.
-fn clip_ranges(ranges: &[RangeTombstone], start: &Bytes, end: &Bytes) -> Vec<RangeTombstone> {
+pub(crate) fn clip_ranges(
+    ranges: &[RangeTombstone],
+    start: &Bytes,
+    end: &Bytes,
+) -> Vec<RangeTombstone> {
     let from = ranges.partition_point(|it| it.end <= *start);
     let inside = ranges[from..].iter().take_while(|it| it.start < *end);
     let clip = |it: &RangeTombstone| RangeTombstone {
@@ -110,8 +114,8 @@ pub(crate) fn row_bytes(clustering: &Clustering, row: &Row) -> usize {
     const ROW: usize = 12;
     const CELL: usize = 10;
     let value = |cell: &model::Cell| match &cell.content {
-        model::Content::Live { value } | model::Content::Expiring { value, .. } => value.len(),
-        model::Content::Dead { .. } => 0,
+        Content::Live { value } | Content::Expiring { value, .. } => value.len(),
+        Content::Dead { .. } => 0,
     };
     let cells: usize = row.cells.iter().map(|(_, cell)| CELL + value(cell)).sum();
     ROW + clustering.0.len() + cells
@@ -150,4 +154,39 @@ fn fold_timestamps(part: &Partition, none: i64, pick: fn(i64, i64) -> i64) -> i6
     let above = part.deletion.iter().map(|it| it.timestamp).chain(ranges).fold(none, pick);
     let rows = part.rows.iter().fold(above, |so_far, (_, it)| row(so_far, it));
     row(rows, &part.static_row)
+}
+
+/// When the last of `part` expires, `i64::MAX` if something never does, and when the last of it was deleted, or written to
+/// expire; seconds, `i64::MIN` of nothing.
+pub(crate) fn ends(part: &Partition) -> (i64, i64) {
+    let (mut expires, mut deleted) = (i64::MIN, i64::MIN);
+    let mut expiring = |expiry: Option<(u32, i64)>| match expiry {
+        Some((ttl, at)) => {
+            expires = expires.max(at);
+            deleted = deleted.max(at.saturating_sub(i64::from(ttl)));
+        }
+        None => expires = i64::MAX,
+    };
+    let rows = || part.rows.iter().map(|(_, row)| row).chain([&part.static_row]);
+    for row in rows() {
+        row.liveness.iter().for_each(|it| expiring(it.expiry));
+        for (_, cell) in &row.cells {
+            match &cell.content {
+                Content::Live { .. } => expiring(None),
+                Content::Expiring { ttl, expires_at, .. } => expiring(Some((*ttl, *expires_at))),
+                Content::Dead { .. } => {}
+            }
+        }
+    }
+    let dead = |row: &Row| {
+        let cells = row.cells.iter().filter_map(|(_, cell)| match &cell.content {
+            Content::Dead { deleted_at } => Some(*deleted_at),
+            Content::Live { .. } | Content::Expiring { .. } => None,
+        });
+        cells.chain(row.deletion.map(|it| it.deleted_at)).max()
+    };
+    let ranges = part.range_tombstones.iter().map(|it| it.deletion.deleted_at);
+    let deletions =
+        ranges.chain(part.deletion.map(|it| it.deleted_at)).chain(rows().filter_map(dead));
+    (expires, deletions.fold(deleted, i64::max))
 }

@@ -41,6 +41,8 @@ pub struct Stats {
     pub flushes: u64,
     /// Compactions finished since the start.
     pub compactions: u64,
+    /// Sstables removed unread since the start, because everything in them had expired.
+    pub sstables_expired: u64,
     /// Compactions that would begin now if the lane were free.
     pub compactions_pending: u64,
     /// Flushes and compactions that failed since the start; they are tried again.
@@ -127,6 +129,7 @@ pub(crate) struct Counters {
     pub(crate) cache_misses: AtomicU64,
     pub(crate) flushes: AtomicU64,
     pub(crate) compactions: AtomicU64,
+    pub(crate) sstables_expired: AtomicU64,
     pub(crate) jobs_failed: AtomicU64,
 }
 

@@ -161,6 +161,19 @@ pub(crate) fn read_partition(reader: &mut Reader) -> Result<Partition, Malformed
     }
 }
 
+/// A row by itself: nothing is left out because something before it says the same.
+pub(crate) fn write_row_alone(out: &mut Writer, clustering: &Clustering, row: &Row) {
+    out.bytes(&clustering.0);
+    write_row(out, &mut Times::default(), row);
+}
+
+/// A range tombstone by itself.
+pub(crate) fn write_range_alone(out: &mut Writer, range: &RangeTombstone) {
+    out.bytes(&range.start);
+    out.bytes(&range.end);
+    Times::default().write_deletion(out, range.deletion);
+}
+
 fn write_row(out: &mut Writer, times: &mut Times, row: &Row) {
     let mut flags = 0;
     if let Some(marker) = row.liveness {

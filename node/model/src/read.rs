@@ -2,6 +2,13 @@
 
 use bytes::Bytes;
 
+mod filter;
+mod sieve;
+
+pub use cql_lite::ast::Operator;
+pub use filter::{Condition, Filter, Place};
+pub use sieve::Sieve;
+
 use crate::{
     codec::{self, Reader, Writer},
     encoding,
@@ -30,12 +37,16 @@ pub enum Target {
 /// Where to stop. Whatever is hit first ends the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Live rows in all. A partition with live statics and no live row counts as one.
+    /// Live rows in all, those that pass the filter. A partition with live statics and no live row
+    /// counts as one.
     pub rows: u64,
-    /// Live rows of each partition.
+    /// Live rows of each partition, those that pass the filter.
     pub rows_per_partition: u64,
     /// Bytes of the answer: stops after the row that passes it.
     pub bytes: u64,
+    /// Bytes of what is scanned, whether it is in the answer or not: stops after the row that
+    /// passes it.
+    pub scanned: u64,
     /// Tombstones met (cells, rows, ranges): stops after the row that passes it.
     pub tombstones: u64,
 }
@@ -61,6 +72,9 @@ pub struct Command {
     /// Columns that are not there any more, ascending: their cells are left out, and a row is live
     /// without them or not at all. One list for all replicas, whatever schema each has come to.
     pub dropped: Vec<ColumnId>,
+    /// Which of these rows are meant; `None`: all. With a filter the answer has the live rows that
+    /// pass, and no tombstones: it is what there is to be seen only where nobody else knows better.
+    pub filter: Option<Filter>,
 }
 
 /// How far a read has come.
@@ -73,7 +87,7 @@ pub struct Position {
 }
 
 /// What a replica answers: everything it knows of the rows, tombstones included, so that answers
-/// of several replicas merge.
+/// of several replicas merge; to a command with a filter, what passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// In (token, bytes) order. Rows ascend in stored order, also for a reversed read.
@@ -87,17 +101,25 @@ pub struct Answer {
     pub live_rows: u64,
     /// Sstables consulted.
     pub sstables: u32,
+    /// Bytes of what was scanned, whether it is in the answer or not.
+    pub scanned: u64,
+    /// With a filter whose answers are compared: the digest of all that was scanned.
+    pub scanned_digest: Option<u128>,
 }
 
 /// First byte of every encoding here.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl Answer {
     /// A digest (xxh3-128 over the canonical encoding of data, deletions and `stopped_at`): equal
     /// for equal answers, whatever replica computes it. Counters of work are left out, and so are
     /// partitions of which nothing is known. No clock is asked: an expiring cell and the tombstone
-    /// that a purge made of it differ, until one replica has repaired the other.
+    /// that a purge made of it differ, until one replica has repaired the other. Of an answer to a
+    /// filter it is the digest of all that was scanned.
     pub fn digest(&self) -> u128 {
+        if let Some(digest) = self.scanned_digest {
+            return digest;
+        }
         let mut out = self.writer();
         out.u8(VERSION);
         for partition in self.partitions.iter().filter(|it| !it.is_empty()) {
@@ -120,6 +142,9 @@ impl Answer {
         out.uint(self.tombstones);
         out.uint(self.live_rows);
         out.uint(u64::from(self.sstables));
+        out.uint(self.scanned);
+        out.u8(u8::from(self.scanned_digest.is_some()));
+        self.scanned_digest.iter().for_each(|it| out.raw(&it.to_be_bytes()));
         out.finish()
     }
 
@@ -153,9 +178,23 @@ impl Answer {
             live_rows: reader.uint("live row count")?,
             sstables: u32::try_from(reader.uint("sstable count")?)
                 .map_err(|_| reader.malformed("sstable count"))?,
+            scanned: reader.uint("bytes scanned")?,
+            scanned_digest: read_digest(&mut reader)?,
         };
         encoding::read_end(&reader, "answer")?;
         Ok(answer)
+    }
+}
+
+fn read_digest(reader: &mut Reader) -> Result<Option<u128>, codec::Malformed> {
+    match reader.u8("kind of digest")? {
+        0 => Ok(None),
+        1 => {
+            let bytes = reader.raw(16, "digest")?;
+            let bytes = bytes.first_chunk().ok_or_else(|| reader.malformed("digest"))?;
+            Ok(Some(u128::from_be_bytes(*bytes)))
+        }
+        _ => Err(reader.malformed("kind of digest")),
     }
 }
 
@@ -165,7 +204,8 @@ mod flag {
     pub(super) const AFTER: u8 = 0x02;
     pub(super) const REVERSED: u8 = 0x04;
     pub(super) const DROPPED: u8 = 0x08;
-    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED | DROPPED;
+    pub(super) const FILTER: u8 = 0x10;
+    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED | DROPPED | FILTER;
 }
 
 impl Command {
@@ -176,7 +216,8 @@ impl Command {
         out.raw(self.table.0.as_bytes());
         let reversed = if self.reversed { flag::REVERSED } else { 0 };
         let dropped = if self.dropped.is_empty() { 0 } else { flag::DROPPED };
-        let flags = reversed | dropped;
+        let filter = if self.filter.is_some() { flag::FILTER } else { 0 };
+        let flags = reversed | dropped | filter;
         match &self.target {
             Target::One(key) => {
                 out.u8(flags);
@@ -196,13 +237,15 @@ impl Command {
             out.bytes(&slice.end);
         }
         write_position(&mut out, self.resume.as_ref());
-        let Limits { rows, rows_per_partition, bytes, tombstones } = self.limits;
-        [rows, rows_per_partition, bytes, tombstones].into_iter().for_each(|it| out.uint(it));
+        let Limits { rows, rows_per_partition, bytes, scanned, tombstones } = self.limits;
+        let limits = [rows, rows_per_partition, bytes, scanned, tombstones];
+        limits.into_iter().for_each(|it| out.uint(it));
         out.int(self.now);
         if !self.dropped.is_empty() {
             out.uint(self.dropped.len() as u64);
             self.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
         }
+        self.filter.iter().for_each(|it| it.write(&mut out));
         out.finish()
     }
 
@@ -225,6 +268,7 @@ impl Command {
             rows: reader.uint("row limit")?,
             rows_per_partition: reader.uint("row limit of a partition")?,
             bytes: reader.uint("byte limit")?,
+            scanned: reader.uint("scan limit")?,
             tombstones: reader.uint("tombstone limit")?,
         };
         let now = reader.int("now")?;
@@ -232,9 +276,13 @@ impl Command {
             0 => Vec::new(),
             _ => read_dropped(&mut reader)?,
         };
+        let filter = match flags & flag::FILTER {
+            0 => None,
+            _ => Some(Filter::read(&mut reader)?),
+        };
         encoding::read_end(&reader, "command")?;
         let reversed = flags & flag::REVERSED != 0;
-        Ok(Command { table, target, slices, reversed, resume, limits, now, dropped })
+        Ok(Command { table, target, slices, reversed, resume, limits, now, dropped, filter })
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{
     bind::Bindings,
     filter,
     functions::{Moment, Ticks},
-    guardrail::{Guard, Guardrail, measure},
+    guardrail::{Guard, Guardrail, PartitionBytes, measure},
     page::{Progress, Seal, refused},
     plan::{
         self, Plan, Verb,
@@ -37,7 +37,7 @@ mod many;
 mod whole;
 
 /// Limits of the executor.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Rows of a page where the client names no number. Usually 5,000.
     pub page_rows: u32,
@@ -49,6 +49,8 @@ pub struct Options {
     pub prepared_max: usize,
     /// What is unwise, and what is too much.
     pub guard: Arc<Guard>,
+    /// How large partitions have become.
+    pub partition_bytes: PartitionBytes,
     /// How long statements may take whose client does not say.
     pub timeouts: Timeouts,
 }
@@ -313,7 +315,8 @@ impl<'r> Run<'r> {
         mutations: Vec<Mutation>,
         mut warnings: Vec<String>,
     ) -> Result<Reply, Error> {
-        measure::mutations(&self.executor.options.guard, &mutations, &mut warnings)?;
+        let Options { guard, partition_bytes, .. } = &self.executor.options;
+        measure::mutations(guard, &mutations, partition_bytes, &mut warnings)?;
         if !mutations.is_empty() {
             let options = self.options(self.time_left(Code::Overloaded)?);
             self.executor.store.write(mutations, options).await.map_err(Error::of_write)?;
@@ -349,7 +352,7 @@ impl<'r> Run<'r> {
             select,
             target,
             slices: resolve::slices(&select.table, &select.rows, &bindings)?,
-            filters: filter::bind(&select.filters, &select.table, &bindings)?,
+            filter: filter::bind(&select.filters, &select.table, &bindings)?,
             rows_per_partition: match per_partition {
                 _ if select.distinct => 1,
                 Some(rows) => rows,
@@ -376,6 +379,8 @@ impl<'r> Run<'r> {
         let source = scan::Source { store, options: self.options(self.timeout) };
         let time_left = || self.time_left(Code::ReadTimeout);
         let page = scan.run(progress, &source, &time_left, bindings.moment()).await?;
+        let guard = &self.executor.options.guard;
+        warnings.extend(guard.check(Guardrail::PageTombstones, page.tombstones)?);
         let paging_state = page.progress.and_then(|progress| seal.close(&progress));
         let columns_id = entry.prepared.columns_id;
         let columns = plan.columns.clone();

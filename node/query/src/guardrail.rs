@@ -5,10 +5,13 @@
 
 pub(crate) mod measure;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use cql_lite::{code::Code, parser::STATEMENT_BYTES_MAX};
-use model::mutation;
+use model::{PartitionKey, TableId, mutation};
 
 use crate::{Error, Retry, bind::VALUE_BYTES_MAX, plan::restrict::IN_MAX};
 
@@ -17,12 +20,18 @@ use crate::{Error, Retry, bind::VALUE_BYTES_MAX, plan::restrict::IN_MAX};
 pub enum Guardrail {
     /// Bytes of one value that is written.
     CellBytes,
+    /// Bytes of one row, as a statement writes it.
+    RowBytes,
     /// Bytes of one mutation: what a statement writes to one partition.
     WriteBytes,
+    /// Bytes that a partition takes on this node's disk when something is written to it.
+    PartitionBytes,
     /// Bytes of one statement's text.
     StatementBytes,
     /// Partitions that one statement names with IN.
     PartitionsIn,
+    /// Tombstones that a replica stepped over for one page.
+    PageTombstones,
     /// Bytes of all that one batch writes.
     BatchBytes,
     /// Partitions that one batch writes.
@@ -39,7 +48,8 @@ pub enum Guardrail {
     Columns,
     /// Bytes of requests in hand on one stream of a client.
     StreamBytes,
-    /// Bytes of requests in hand on all streams of all clients of this node.
+    /// Bytes of requests in hand on all streams of all clients of this node, and of the rows that wait
+    /// to be written to clients and to other nodes.
     RequestBytes,
 }
 
@@ -85,7 +95,7 @@ pub struct Rail {
 }
 
 /// Every guardrail, in the order of the enum.
-pub const RAILS: [Rail; 13] = [
+pub const RAILS: [Rail; 16] = [
     Rail {
         guardrail: Guardrail::CellBytes,
         name: "cell_bytes",
@@ -97,6 +107,16 @@ pub const RAILS: [Rail; 13] = [
         remedy: "split it, or keep it in an object store and its address in the row",
     },
     Rail {
+        guardrail: Guardrail::RowBytes,
+        name: "row_bytes",
+        what: "the size of a written row",
+        unit: Unit::Bytes,
+        is_floor: false,
+        most: Some(mutation::BYTES_MAX as u64),
+        code: Code::TooLarge,
+        remedy: "a row is read as a whole: spread it over several",
+    },
+    Rail {
         guardrail: Guardrail::WriteBytes,
         name: "write_bytes",
         what: "the size of a write to one partition",
@@ -105,6 +125,16 @@ pub const RAILS: [Rail; 13] = [
         most: Some(mutation::BYTES_MAX as u64),
         code: Code::TooLarge,
         remedy: "write fewer rows at once",
+    },
+    Rail {
+        guardrail: Guardrail::PartitionBytes,
+        name: "partition_bytes",
+        what: "the size on this node's disk of the partition that is written to",
+        unit: Unit::Bytes,
+        is_floor: false,
+        most: None,
+        code: Code::TooLarge,
+        remedy: "give the partition key another column, such as a day; deleting still works",
     },
     Rail {
         guardrail: Guardrail::StatementBytes,
@@ -125,6 +155,16 @@ pub const RAILS: [Rail; 13] = [
         most: Some(IN_MAX as u64),
         code: Code::TooLarge,
         remedy: "send several statements, at the same time if you like",
+    },
+    Rail {
+        guardrail: Guardrail::PageTombstones,
+        name: "page_tombstones",
+        what: "the number of tombstones stepped over for a page",
+        unit: Unit::Count,
+        is_floor: false,
+        most: None,
+        code: Code::Guardrail,
+        remedy: "read behind what was deleted, or delete ranges and partitions instead of rows",
     },
     Rail {
         guardrail: Guardrail::BatchBytes,
@@ -209,7 +249,7 @@ pub const RAILS: [Rail; 13] = [
     Rail {
         guardrail: Guardrail::RequestBytes,
         name: "request_bytes",
-        what: "the size of requests in hand on this node",
+        what: "the size of requests and answers in hand on this node",
         unit: Unit::Bytes,
         is_floor: false,
         most: None,
@@ -234,6 +274,10 @@ impl Level {
         }
     }
 }
+
+/// How many bytes a partition takes on this node's disk; 0 where it holds no copy. Cheap: asked for
+/// every write.
+pub type PartitionBytes = Arc<dyn Fn(TableId, &PartitionKey) -> u64 + Send + Sync>;
 
 /// The two levels of one guardrail; `None` is off. Values beyond a level reach it, the level itself
 /// does not.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use model::{
     Clustering, Partition, Row,
-    read::{Command, Position, Target},
+    read::{Command, Filter, Position, Target},
 };
 
 use crate::store::Page;
@@ -24,6 +24,7 @@ enum End {
 struct Met {
     rows: u64,
     bytes: u64,
+    scanned: u64,
     tombstones: u64,
 }
 
@@ -32,6 +33,7 @@ impl Met {
         let limits = &command.limits;
         self.rows >= limits.rows
             || self.bytes >= limits.bytes
+            || self.scanned >= limits.scanned
             || self.tombstones >= limits.tombstones
     }
 }
@@ -56,9 +58,9 @@ pub(crate) fn read<'p>(
             End::Done => continue,
         };
         let next = Some(Position { key: partition.key.clone(), clustering });
-        return Page { partitions: found, next };
+        return Page { partitions: found, next, tombstones: met.tombstones, permit: None };
     }
-    Page { partitions: found, next: None }
+    Page { partitions: found, next: None, tombstones: met.tombstones, permit: None }
 }
 
 fn is_target(partition: &Partition, target: &Target) -> bool {
@@ -73,7 +75,10 @@ fn is_target(partition: &Partition, target: &Target) -> bool {
 
 fn read_one(partition: &Partition, command: &Command, met: &mut Met) -> (Partition, End) {
     let mut part = Partition::empty(partition.key.clone());
-    part.static_row = partition.static_row.clone();
+    let filter = command.filter.as_ref();
+    if filter.is_some_and(|it| !it.admits(&partition.key, &partition.static_row, command.now)) {
+        return (part, End::Done);
+    }
     let resume = command.resume.as_ref().filter(|it| it.key == partition.key);
     let resume = resume.and_then(|it| it.clustering.as_ref());
     let wanted = |clustering: &Clustering| {
@@ -82,6 +87,8 @@ fn read_one(partition: &Partition, command: &Command, met: &mut Met) -> (Partiti
         });
         beyond && command.slices.iter().any(|slice| slice.contains(clustering))
     };
+    let passes =
+        |at: &Clustering, row: &Row| filter.is_none_or(|it| it.passes(at, row, command.now));
     let rows = partition.rows.iter().filter(|(clustering, _)| wanted(clustering));
     let rows: Vec<&(Clustering, Row)> =
         if command.reversed { rows.rev().collect() } else { rows.collect() };
@@ -91,18 +98,24 @@ fn read_one(partition: &Partition, command: &Command, met: &mut Met) -> (Partiti
         if live == command.limits.rows_per_partition {
             break;
         }
-        part.rows.push((clustering.clone(), row.clone()));
-        met.bytes += (row.heap_bytes() + clustering.0.len()) as u64;
-        if row.is_live(command.now) {
-            live += 1;
-            met.rows += 1;
-        } else {
+        let bytes = (row.heap_bytes() + clustering.0.len()) as u64;
+        met.scanned += bytes;
+        if !row.is_live(command.now) {
             met.tombstones += 1;
+        }
+        if passes(clustering, row) {
+            part.rows.push((clustering.clone(), row.clone()));
+            met.bytes += bytes;
+            live += u64::from(row.is_live(command.now));
+            met.rows += u64::from(row.is_live(command.now));
         }
         if met.is_full(command) {
             end = End::After(clustering.0.clone());
             break;
         }
+    }
+    if live > 0 || filter.is_none_or(Filter::passes_statics) {
+        part.static_row = partition.static_row.clone();
     }
     if live == 0 && matches!(end, End::Done) && part.static_row.has_live_cell(command.now) {
         met.rows += 1;

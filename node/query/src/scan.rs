@@ -5,8 +5,8 @@
 //! client's page may end there too. A partition that a range was cut in is finished as a step of
 //! its own before the range goes on: only there the rows already returned count.
 //!
-//! Filters are checked here, row by row: then a page of the store gives fewer rows than it has, and
-//! we go on until the client's page is full, or as many bytes were looked at as it may have.
+//! Filters travel with the command: a page of the store has the rows that pass, and may end without
+//! one where much was scanned.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -14,12 +14,11 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use model::{
     Clustering, Partition, PartitionKey, Row, Slice, TokenRange,
-    read::{Command, Limits, Position, Target},
+    read::{self, Command, Limits, Position, Target},
 };
 
 use crate::{
     Error, Store,
-    filter::Filter,
     fold::Folded,
     functions::Moment,
     page::{Progress, refused},
@@ -31,9 +30,9 @@ use crate::{
 /// Rows asked of the store at once while counting.
 const AGGREGATE_ROWS: u64 = 5_000;
 
-/// Rows asked of the store at once, to begin with, where a filter may drop most of them. They are
-/// doubled as long as it does.
-const FILTERED_ROWS_MIN: u64 = 100;
+/// How much more a replica may scan for a page than a page holds, where a filter leaves most of it
+/// out: what is left out costs no way over the network.
+const SCANNED_PER_PAGE: u64 = 16;
 
 /// Partitions named by IN that are read at once. What was read of them beyond a full page is
 /// dropped, so not many.
@@ -47,8 +46,8 @@ pub(crate) struct Scan<'s> {
     pub(crate) target: Partitions,
     /// Which rows of each.
     pub(crate) slices: Vec<Slice>,
-    /// Which of these rows: those that pass all.
-    pub(crate) filters: Vec<Filter>,
+    /// Which of these rows.
+    pub(crate) filter: Option<read::Filter>,
     /// `PER PARTITION LIMIT`, or no limit.
     pub(crate) rows_per_partition: u64,
     /// Most rows of the page.
@@ -105,6 +104,8 @@ pub(crate) struct Scanned {
     pub(crate) rows: Vec<Vec<Option<Bytes>>>,
     /// How far it came; `None` at the end.
     pub(crate) progress: Option<Progress>,
+    /// Tombstones stepped over, by the page of the store that met most.
+    pub(crate) tombstones: u64,
 }
 
 impl Scan<'_> {
@@ -122,10 +123,9 @@ impl Scan<'_> {
         };
         let is_aggregate = matches!(sink, Sink::Fold(..));
         let page_rows = if is_aggregate { u64::MAX } else { self.page_rows };
-        let (mut emitted, mut bytes) = (0_u64, 0_u64);
+        let (mut emitted, mut bytes, mut tombstones) = (0_u64, 0_u64, 0);
         // Pages of the steps to come.
         let mut ahead = VecDeque::new();
-        let mut fetches = 0;
         let mut step = self.step(&progress)?;
         while let Some(now) = &step {
             let wanted = (page_rows - emitted).min(progress.remaining.unwrap_or(u64::MAX));
@@ -138,8 +138,7 @@ impl Scan<'_> {
                 Some(fetched) => fetched,
                 None => {
                     let options = store::Options { timeout: time_left()?, ..source.options };
-                    let asked = self.rows_to_ask(wanted, fetches, is_aggregate);
-                    fetches += 1;
+                    let asked = if is_aggregate { AGGREGATE_ROWS } else { wanted };
                     let mut pages = self.fetch(now, asked, &progress, source, options).await?;
                     // The step's own page comes first.
                     let Some(fetched) = pages.pop_front() else { break };
@@ -149,6 +148,7 @@ impl Scan<'_> {
             };
             let Fetched { page, asked } = fetched;
             bytes += page.partitions.iter().map(|it| it.memory_bytes() as u64).sum::<u64>();
+            tombstones = page.tombstones.max(tombstones);
             let cut = page.next.is_some();
             let ends = !cut && matches!(now, Step::Range(..));
             let examined = self.rows_of(&page);
@@ -165,22 +165,13 @@ impl Scan<'_> {
         }
         let over = step.is_none() || progress.remaining == Some(0);
         Ok(match sink {
-            Sink::Rows(_, rows) => Scanned { rows, progress: (!over).then_some(progress) },
+            Sink::Rows(_, rows) => {
+                Scanned { rows, progress: (!over).then_some(progress), tombstones }
+            }
             Sink::Fold(aggregates, folded) => {
-                Scanned { rows: vec![folded.finish(aggregates)], progress: None }
+                Scanned { rows: vec![folded.finish(aggregates)], progress: None, tombstones }
             }
         })
-    }
-
-    /// How many rows to ask for where `wanted` may be returned, after so many fetches.
-    fn rows_to_ask(&self, wanted: u64, fetches: u32, is_aggregate: bool) -> u64 {
-        if is_aggregate {
-            wanted.min(AGGREGATE_ROWS)
-        } else if self.filters.is_empty() {
-            wanted
-        } else {
-            wanted.max((FILTERED_ROWS_MIN << fetches.min(8)).min(AGGREGATE_ROWS))
-        }
     }
 
     /// The rows of a page as the store counts them: statics without rows are one.
@@ -261,12 +252,6 @@ impl Scan<'_> {
                 (Target::Range { tokens: *tokens, after: after.clone() }, None, 0)
             }
         };
-        // Where a filter drops some rows of a partition and not others, no store can count them.
-        let rows_per_partition = if self.filters.iter().all(Filter::is_of_partitions) {
-            self.rows_per_partition.saturating_sub(in_partition).max(1)
-        } else {
-            u64::MAX
-        };
         Command {
             table: self.select.table.id,
             target,
@@ -275,16 +260,18 @@ impl Scan<'_> {
             resume,
             limits: Limits {
                 rows,
-                rows_per_partition,
+                rows_per_partition: self.rows_per_partition.saturating_sub(in_partition).max(1),
                 bytes: self.page_bytes_max,
+                scanned: self.page_bytes_max.saturating_mul(SCANNED_PER_PAGE),
                 tombstones: self.page_tombstones_max,
             },
             now: self.now,
             dropped: self.select.table.dropped.clone(),
+            filter: self.filter.clone(),
         }
     }
 
-    /// Takes the rows of a page that pass, at most `wanted`, and moves `progress` behind them.
+    /// Takes the rows of a page, at most `wanted`, and moves `progress` behind them.
     /// Answers how many, and whether that was the whole page.
     fn take(
         &self,
@@ -296,8 +283,7 @@ impl Scan<'_> {
         moment: &Moment<'_>,
     ) -> Result<(u64, bool), Error> {
         let types = self.select.table.clustering_types();
-        let shows_clustering = self.select.output.shows_clustering()
-            || self.filters.iter().any(Filter::shows_clustering);
+        let shows_clustering = self.select.output.shows_clustering();
         let types = shows_clustering.then_some(types.as_slice());
         let mut taken = 0;
         for partition in &page.partitions {
@@ -309,14 +295,10 @@ impl Scan<'_> {
                 if progress.in_partition >= self.rows_per_partition {
                     break;
                 }
-                let view = views.row(clustering, row)?;
-                if !self.passes(&view, moment)? {
-                    continue;
-                }
                 if taken == wanted {
                     return Ok((taken, false));
                 }
-                sink.take(&view, moment)?;
+                sink.take(&views.row(clustering, row)?, moment)?;
                 taken += 1;
                 progress.in_partition += 1;
                 let clustering = Some(clustering.0.clone());
@@ -325,18 +307,15 @@ impl Scan<'_> {
             if is_open(&page, partition) {
                 continue;
             }
-            // Statics stand for a partition without rows. Where they pass and rows did not, there
-            // were none: a filter that looks at rows does not let them through.
-            let statics = views.statics();
+            // Statics stand for a partition without rows.
             let shows_statics = progress.in_partition == 0
                 && self.select.rows.is_all()
-                && partition.static_row.has_live_cell(self.now)
-                && self.passes(&statics, moment)?;
+                && partition.static_row.has_live_cell(self.now);
             if shows_statics {
                 if taken == wanted {
                     return Ok((taken, false));
                 }
-                sink.take(&statics, moment)?;
+                sink.take(&views.statics(), moment)?;
                 taken += 1;
             }
             progress.finish(partition.key.clone());
@@ -350,15 +329,6 @@ impl Scan<'_> {
             }
         }
         Ok((taken, true))
-    }
-
-    fn passes(&self, view: &View<'_>, moment: &Moment<'_>) -> Result<bool, Error> {
-        for filter in &self.filters {
-            if !filter.passes(view, moment)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Moves `progress` to where the store stopped: behind the partition, if it has given all the

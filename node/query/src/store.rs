@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use coordinator::limits::Permit;
 use futures_util::future::BoxFuture;
 use model::{Consistency, HostId, Mutation, Partition, TableId, read};
 
@@ -41,13 +42,17 @@ pub struct Options {
 }
 
 /// A part of what was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Page {
     /// Partitions in (token, bytes) order; rows ascend in stored order, also for a reversed read.
     /// What is dead or expired may be among them.
     pub partitions: Vec<Partition>,
     /// `None`: that was all. Otherwise complete up to and including this position.
     pub next: Option<read::Position>,
+    /// Tombstones met for it.
+    pub tombstones: u64,
+    /// What it takes of a budget, as long as it is held.
+    pub permit: Option<Permit>,
 }
 
 /// Why a read or a write failed, by what the client can do about it.
@@ -94,7 +99,8 @@ impl Store for coordinator::Coordinator {
         let request = coordinator::read::Request { command, consistency, timeout, trace };
         Box::pin(async move {
             let page = coordinator::Coordinator::read(self, request).await?;
-            Ok(Page { partitions: page.partitions, next: page.next })
+            let coordinator::read::Page { partitions, next, tombstones, permit, .. } = page;
+            Ok(Page { partitions, next, tombstones, permit: Some(permit) })
         })
     }
 

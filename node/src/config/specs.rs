@@ -129,6 +129,18 @@ pub const SPECS: &[Spec] = &[
         "More than this is refused: one written value.",
     ),
     spec(
+        "guardrails.row_bytes_warn",
+        "SIZE",
+        "4MiB",
+        "More than this is told and counted: one row, as a statement writes it.",
+    ),
+    spec(
+        "guardrails.row_bytes_fail",
+        "SIZE",
+        "16MiB",
+        "More than this is refused: one row, as a statement writes it.",
+    ),
+    spec(
         "guardrails.write_bytes_warn",
         "SIZE",
         "8MiB",
@@ -139,6 +151,18 @@ pub const SPECS: &[Spec] = &[
         "SIZE",
         "16MiB",
         "More than this is refused: what one statement writes to one partition.",
+    ),
+    spec(
+        "guardrails.partition_bytes_warn",
+        "SIZE",
+        "1GiB",
+        "More than this is told and counted: the partition that is written to, on the disk of this node.",
+    ),
+    spec(
+        "guardrails.partition_bytes_fail",
+        "SIZE",
+        "2GiB",
+        "More than this is refused: the partition that values are written to, on the disk of this node.",
     ),
     spec(
         "guardrails.statement_bytes_warn",
@@ -163,6 +187,18 @@ pub const SPECS: &[Spec] = &[
         "N",
         "100",
         "More than this is refused: partitions that one statement names with IN.",
+    ),
+    spec(
+        "guardrails.page_tombstones_warn",
+        "N",
+        "1000",
+        "More than this is told and counted: tombstones stepped over for one page.",
+    ),
+    spec(
+        "guardrails.page_tombstones_fail",
+        "N",
+        "off",
+        "More than this is refused: tombstones stepped over for one page, which ends at 10,000 anyway.",
     ),
     spec(
         "guardrails.batch_bytes_warn",
@@ -259,13 +295,13 @@ pub const SPECS: &[Spec] = &[
         "guardrails.request_bytes_warn",
         "SIZE",
         "off",
-        "More than this is told and counted: requests in hand of all clients of this node; auto: a tenth of `memory`.",
+        "More than this is told and counted: requests of all clients in hand on this node, and rows that wait to be written to clients and nodes; auto: a tenth of `memory`.",
     ),
     spec(
         "guardrails.request_bytes_fail",
         "SIZE",
         "auto",
-        "More than this is refused: requests in hand of all clients of this node; auto: a tenth of `memory`.",
+        "More than this is refused: requests of all clients in hand on this node, and rows that wait to be written to clients and nodes; auto: a tenth of `memory`.",
     ),
 ];
 

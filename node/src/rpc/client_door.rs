@@ -12,13 +12,12 @@ use proto::{
 use query::{Error, Executor, Outcome, PreparedId, Reply, Request as Statement, Retry, Source};
 use sys::SharedRng;
 use tokio::sync::{mpsc, watch};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     client_wire::{answer, bound, unpack},
     in_hand::{InHand, REQUESTS_MAX, Taken},
-    weight::Scales,
+    weight::{Outgoing, Scales, Weighed, Weight},
 };
 
 /// Answers waiting to be written on one stream.
@@ -122,7 +121,7 @@ pub(crate) struct ClientDoor {
 
 #[tonic::async_trait]
 impl client::client_server::Client for ClientDoor {
-    type StreamStream = ReceiverStream<Result<client::ServerFrame, Status>>;
+    type StreamStream = Outgoing<client::ServerFrame>;
 
     async fn stream(
         &self,
@@ -137,14 +136,14 @@ impl client::client_server::Client for ClientDoor {
             scales: self.scales.of_stream(),
         };
         tokio::spawn(session.serve(request.into_inner()));
-        Ok(Response::new(ReceiverStream::new(outgoing)))
+        Ok(Response::new(Outgoing::new(outgoing)))
     }
 }
 
 struct Session {
     behind: Arc<dyn Behind>,
     rng: SharedRng,
-    answers: mpsc::Sender<Result<client::ServerFrame, Status>>,
+    answers: mpsc::Sender<Weighed<client::ServerFrame>>,
     in_hand: InHand,
     scales: Scales,
 }
@@ -191,7 +190,8 @@ impl Session {
         let Ok(Ok(Some(client::ClientFrame { body: Some(client_frame::Body::Hello(hello)) }))) =
             first
         else {
-            drop(self.answers.send(Err(Status::invalid_argument("say hello first"))).await);
+            let status = Status::invalid_argument("say hello first");
+            drop(self.answers.send((Err(status), None)).await);
             return false;
         };
         if hello.protocol_version != proto::CLIENT_PROTOCOL {
@@ -200,7 +200,7 @@ impl Session {
                 hello.protocol_version,
                 proto::CLIENT_PROTOCOL
             );
-            drop(self.answers.send(Err(Status::failed_precondition(message))).await);
+            drop(self.answers.send((Err(Status::failed_precondition(message)), None)).await);
             return false;
         }
         // A client that hears nothing yet goes to another node: a late hello costs it nothing.
@@ -212,7 +212,7 @@ impl Session {
                 loop {
                     let now = topology.borrow_and_update().clone();
                     let body = Some(client::server_frame::Body::Topology(now));
-                    if answers.send(Ok(client::ServerFrame { body })).await.is_err() {
+                    if answers.send((Ok(client::ServerFrame { body }), None)).await.is_err() {
                         return;
                     }
                     tokio::select! {
@@ -230,12 +230,12 @@ impl Session {
     async fn break_off(&self, code: Code, why: &str) {
         tracing::warn!(%code, why, "a client's stream was broken off");
         let status = Status::invalid_argument(format!("error[{code}]: {why}"));
-        drop(self.answers.send(Err(status)).await);
+        drop(self.answers.send((Err(status), None)).await);
     }
 
     async fn say(&self, body: client::server_frame::Body) {
         // A closed stream is noticed by the reader.
-        drop(self.answers.send(Ok(client::ServerFrame { body: Some(body) })).await);
+        drop(self.answers.send((Ok(client::ServerFrame { body: Some(body) }), None)).await);
     }
 
     /// Begins a request; false when the stream makes no sense any more.
@@ -262,14 +262,32 @@ impl Session {
             }
         };
         let (behind, answers) = (Arc::clone(&self.behind), self.answers.clone());
+        let scales = self.scales.clone();
         self.in_hand.run(id, async move {
             let mut answer = carry_out(&*behind, request, trace).await;
             answer.warnings.extend(warnings);
             drop(weight);
+            let (answer, weight) = weigh(&scales, answer, trace);
             let body = Some(client::server_frame::Body::Answer(answer));
-            drop(answers.send(Ok(client::ServerFrame { body })).await);
+            drop(answers.send((Ok(client::ServerFrame { body }), weight)).await);
         });
         true
+    }
+}
+
+/// Puts rows on the scales, and says that there is no room for them where there is none: they may be
+/// read again. Whatever else was done is said in any case.
+fn weigh(
+    scales: &Scales,
+    had: client::ServerAnswer,
+    trace: u64,
+) -> (client::ServerAnswer, Option<Weight>) {
+    if !matches!(had.body, Some(client::server_answer::Body::Rows(_))) {
+        return (had, None);
+    }
+    match scales.put_answer(had.encoded_len() as u64) {
+        Ok(weight) => (had, Some(weight)),
+        Err(full) => (answer(had.id, trace, Err(full)), None),
     }
 }
 

@@ -3,14 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use coordinator::replica::{Error, Replica};
-use proto::peer::{self, Lane, peer_frame::Body};
+use coordinator::replica::{Error, Replica, Response};
+use proto::{
+    Message as _,
+    peer::{self, Lane, peer_frame::Body},
+};
 use tokio::{sync::mpsc, time::Instant};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Status, Streaming};
 
 use super::{
     in_hand::{InHand, REQUESTS_MAX, Taken},
+    weight::{Outgoing, Scales, Weighed},
     wire,
 };
 
@@ -35,7 +38,7 @@ pub(crate) trait Behind: Send + Sync + 'static {
     fn slow(&self) -> Duration;
 
     /// Somebody opened an urgent lane: messages for this address may go back on it.
-    fn on_caller(&self, address: &str, answers: mpsc::Sender<Result<peer::PeerFrame, Status>>);
+    fn on_caller(&self, address: &str, answers: mpsc::Sender<Weighed<peer::PeerFrame>>);
 }
 
 /// The service.
@@ -44,33 +47,37 @@ pub(crate) struct PeerDoor {
     pub(crate) behind: Arc<dyn Behind>,
     /// Who carries out requests.
     pub(crate) local: Arc<dyn Replica>,
+    /// Weigh the answers of all streams.
+    pub(crate) scales: Scales,
 }
 
 #[tonic::async_trait]
 impl peer::peer_server::Peer for PeerDoor {
-    type StreamStream = ReceiverStream<Result<peer::PeerFrame, Status>>;
+    type StreamStream = Outgoing<peer::PeerFrame>;
 
     async fn stream(
         &self,
         request: Request<Streaming<peer::PeerFrame>>,
-    ) -> Result<Response<Self::StreamStream>, Status> {
+    ) -> Result<tonic::Response<Self::StreamStream>, Status> {
         let (answers, outgoing) = mpsc::channel(ANSWERS_MAX);
         let session = Session {
             behind: Arc::clone(&self.behind),
             local: Arc::clone(&self.local),
             answers,
             in_hand: InHand::default(),
+            scales: self.scales.clone(),
         };
         tokio::spawn(session.serve(request.into_inner()));
-        Ok(Response::new(ReceiverStream::new(outgoing)))
+        Ok(tonic::Response::new(Outgoing::new(outgoing)))
     }
 }
 
 struct Session {
     behind: Arc<dyn Behind>,
     local: Arc<dyn Replica>,
-    answers: mpsc::Sender<Result<peer::PeerFrame, Status>>,
+    answers: mpsc::Sender<Weighed<peer::PeerFrame>>,
     in_hand: InHand,
+    scales: Scales,
 }
 
 impl Session {
@@ -126,7 +133,7 @@ impl Session {
 
     async fn say(&self, body: Body) {
         // A closed stream is noticed by the reader.
-        drop(self.answers.send(Ok(peer::PeerFrame { body: Some(body) })).await);
+        drop(self.answers.send((Ok(peer::PeerFrame { body: Some(body) }), None)).await);
     }
 
     /// Begins a request; false when the stream makes no sense any more.
@@ -137,7 +144,7 @@ impl Session {
             Taken::Twice => return false,
             Taken::Full => {
                 let refusal = Error::Overloaded(format!("{REQUESTS_MAX} requests in hand"));
-                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+                drop(self.answers.send((Ok(wire::answer_frame(id, Err(refusal))), None)).await);
                 return true;
             }
         }
@@ -145,12 +152,12 @@ impl Session {
             Ok(call) => call,
             Err(why) => {
                 let refusal = Error::Failed(format!("malformed request: {why}"));
-                drop(self.answers.send(Ok(wire::answer_frame(id, Err(refusal)))).await);
+                drop(self.answers.send((Ok(wire::answer_frame(id, Err(refusal))), None)).await);
                 return true;
             }
         };
         let (local, answers) = (Arc::clone(&self.local), self.answers.clone());
-        let slow = self.behind.slow();
+        let (slow, scales) = (self.behind.slow(), self.scales.clone());
         self.in_hand.run(id, async move {
             let (timeout, trace, begun) = (call.timeout, call.trace, Instant::now());
             let outcome = tokio::time::timeout(timeout, local.call(call)).await;
@@ -159,8 +166,22 @@ impl Session {
                 let (trace, took) = (format!("{trace:016x}"), begun.elapsed().as_millis() as u64);
                 tracing::warn!(trace, took_ms = took, "slow request of a coordinator");
             }
-            drop(answers.send(Ok(wire::answer_frame(id, outcome))).await);
+            drop(answers.send(weighed(&scales, id, outcome)).await);
         });
         true
+    }
+}
+
+/// The frame of an answer: data with its weight, or the word that there is no room for it. Whatever else
+/// was done is said in any case.
+fn weighed(scales: &Scales, id: u64, outcome: Result<Response, Error>) -> Weighed<peer::PeerFrame> {
+    let is_data = matches!(outcome, Ok(Response::Data(_)));
+    let frame = wire::answer_frame(id, outcome);
+    if !is_data {
+        return (Ok(frame), None);
+    }
+    match scales.put_answer(frame.encoded_len() as u64) {
+        Ok(weight) => (Ok(frame), Some(weight)),
+        Err(full) => (Ok(wire::answer_frame(id, Err(Error::Overloaded(full.message)))), None),
     }
 }

@@ -12,9 +12,11 @@ use model::HostId;
 use proto::peer::{Lane, PeerFrame, peer_frame::Body};
 use sys::Net;
 use tokio::sync::mpsc;
-use tonic::Status;
 
-use super::link::{Link, Watcher};
+use super::{
+    link::{Link, Watcher},
+    weight::Weighed,
+};
 
 /// Strangers remembered at once: more do not come while a cluster is founded.
 const CALLERS_MAX: usize = 256;
@@ -45,7 +47,7 @@ struct State {
     seeds: BTreeMap<String, Link>,
     peers: BTreeMap<HostId, (String, Arc<Peer>)>,
     // Streams that strangers opened to us, by the address they gave: the way to answer them.
-    callers: BTreeMap<String, mpsc::Sender<Result<PeerFrame, Status>>>,
+    callers: BTreeMap<String, mpsc::Sender<Weighed<PeerFrame>>>,
 }
 
 impl Peers {
@@ -109,12 +111,12 @@ impl Peers {
         } else if let Some(caller) = state.callers.get(address) {
             let frame = PeerFrame { body: Some(Body::Cluster(message)) };
             // The cluster layer tolerates loss.
-            drop(caller.try_send(Ok(frame)));
+            drop(caller.try_send((Ok(frame), None)));
         }
     }
 
     /// Remembers the stream that a stranger opened, so that it can be answered.
-    pub(crate) fn caller(&self, address: &str, answers: mpsc::Sender<Result<PeerFrame, Status>>) {
+    pub(crate) fn caller(&self, address: &str, answers: mpsc::Sender<Weighed<PeerFrame>>) {
         let mut state = self.state();
         state.callers.retain(|_, caller| !caller.is_closed());
         if state.callers.len() < CALLERS_MAX {

@@ -1,16 +1,27 @@
-//! Bytes of requests in hand: of one stream, and of all streams of a door together.
+//! Bytes of requests and answers in hand: of one stream, and of all streams of a node together.
+//!
+//! An answer weighs until the transport has taken it: whoever reads slowly holds on to the budget, and
+//! not to the memory of the node.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
 };
 
+use futures_util::Stream;
 use query::{
     Error,
     guardrail::{Guard, Guardrail},
 };
+use tokio::sync::mpsc;
+use tonic::Status;
 
-/// What one stream has in hand, beside what all have.
+/// What one stream has in hand, beside what all have. A clone is on the same scales.
+#[derive(Clone)]
 pub(crate) struct Scales {
     guard: Arc<Guard>,
     all: Arc<AtomicU64>,
@@ -39,29 +50,72 @@ impl Scales {
             on.fetch_add(bytes, Ordering::Relaxed);
             Held { on: Arc::clone(on), bytes }
         });
-        let weight = Weight { held };
         let mut warnings = Vec::new();
         let rails = [Guardrail::StreamBytes, Guardrail::RequestBytes];
-        for (rail, held) in rails.into_iter().zip(&weight.held) {
+        for (rail, held) in rails.into_iter().zip(&held) {
             let together = held.on.load(Ordering::Relaxed);
             if bytes < together {
                 warnings.extend(self.guard.check(rail, together)?);
             }
         }
-        Ok((weight, warnings))
+        Ok((Weight(held.into()), warnings))
+    }
+
+    /// Takes an answer of this size in hand, until its weight is dropped. It weighs with those of all
+    /// streams: a client that asks for much at once waits for it at the transport. An answer that
+    /// is alone is taken whatever its size.
+    ///
+    /// # Errors
+    /// `Overloaded`: it is too much together with what is in hand.
+    pub(crate) fn put_answer(&self, bytes: u64) -> Result<Weight, Error> {
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        let weight = Weight(vec![Held { on: Arc::clone(&self.all), bytes }]);
+        let together = self.all.load(Ordering::Relaxed);
+        if bytes < together {
+            self.guard.check(Guardrail::RequestBytes, together)?;
+        }
+        Ok(weight)
     }
 }
 
-/// A request that is in hand.
+/// A request or an answer that is in hand.
 #[derive(Debug)]
-pub(crate) struct Weight {
-    held: [Held; 2],
-}
+pub(crate) struct Weight(#[expect(dead_code, reason = "dropped, it weighs no more")] Vec<Held>);
 
 #[derive(Debug)]
 struct Held {
     on: Arc<AtomicU64>,
     bytes: u64,
+}
+
+/// A frame, and what it weighs; or why the stream ends.
+pub(crate) type Weighed<F> = (Result<F, Status>, Option<Weight>);
+
+/// The frames of one stream on their way out.
+pub(crate) struct Outgoing<F> {
+    frames: mpsc::Receiver<Weighed<F>>,
+    /// Of the frame that was taken last: it is written when the next one is asked for.
+    taken: Option<Weight>,
+}
+
+impl<F> Outgoing<F> {
+    /// What comes out here.
+    pub(crate) fn new(frames: mpsc::Receiver<Weighed<F>>) -> Outgoing<F> {
+        Outgoing { frames, taken: None }
+    }
+}
+
+impl<F> Stream for Outgoing<F> {
+    type Item = Result<F, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.taken = None;
+        let next = ready!(self.frames.poll_recv(context));
+        Poll::Ready(next.map(|(frame, weight)| {
+            self.taken = weight;
+            frame
+        }))
+    }
 }
 
 impl Drop for Held {

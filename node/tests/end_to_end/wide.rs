@@ -1,6 +1,7 @@
 //! Wide and awkward data within the memory budget: a partition of very many rows, as many tombstones before one
 //! live row, thousands of columns, large cells.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use client::{Prepared, Session};
@@ -25,22 +26,11 @@ async fn wide_data_stays_within_the_memory_budget() {
     let _machine = whole_machine().await;
     let rows = std::env::var("HELENUS_WIDE_ROWS").map_or(ROWS, |it| it.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    let mut node = Node::new(folder.path().join("node")).with_memory("256MiB");
-    node.start();
-    node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
-    session
-        .execute(
-            "CREATE KEYSPACE wide WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
-            (),
-        )
-        .await
-        .unwrap();
+    let (mut node, session, watch) = one_node(folder.path()).await;
     session
         .execute("CREATE TABLE wide.t (k int, n int, v text, PRIMARY KEY (k, n))", ())
         .await
         .unwrap();
-    let watch = Watch { idle: node.memory("VmRSS"), begun: Instant::now() };
 
     let insert = session.prepare("INSERT INTO wide.t (k, n, v) VALUES (?, ?, ?)").await.unwrap();
     let value = "x".repeat(80);
@@ -62,12 +52,44 @@ async fn wide_data_stays_within_the_memory_budget() {
     assert!(node.operate("compact").await.status.success());
     one_row_behind(&session, rows).await;
     watch.check(&node, "and once more, compacted");
+    assert!(node.terminate().await.success());
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn awkward_rows_stay_within_the_memory_budget() {
+    let _machine = whole_machine().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (mut node, session, watch) = one_node(folder.path()).await;
     thousands_of_columns(&session).await;
     watch.check(&node, "thousands of columns");
-    large_cells(&session).await;
-    watch.check(&node, "large cells");
+    write_large_cells(&session).await;
+    watch.check(&node, "large cells, written");
+    for order in ["ASC", "DESC"] {
+        read_large_cells(&session, order).await;
+        watch.check(&node, &format!("large cells, read {order}"));
+    }
+    all_large_cells_at_once(&session).await;
+    watch.check(&node, "large cells, read at once");
+    assert!(node.operate("compact").await.status.success());
+    watch.check(&node, "large cells, compacted");
     assert!(node.terminate().await.success());
+}
+
+/// A node of little memory, that holds an empty keyspace `wide`.
+async fn one_node(folder: &Path) -> (Node, Session, Watch) {
+    let mut node = Node::new(folder.join("node")).with_memory("256MiB");
+    node.start();
+    node.ready().await;
+    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    session
+        .execute(
+            "CREATE KEYSPACE wide WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
+            (),
+        )
+        .await
+        .unwrap();
+    let watch = Watch { idle: node.memory("VmRSS"), begun: Instant::now() };
+    (node, session, watch)
 }
 
 /// How much memory the node may take.
@@ -174,9 +196,10 @@ async fn thousands_of_columns(session: &Session) {
     assert!(found.into_iter().eq((0..200).map(|n| (n, 0, last))));
 }
 
-async fn large_cells(session: &Session) {
-    const CELLS: i32 = 200;
-    const BYTES: usize = 1 << 20;
+const CELLS: i32 = 200;
+const CELL_BYTES: usize = 1 << 20;
+
+async fn write_large_cells(session: &Session) {
     session
         .execute("CREATE TABLE wide.cells (k int, n int, v text, PRIMARY KEY (k, n))", ())
         .await
@@ -184,20 +207,52 @@ async fn large_cells(session: &Session) {
     let insert =
         session.prepare("INSERT INTO wide.cells (k, n, v) VALUES (1, ?, ?)").await.unwrap();
     for n in 0..CELLS {
-        let digit = char::from(b'a' + (n % 26) as u8);
-        session.execute(&insert, (n, digit.to_string().repeat(BYTES))).await.unwrap();
+        session.execute(&insert, (n, large_cell(n))).await.unwrap();
     }
-    for order in ["ASC", "DESC"] {
-        let text = format!("SELECT n, v FROM wide.cells WHERE k = 1 ORDER BY n {order}");
-        let mut found: Vec<i32> = Vec::new();
-        for (n, v) in
-            session.query(&text, ()).rows_max(CELLS as usize).all::<(i32, String)>().await.unwrap()
-        {
-            assert!(v.len() == BYTES && v.starts_with(char::from(b'a' + (n % 26) as u8)));
-            found.push(n);
-        }
-        let sorted =
-            if order == "ASC" { found.is_sorted() } else { found.iter().rev().is_sorted() };
-        assert!(found.len() == CELLS as usize && sorted, "{order}");
+}
+
+/// Reads every cell in a request of its own, all at the same time: together they are nearly the whole budget. For
+/// whom there is no room is told so, and comes again.
+async fn all_large_cells_at_once(session: &Session) {
+    let one = session.prepare("SELECT v FROM wide.cells WHERE k = 1 AND n = ?").await.unwrap();
+    let mut readers = JoinSet::new();
+    for n in 0..CELLS {
+        let (session, one) = (session.clone(), one.clone());
+        readers.spawn(async move {
+            loop {
+                match session.execute(&one, (n,)).all::<(String,)>().await {
+                    Ok(rows) => break assert_eq!(rows[0].0, large_cell(n)),
+                    Err(client::Error::Retry(_)) => tokio::task::yield_now().await,
+                    Err(error) => panic!("cell {n}: {error}"),
+                }
+            }
+        });
     }
+    while let Some(read) = readers.join_next().await {
+        read.unwrap();
+    }
+}
+
+/// Digits that do not compress to nothing.
+fn large_cell(n: i32) -> String {
+    let mut state = n as u64;
+    let digits = (0..CELL_BYTES).map(|_| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        char::from(b'a' + (state >> 60) as u8)
+    });
+    digits.collect()
+}
+
+async fn read_large_cells(session: &Session, order: &str) {
+    let text = format!("SELECT n, v FROM wide.cells WHERE k = 1 ORDER BY n {order}");
+    let all = session.query(&text, ()).rows_max(CELLS as usize).all::<(i32, String)>();
+    let found = all.await.unwrap();
+    assert!(found.iter().all(|(n, v)| *v == large_cell(*n)), "{order}");
+    let numbers: Vec<i32> = found.into_iter().map(|it| it.0).collect();
+    let expected = 0..CELLS;
+    assert!(
+        if order == "ASC" { expected.eq(numbers) } else { expected.rev().eq(numbers) },
+        "{order}"
+    );
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use model::{
     Partition, PartitionKey,
-    read::{Answer, Command, Position, Target},
+    read::{Answer, Command, Filter, Position, Target},
 };
 
 /// What a replica with `data` answers: the plainest reading of `model::read`.
@@ -16,7 +16,11 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
         tombstones: 0,
         live_rows: 0,
         sstables: 0,
+        scanned: 0,
+        scanned_digest: None,
     };
+    // What passes the filter, if there is one.
+    let mut passing = Vec::new();
     let resume = command.resume.as_ref();
     let wanted = |key: &PartitionKey| match &command.target {
         Target::One(it) => it == key,
@@ -45,15 +49,25 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
         if command.reversed {
             rows.reverse();
         }
+        let filter = command.filter.as_ref();
+        let admits = filter.is_none_or(|it| it.admits(key, &part.static_row, command.now));
+        let mut passed = Partition::empty(key.clone());
         let (mut live, mut end, mut stop) = (0, None, false);
         for (clustering, row) in rows {
             let lives = row.is_live(command.now);
-            live += u64::from(lives);
-            out.live_rows += u64::from(lives);
             out.tombstones += u64::from(!lives);
-            bytes += 100;
+            let passes = filter.is_none_or(|it| it.passes(&clustering, &row, command.now));
+            let shows = lives && admits && passes;
+            live += u64::from(shows);
+            out.live_rows += u64::from(shows);
+            bytes += if shows || filter.is_none() { 100 } else { 0 };
+            out.scanned += 100;
+            if shows {
+                passed.put_row(clustering.clone(), row);
+            }
             stop = command.limits.rows <= out.live_rows
                 || command.limits.tombstones <= out.tombstones
+                || command.limits.scanned <= out.scanned
                 || command.limits.bytes <= bytes;
             if stop || command.limits.rows_per_partition <= live {
                 end = Some(clustering.0);
@@ -67,16 +81,26 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
                 part.clip(&[], &successor(end));
             }
         }
-        let static_lives = part.static_row.has_live_cell(command.now);
+        let static_lives = part.static_row.has_live_cell(command.now)
+            && admits
+            && filter.is_none_or(Filter::passes_statics);
         if !stop && live == 0 && static_lives && at.is_none() {
             out.live_rows += 1;
             stop = command.limits.rows <= out.live_rows;
         }
+        if !passed.rows.is_empty() || static_lives {
+            passed.static_row = part.static_row.clone();
+        }
+        passing.push(passed);
         out.partitions.push(part);
         if stop {
             out.stopped_at = Some(Position { key: key.clone(), clustering: end });
             break;
         }
+    }
+    if let Some(filter) = &command.filter {
+        out.scanned_digest = filter.compared.then(|| out.digest());
+        out.partitions = passing;
     }
     out.partitions.retain(|it| !it.is_empty());
     out

@@ -61,6 +61,8 @@ pub(super) enum Gathered {
     Equal(Answer),
     /// They do not: each one's data.
     Different(Vec<(HostId, Answer)>),
+    /// They do not, and what they left out by a filter may be what matters.
+    Filtered,
 }
 
 impl<'a> Gather<'a> {
@@ -86,7 +88,8 @@ impl<'a> Gather<'a> {
         }
     }
 
-    /// Data from one replica and digests from others; where these differ, data from each.
+    /// Data from one replica and digests from others; where these differ, data from each, or
+    /// nothing if there is a filter.
     pub(super) async fn run(&mut self) -> Result<Gathered, Stop> {
         self.ask_next(Kind::Data);
         for _ in 1..self.plan.required {
@@ -103,6 +106,9 @@ impl<'a> Gather<'a> {
             let answer = self.data.pop_first().map(|(_, answer)| answer);
             return answer.map(Gathered::Equal).ok_or_else(|| self.hopeless());
         }
+        if self.command.filter.is_some() {
+            return Ok(Gathered::Filtered);
+        }
         // Who answered the digest of this data would answer the same data.
         let answer = answer.clone();
         for (host, _) in std::mem::take(&mut self.digests) {
@@ -116,6 +122,17 @@ impl<'a> Gather<'a> {
             self.step().await?;
         }
         Ok(Gathered::Different(std::mem::take(&mut self.data).into_iter().collect()))
+    }
+
+    /// Data from each, where they are known to differ.
+    pub(super) async fn run_different(&mut self) -> Result<Vec<(HostId, Answer)>, Stop> {
+        for _ in 0..self.plan.required {
+            self.ask_next(Kind::Data);
+        }
+        while self.data.len() < self.plan.required {
+            self.step().await?;
+        }
+        Ok(std::mem::take(&mut self.data).into_iter().collect())
     }
 
     /// Live replicas that were not asked, the nearest first.
@@ -201,9 +218,13 @@ impl<'a> Gather<'a> {
     }
 
     fn ask(&mut self, host: HostId, kind: Kind) {
+        let mut command = self.command.clone();
+        if let Some(filter) = &mut command.filter {
+            filter.compared = 1 < self.plan.required;
+        }
         let request = match kind {
-            Kind::Data => Request::Read(self.command.clone()),
-            Kind::Digest => Request::Digest(self.command.clone()),
+            Kind::Data => Request::Read(command),
+            Kind::Digest => Request::Digest(command),
         };
         let Terms { trace, deadline, .. } = self.terms;
         let terms = ask::Terms { trace, epoch: self.plan.epoch, deadline };

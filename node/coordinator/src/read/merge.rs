@@ -4,8 +4,8 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use bytes::Bytes;
 use model::{
-    Clustering, HostId, Partition, PartitionKey,
-    read::{Answer, Command, Limits, Position},
+    Clustering, HostId, Partition, PartitionKey, Row,
+    read::{Answer, Command, Filter, Limits, Position},
 };
 
 /// Which of two positions comes first in reading direction: a finished partition lies behind all of
@@ -29,6 +29,10 @@ pub(super) struct Merged {
     pub(super) stopped_at: Option<Position>,
     /// Tombstones met, by the replica that met most.
     pub(super) tombstones: u64,
+    /// Bytes scanned, by the replica that scanned most.
+    pub(super) scanned: u64,
+    /// Whether the replicas knew the same.
+    pub(super) agreed: bool,
     /// Mutations that a replica needs to have it all; who lacks nothing is left out.
     pub(super) missing: Vec<(HostId, Vec<Partition>)>,
 }
@@ -39,6 +43,7 @@ pub(super) fn merge(mut answers: Vec<(HostId, Answer)>, command: &Command) -> Me
     let stops = answers.iter().filter_map(|(_, it)| it.stopped_at.clone());
     let mut stopped_at = stops.min_by(|left, right| compare(left, right, reversed));
     let tombstones = answers.iter().map(|(_, it)| it.tombstones).max().unwrap_or(0);
+    let scanned = answers.iter().map(|(_, it)| it.scanned).max().unwrap_or(0);
     let ends = ends_in_partitions(&answers, command);
     let mut merged: BTreeMap<PartitionKey, Partition> = BTreeMap::new();
     for (_, answer) in &mut answers {
@@ -72,7 +77,21 @@ pub(super) fn merge(mut answers: Vec<(HostId, Answer)>, command: &Command) -> Me
     }
     let lacks = |(host, answer): (HostId, Answer)| (host, missing(&answer.partitions, &partitions));
     let missing = answers.into_iter().map(lacks).filter(|(_, it)| !it.is_empty()).collect();
-    Merged { partitions, stopped_at, tombstones, missing }
+    Merged { partitions, stopped_at, tombstones, scanned, agreed: false, missing }
+}
+
+impl Merged {
+    /// What all replicas answer alike.
+    pub(super) fn of(answer: Answer) -> Merged {
+        let Answer { partitions, stopped_at, tombstones, scanned, .. } = answer;
+        Merged { partitions, stopped_at, tombstones, scanned, agreed: true, missing: Vec::new() }
+    }
+
+    /// As a part of a page.
+    pub(super) fn into_piece(self) -> Piece {
+        let Merged { partitions, stopped_at, tombstones, scanned, .. } = self;
+        Piece { partitions, stopped_at, tombstones, scanned }
+    }
 }
 
 /// Up to which clustering all answers are complete, in the partitions where one was cut by the limit
@@ -132,17 +151,32 @@ fn cut_rows(partition: &mut Partition, end: &[u8], reversed: bool) {
     }
 }
 
+/// A part of what a page is made of.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Piece {
+    pub(super) partitions: Vec<Partition>,
+    /// Up to where it is complete; `None`: it is all there is.
+    pub(super) stopped_at: Option<Position>,
+    /// Tombstones met for it.
+    pub(super) tombstones: u64,
+    /// Bytes scanned for it.
+    pub(super) scanned: u64,
+}
+
 /// A page in the making: takes what is known piece by piece, in reading order.
 #[derive(Debug)]
 pub(super) struct Builder {
     limits: Limits,
     now: i64,
     reversed: bool,
+    /// Which of the live rows are meant.
+    filter: Option<Filter>,
     /// The partition that an earlier page began: its static row has been seen there.
     begun: Option<PartitionKey>,
     partitions: Vec<Partition>,
     rows: u64,
     bytes: u64,
+    scanned: u64,
     tombstones: u64,
     /// Behind the last row that was taken, or its partition when that is done.
     taken: Option<Position>,
@@ -160,31 +194,31 @@ pub(super) enum Next {
 }
 
 impl Builder {
-    pub(super) fn new(limits: Limits, now: i64, reversed: bool, resume: Option<&Position>) -> Self {
+    /// A page of what `command` asks for.
+    pub(super) fn new(command: &Command) -> Self {
+        let resume = command.resume.as_ref();
         let begun = resume.filter(|it| it.clustering.is_some()).map(|it| it.key.clone());
         Builder {
-            limits,
-            now,
-            reversed,
+            limits: command.limits,
+            now: command.now,
+            reversed: command.reversed,
+            filter: command.filter.clone(),
             begun,
             partitions: Vec::new(),
             rows: 0,
             bytes: 0,
+            scanned: 0,
             tombstones: 0,
             taken: None,
         }
     }
 
-    /// Takes a piece that is complete up to `stopped_at`.
-    pub(super) fn add(
-        &mut self,
-        piece: Vec<Partition>,
-        stopped_at: Option<Position>,
-        tombstones: u64,
-    ) -> Next {
+    /// Takes a piece that is complete up to where it stopped.
+    pub(super) fn add(&mut self, piece: Piece) -> Next {
+        let Piece { partitions, mut stopped_at, tombstones, scanned } = piece;
         self.tombstones = self.tombstones.saturating_add(tombstones);
-        let mut stopped_at = stopped_at;
-        for partition in piece {
+        self.scanned = self.scanned.saturating_add(scanned);
+        for partition in partitions {
             let partial = stopped_at
                 .as_ref()
                 .is_some_and(|it| it.clustering.is_some() && it.key == partition.key);
@@ -202,7 +236,7 @@ impl Builder {
         }
         match stopped_at {
             None => Next::Exhausted,
-            Some(position) if !self.is_full() => Next::More(position),
+            Some(position) if !self.is_full() && !self.is_worn_out() => Next::More(position),
             Some(position) if !self.ends_in_doubt(&position) => Next::Full(position),
             Some(position) => match self.taken.clone() {
                 // The next page begins with this partition, and finds out.
@@ -224,6 +258,7 @@ impl Builder {
         let mut fits = true;
         let mut rows = std::mem::take(&mut partition.rows);
         rows.retain(|(_, row)| row.is_live(self.now));
+        let admitted = self.filter_rows(&partition, &mut rows);
         if self.reversed {
             rows.reverse();
         }
@@ -250,7 +285,9 @@ impl Builder {
             self.bytes = self.bytes.saturating_sub(earlier.memory_bytes() as u64);
             partition.merge(earlier);
         }
-        let static_lives = self.static_lives(&partition);
+        let static_lives = admitted
+            && self.filter.as_ref().is_none_or(Filter::passes_statics)
+            && partition.static_row.has_live_cell(self.now);
         if fits && !partial && in_it == 0 && static_lives && self.begun.as_ref() != Some(&key) {
             fits = left > 0;
             self.rows += u64::from(fits);
@@ -273,8 +310,12 @@ impl Builder {
         at.clustering.is_some() && last.is_some() && self.begun.as_ref() != Some(&at.key)
     }
 
-    fn static_lives(&self, partition: &Partition) -> bool {
-        partition.static_row.cells.iter().any(|(_, cell)| cell.value(self.now).is_some())
+    /// Keeps the rows of a partition that are meant; whether it is meant itself.
+    fn filter_rows(&self, partition: &Partition, rows: &mut Vec<(Clustering, Row)>) -> bool {
+        let Some(filter) = &self.filter else { return true };
+        let admitted = filter.admits(&partition.key, &partition.static_row, self.now);
+        rows.retain(|(at, row)| admitted && filter.passes(at, row, self.now));
+        admitted
     }
 
     /// What is left of the limits: at least 1 of each, so that every round gets on.
@@ -284,6 +325,7 @@ impl Builder {
             rows: left(self.limits.rows, self.rows),
             rows_per_partition: self.limits.rows_per_partition,
             bytes: left(self.limits.bytes, self.bytes),
+            scanned: left(self.limits.scanned, self.scanned),
             tombstones: left(self.limits.tombstones, self.tombstones),
         }
     }
@@ -293,19 +335,26 @@ impl Builder {
         self.taken.clone()
     }
 
-    /// Whether the page has reached one of its limits.
+    /// Whether as much was scanned for the page as may be. Where that happens between ranges the
+    /// next one still says how far it is: its replicas stop at once.
+    fn is_worn_out(&self) -> bool {
+        self.limits.scanned <= self.scanned
+    }
+
+    /// Whether the page has reached one of its other limits.
     pub(super) fn is_full(&self) -> bool {
         self.limits.rows <= self.rows
             || self.limits.bytes <= self.bytes
             || self.limits.tombstones <= self.tombstones
     }
 
-    /// The partitions, their live rows, and the tombstones met.
-    pub(super) fn finish(mut self) -> (Vec<Partition>, u64, u64) {
+    /// The page, how many live rows it has, and where the next one begins.
+    pub(super) fn finish(mut self, next: Option<Position>) -> (Piece, u64) {
         // Nothing but a static row that an earlier page has shown already.
         let begun = self.begun.take();
         self.partitions.retain(|it| !it.rows.is_empty() || Some(&it.key) != begun.as_ref());
-        (self.partitions, self.rows, self.tombstones)
+        let Builder { partitions, tombstones, scanned, .. } = self;
+        (Piece { partitions, stopped_at: next, tombstones, scanned }, self.rows)
     }
 }
 

@@ -8,13 +8,13 @@ use futures_util::{
     stream::{self, StreamExt as _},
 };
 use model::{
-    HostId, Partition, TokenRange,
+    HostId, TokenRange,
     read::{Command, Position, Target},
 };
 
 use super::{
-    Error, Terms,
-    merge::{Builder, Next},
+    Error, PAGE_BYTES_MAX, Terms,
+    merge::{Builder, Next, Piece},
     resume_at,
     round::{self, Replicas},
 };
@@ -31,20 +31,12 @@ const ROWS_MORE_MAX: u64 = 4_096;
 /// Ranges that are read at once, at most.
 const RANGES_AT_ONCE_MAX: usize = 8;
 
-/// What one range, or one partition, gives to a page.
-pub(super) struct Part {
-    pub(super) partitions: Vec<Partition>,
-    pub(super) rows: u64,
-    pub(super) tombstones: u64,
-    pub(super) next: Option<Position>,
-}
-
-/// A page of one partition.
+/// A page of one partition: what it has, and how many rows.
 pub(super) async fn one(
     shared: &Arc<Shared>,
     terms: Terms,
     command: &Command,
-) -> Result<Part, Error> {
+) -> Result<(Piece, u64), Error> {
     let Target::One(key) = &command.target else {
         return Err(Error::Invalid("a range is no partition".to_owned()));
     };
@@ -57,14 +49,18 @@ async fn part(
     terms: Terms,
     replicas: &Replicas,
     command: Command,
-) -> Result<Part, Error> {
-    let Command { limits, now, reversed, .. } = command;
-    let mut page = Builder::new(limits, now, reversed, command.resume.as_ref());
-    let mut rows_more = ROWS_MORE_MIN;
+) -> Result<(Piece, u64), Error> {
+    let mut page = Builder::new(&command);
+    let (mut rows_more, mut scanned_max) = (ROWS_MORE_MIN, u64::MAX);
     let mut round = command.clone();
     let next = loop {
         let merged = round::run(shared, terms, replicas, &round).await?;
-        match page.add(merged.partitions, merged.stopped_at, merged.tombstones) {
+        // Replicas that differ here may do so further on, where a filter scans in vain then.
+        scanned_max = match merged.agreed || command.filter.is_none() {
+            true => scanned_max.saturating_mul(2),
+            false => PAGE_BYTES_MAX,
+        };
+        match page.add(merged.into_piece()) {
             Next::Exhausted => break None,
             Next::Full(position) => break after(&command, position),
             Next::More(position) => {
@@ -72,12 +68,12 @@ async fn part(
                 round = further;
                 round.limits = page.limits_left();
                 round.limits.rows = round.limits.rows.max(rows_more);
+                round.limits.scanned = round.limits.scanned.min(scanned_max);
                 rows_more = (rows_more * 2).min(ROWS_MORE_MAX);
             }
         }
     };
-    let (partitions, rows, tombstones) = page.finish();
-    Ok(Part { partitions, rows, tombstones, next })
+    Ok(page.finish(next))
 }
 
 /// The position, unless there is nothing beyond it.
@@ -91,44 +87,39 @@ pub(super) async fn range(
     shared: &Arc<Shared>,
     terms: Terms,
     command: &Command,
-) -> Result<(Vec<Partition>, u64, Option<Position>), Error> {
+) -> Result<(Piece, u64), Error> {
     let segments = segments(shared, command)?;
-    let Command { limits, now, reversed, .. } = *command;
-    let mut page = Builder::new(limits, now, reversed, command.resume.as_ref());
+    let mut page = Builder::new(command);
     let (mut done, mut at_once) = (0, 1);
     while done < segments.len() {
         let batch = &segments[done..(done + at_once).min(segments.len())];
         let limits = page.limits_left();
-        let mut calls: Vec<BoxFuture<'_, Result<Part, Error>>> = Vec::with_capacity(at_once);
+        let mut calls: Vec<BoxFuture<'_, Result<(Piece, u64), Error>>> =
+            Vec::with_capacity(at_once);
         for (replicas, command) in batch {
             let command = Command { limits, ..command.clone() };
             calls.push(part(shared, terms, replicas, command).boxed());
         }
         let mut parts = stream::iter(calls).buffered(at_once);
         while let Some(part) = parts.next().await {
-            let part = part?;
+            let (part, _) = part?;
             done += 1;
-            let ended = part.next.is_some();
-            match page.add(part.partitions, part.next, part.tombstones) {
-                Next::Full(position) => return Ok(finish(page, Some(position))),
+            let ended = part.stopped_at.is_some();
+            match page.add(part) {
+                Next::Full(position) => return Ok(page.finish(Some(position))),
                 // The part has reached the limits that the page had when it began.
-                Next::More(position) if ended => return Ok(finish(page, Some(position))),
+                Next::More(position) if ended => return Ok(page.finish(Some(position))),
                 Next::More(_) | Next::Exhausted => {}
             }
             // Where the range ends no position has a name: the last partition that is shown has.
             if let Some(position) = page.taken().filter(|_| page.is_full() && done < segments.len())
             {
-                return Ok(finish(page, Some(position)));
+                return Ok(page.finish(Some(position)));
             }
         }
         at_once = (at_once * 2).min(RANGES_AT_ONCE_MAX);
     }
-    Ok(finish(page, None))
-}
-
-fn finish(page: Builder, next: Option<Position>) -> (Vec<Partition>, u64, Option<Position>) {
-    let (partitions, rows, _) = page.finish();
-    (partitions, rows, next)
+    Ok(page.finish(None))
 }
 
 /// The command cut into ranges that have the same replicas each, in token order.

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use model::{
     HostId,
-    read::{Answer, Command},
+    read::{Answer, Command, Limits},
 };
 
 use super::{
-    Error, Terms,
+    Error, PAGE_BYTES_MAX, Terms,
     gather::{Gather, Gathered, Stop},
     merge::{self, Merged},
     repair,
@@ -23,6 +23,9 @@ use crate::{
 /// What a round takes in flight before answers come.
 const OVERHEAD_BYTES: u64 = 1024;
 
+/// Live rows that are asked for where a filter cannot be trusted to the replicas, at least.
+const UNFILTERED_ROWS: u64 = 4_096;
+
 /// Which replicas a command is for.
 #[derive(Clone, Debug)]
 pub(super) enum Replicas {
@@ -33,7 +36,7 @@ pub(super) enum Replicas {
 }
 
 /// Asks as many replicas as the level needs, repairs those that lack something, and answers what
-/// they know together.
+/// they know together: with a filter all of it, or what passes.
 pub(super) async fn run(
     shared: &Arc<Shared>,
     terms: Terms,
@@ -61,21 +64,57 @@ async fn attempt(
     replicas: &Replicas,
     command: &Command,
 ) -> Result<Merged, Stop> {
+    let mut gather = gather(shared, terms, replicas, command)?;
+    match gather.run().await? {
+        Gathered::Equal(answer) => Ok(Merged::of(answer)),
+        Gathered::Different(answers) => merge(shared, terms, command, gather, answers).await,
+        Gathered::Filtered => {
+            drop(gather);
+            let command = unfiltered(command);
+            let mut gather = self::gather(shared, terms, replicas, &command)?;
+            let answers = gather.run_different().await?;
+            merge(shared, terms, &command, gather, answers).await
+        }
+    }
+}
+
+fn gather<'a>(
+    shared: &'a Arc<Shared>,
+    terms: Terms,
+    replicas: &Replicas,
+    command: &'a Command,
+) -> Result<Gather<'a>, Stop> {
     let plan = plan(shared, terms, replicas, command).map_err(Stop::Error)?;
     let permit = shared.in_flight.take(OVERHEAD_BYTES);
     let permit = permit.map_err(|full| Stop::Error(Error::Overloaded(full.to_string())))?;
-    let mut gather = Gather::new(shared, terms, command, plan, permit);
-    match gather.run().await? {
-        Gathered::Equal(Answer { partitions, stopped_at, tombstones, .. }) => {
-            Ok(Merged { partitions, stopped_at, tombstones, missing: Vec::new() })
-        }
-        Gathered::Different(answers) => {
-            let sources: Vec<HostId> = answers.iter().map(|(host, _)| *host).collect();
-            let merged = merge::merge(answers, command);
-            repair::run(shared, terms, command, &mut gather, &sources, &merged).await?;
-            Ok(merged)
-        }
-    }
+    Ok(Gather::new(shared, terms, command, plan, permit))
+}
+
+/// Merges what replicas know, and repairs those who lack some of it.
+async fn merge(
+    shared: &Arc<Shared>,
+    terms: Terms,
+    command: &Command,
+    mut gather: Gather<'_>,
+    answers: Vec<(HostId, Answer)>,
+) -> Result<Merged, Stop> {
+    let sources: Vec<HostId> = answers.iter().map(|(host, _)| *host).collect();
+    let merged = merge::merge(answers, command);
+    repair::run(shared, terms, command, &mut gather, &sources, &merged).await?;
+    Ok(merged)
+}
+
+/// The same stretch, or its beginning, with everything that replicas know of it: as many bytes as
+/// may be scanned, and no more than a page has.
+fn unfiltered(command: &Command) -> Command {
+    let limits = Limits {
+        rows: command.limits.rows.max(UNFILTERED_ROWS),
+        rows_per_partition: u64::MAX,
+        bytes: command.limits.scanned.min(PAGE_BYTES_MAX),
+        scanned: u64::MAX,
+        tombstones: command.limits.tombstones,
+    };
+    Command { limits, filter: None, ..command.clone() }
 }
 
 fn plan(

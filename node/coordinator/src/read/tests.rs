@@ -9,6 +9,7 @@ use crate::{
     view::View,
 };
 
+mod filters;
 mod laws;
 
 fn one(partition: u8, rows: u64) -> Command {

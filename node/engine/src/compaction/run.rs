@@ -1,9 +1,9 @@
-//! Carries out a compaction: merges sstables into one, and forgets what nobody can miss.
+//! Carries out a compaction: merges sstables into one and forgets what nobody can miss, or drops what has expired.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
-use model::{Partition, PartitionKey, Slice};
+use model::{ColumnId, Partition, PartitionKey, Slice};
 
 use crate::Error;
 use crate::cache::{Halt, Io, Recent};
@@ -31,6 +31,8 @@ pub(crate) struct Merging {
     /// Seconds; the same for all of the merge.
     now: i64,
     gc_before: i64,
+    /// Columns whose cells nobody reads any more.
+    dropped: Vec<ColumnId>,
 }
 
 /// The partition being merged.
@@ -45,7 +47,8 @@ struct Current {
 impl Merging {
     pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, inputs: Vec<Arc<Sstable>>) -> Merging {
         let now = inner.clock.wall_micros().div_euclid(1_000_000);
-        let gc_before = now - i64::from(table.shape().gc_grace_seconds);
+        let shape = table.shape();
+        let gc_before = now - i64::from(shape.gc_grace_seconds);
         let sources = inputs.iter().cloned().map(Source::Sstable).collect();
         Merging {
             inner,
@@ -58,6 +61,7 @@ impl Merging {
             current: None,
             now,
             gc_before,
+            dropped: shape.dropped.clone(),
         }
     }
 
@@ -84,6 +88,7 @@ impl Merging {
             }
             let mut piece = current.merge.next(&current.want, &io)?;
             current.want.start = piece.end.clone();
+            piece.part.forget(&self.dropped);
             piece.part.purge(self.now, self.gc_before, current.max_purgeable);
             if piece.part.is_empty() {
                 continue;
@@ -104,6 +109,7 @@ impl Merging {
         let max_purgeable = self.max_purgeable(&key);
         self.current = merge.map(|merge| {
             let mut head = merge.head().clone();
+            head.forget(&self.dropped);
             head.purge(self.now, self.gc_before, max_purgeable);
             let want = Slice::all();
             Current { merge, want, head: Some(head), max_purgeable }
@@ -175,6 +181,49 @@ impl Work for Merging {
             self.inner.remove_unused(&output.path);
         }
     }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+/// Removes sstables of which everything has expired.
+pub(crate) struct Dropping {
+    inner: Arc<Inner>,
+    table: Arc<Table>,
+    expired: Vec<Arc<Sstable>>,
+}
+
+impl Dropping {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        table: Arc<Table>,
+        expired: Vec<Arc<Sstable>>,
+    ) -> Dropping {
+        Dropping { inner, table, expired }
+    }
+}
+
+impl Work for Dropping {
+    fn advance(&mut self) -> Result<bool, Error> {
+        let Dropping { inner, table, expired } = self;
+        let is_expired = |it: u64| expired.iter().any(|expired| expired.id == it);
+        let mut manifest = inner.manifest();
+        // Those that were not truncated or dropped meanwhile.
+        let live = manifest.state().tables.get(&table.id).map(|it| it.sstables.iter());
+        let gone: Vec<u64> =
+            live.into_iter().flatten().copied().filter(|it| is_expired(*it)).collect();
+        manifest.edit(gone.iter().map(|it| Op::Remove(table.id, *it)).collect())?;
+        table.change(|version| version.sstables.retain(|it| !is_expired(it.id)));
+        drop(manifest);
+        for it in expired.iter().filter(|it| gone.contains(&it.id)) {
+            inner.remove_unused(&it.path);
+            count(&inner.counters.sstables_expired);
+        }
+        Ok(true)
+    }
+
+    fn give_up(&mut self) {}
 
     fn inner(&self) -> &Arc<Inner> {
         &self.inner

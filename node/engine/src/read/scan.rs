@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use model::read::{Answer, Command, Limits, Position, Target};
+use model::read::{Answer, Command, Limits, Position, Sieve, Target};
 use model::{
     Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Slice, Token,
 };
@@ -23,6 +23,8 @@ pub(crate) struct Scan {
     current: Option<Current>,
     answer: Answer,
     bytes: u64,
+    /// With a filter: leaves out what does not pass it.
+    sieve: Option<Sieve>,
 }
 
 /// The partition being read.
@@ -50,8 +52,8 @@ enum End {
 impl Scan {
     pub(crate) fn new(version: &Version, command: &Command) -> Scan {
         let mut command = command.clone();
-        let Limits { rows, rows_per_partition, bytes, tombstones } = &mut command.limits;
-        for limit in [rows, rows_per_partition, bytes, tombstones] {
+        let Limits { rows, rows_per_partition, bytes, scanned, tombstones } = &mut command.limits;
+        for limit in [rows, rows_per_partition, bytes, scanned, tombstones] {
             // A page that holds nothing never gets ahead.
             *limit = (*limit).max(1);
         }
@@ -64,11 +66,14 @@ impl Scan {
                 Target::One(_) => 0,
                 Target::Range { .. } => version.sstables.len() as u32,
             },
+            scanned: 0,
+            scanned_digest: None,
         };
         let next = first_partition(&command);
         let sources = version.sources();
         let recent = Recent::default();
-        Scan { sources, command, recent, next, current: None, answer, bytes: 0 }
+        let sieve = Sieve::new(&command);
+        Scan { sources, command, recent, next, current: None, answer, bytes: 0, sieve }
     }
 
     /// Goes on for `pieces` merged pieces with what is in memory. `None` if there is more to do.
@@ -130,7 +135,11 @@ impl Scan {
         };
         let Some(key) = key else { return Ok(false) };
         let limits = &self.command.limits;
-        let rows_max = limits.rows.min(limits.rows_per_partition).min(merge::PIECE_ROWS_MAX as u64);
+        let rows_max = match self.sieve {
+            // How many rows it takes to find them is not known.
+            Some(_) => merge::PIECE_ROWS_MAX as u64,
+            None => limits.rows.min(limits.rows_per_partition).min(merge::PIECE_ROWS_MAX as u64),
+        };
         let reversed = self.command.reversed;
         let mut merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
         if let Some(merge) = &mut merge {
@@ -149,8 +158,11 @@ impl Scan {
         self.answer.tombstones += u64::from(head.deletion.is_some());
         self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
         let statics = piece::row_bytes(&Clustering::default(), &head.static_row);
-        self.bytes += (statics + key.bytes.len()) as u64;
-        let (slices, resumed_at) = slices_of(&self.command, &key);
+        let (mut slices, resumed_at) = slices_of(&self.command, &key);
+        if self.sieve.as_mut().is_some_and(|it| !it.begin(&key, &head.static_row)) {
+            slices.clear();
+        }
+        self.add_bytes((statics + key.bytes.len()) as u64, self.sieve.is_none());
         self.current = Some(Current {
             merge,
             slices,
@@ -188,6 +200,10 @@ impl Scan {
         if want.end <= want.start {
             current.slices.pop();
             current.merge.jump();
+        }
+        if let Some(sieve) = &mut self.sieve {
+            show_expired(&mut piece.part, self.command.now);
+            sieve.sift(&mut piece.part);
         }
         if !piece.part.is_empty() {
             current.parts.push(piece.part);
@@ -234,8 +250,12 @@ impl Scan {
 
     fn count_row(&mut self, clustering: &Clustering, row: &Row) {
         self.answer.tombstones += piece::row_tombstones(row, self.command.now);
-        self.bytes += piece::row_bytes(clustering, row) as u64;
-        let live = u64::from(row.is_live(self.command.now));
+        let lives = match &mut self.sieve {
+            Some(sieve) => sieve.judge(clustering, row),
+            None => row.is_live(self.command.now),
+        };
+        let live = u64::from(lives);
+        self.add_bytes(piece::row_bytes(clustering, row) as u64, lives || self.sieve.is_none());
         self.answer.live_rows += live;
         if let Some(current) = &mut self.current {
             current.live_rows += live;
@@ -254,19 +274,33 @@ impl Scan {
             return false;
         }
         self.answer.tombstones += 1;
-        self.bytes += piece::range_bytes(range) as u64;
+        self.add_bytes(piece::range_bytes(range) as u64, self.sieve.is_none());
         true
+    }
+
+    /// Counts what was scanned, and whether it goes into the answer.
+    fn add_bytes(&mut self, bytes: u64, is_answered: bool) {
+        self.answer.scanned += bytes;
+        self.bytes += if is_answered { bytes } else { 0 };
+    }
+
+    /// Whether live rows, bytes or tombstones are used up.
+    fn is_reached(&self) -> bool {
+        let limits = &self.command.limits;
+        limits.rows <= self.answer.live_rows
+            || limits.bytes <= self.bytes
+            || limits.scanned <= self.answer.scanned
+            || limits.tombstones <= self.answer.tombstones
     }
 
     /// What ends here, if a limit is reached.
     fn end_at(&self, at: &Bytes) -> Option<End> {
-        let limits = &self.command.limits;
-        let counters = (self.answer.live_rows, self.bytes, self.answer.tombstones);
-        if is_reached(limits, counters) {
+        if self.is_reached() {
             return Some(End::Read(at.clone()));
         }
         let live_rows = self.current.as_ref()?.live_rows;
-        (limits.rows_per_partition <= live_rows).then(|| End::Partition(at.clone()))
+        let is_enough = self.command.limits.rows_per_partition <= live_rows;
+        is_enough.then(|| End::Partition(at.clone()))
     }
 
     /// Puts the partition into the answer. The position, if a limit is reached now.
@@ -274,14 +308,22 @@ impl Scan {
         if let Some(current) = &self.current
             && current.resumed_at.is_none()
             && current.live_rows == 0
-            && current.merge.head().static_row.has_live_cell(self.command.now)
+            && self.shows(&current.merge.head().static_row)
         {
             self.answer.live_rows += 1;
         }
-        let counters = (self.answer.live_rows, self.bytes, self.answer.tombstones);
+        let is_reached = self.is_reached();
         let position = self.close_partition(None);
         // After the only partition there is nothing to go on with.
-        position.filter(|_| is_reached(&self.command.limits, counters) && self.next.is_some())
+        position.filter(|_| is_reached && self.next.is_some())
+    }
+
+    /// Whether a static row without rows is to be seen.
+    fn shows(&self, statics: &Row) -> bool {
+        match &self.sieve {
+            Some(sieve) => sieve.passes_statics(statics),
+            None => statics.has_live_cell(self.command.now),
+        }
     }
 
     /// Puts the partition into the answer, complete up to `clustering`, or wholly.
@@ -295,6 +337,9 @@ impl Scan {
         parts.into_iter().for_each(|part| piece::append(&mut partition, part));
         let key = partition.key.clone();
         show_expired(&mut partition, self.command.now);
+        if let Some(sieve) = &mut self.sieve {
+            sieve.end(&mut partition);
+        }
         if !partition.is_empty() {
             self.answer.partitions.push(partition);
         }
@@ -303,7 +348,8 @@ impl Scan {
 
     fn finish(&mut self, stopped_at: Option<Position>) -> Answer {
         let partitions = std::mem::take(&mut self.answer.partitions);
-        Answer { partitions, stopped_at, ..self.answer.clone() }
+        let scanned_digest = self.sieve.as_mut().and_then(|it| it.digest(stopped_at.as_ref()));
+        Answer { partitions, stopped_at, scanned_digest, ..self.answer.clone() }
     }
 }
 
@@ -319,11 +365,6 @@ fn show_expired(partition: &mut Partition, now: i64) {
             row.purge(now, i64::MIN, i64::MIN);
         }
     }
-}
-
-/// Whether live rows, bytes or tombstones are used up.
-fn is_reached(limits: &Limits, (live_rows, bytes, tombstones): (u64, u64, u64)) -> bool {
-    limits.rows <= live_rows || limits.bytes <= bytes || limits.tombstones <= tombstones
 }
 
 /// From where on to look for partitions. `None` if there can be none.

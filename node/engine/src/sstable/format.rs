@@ -10,8 +10,10 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use model::codec::{Malformed, Reader, Writer};
-use model::{Mutation, Partition, PartitionKey, TableId};
+use model::{Mutation, PartitionKey, TableId};
 use xxhash_rust::xxh3::Xxh3;
+
+use super::block::{self, Block, Fragment};
 
 /// Magic, version, file id, checksum.
 pub(crate) const HEADER_BYTES: u64 = 28;
@@ -19,8 +21,8 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 /// Three sections as offset and length, file id, version, checksum, magic.
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
-/// The version written, and the newest that is read.
-pub(crate) const VERSION: u32 = 1;
+/// The version written, and the newest that is read. All before are read too.
+pub(crate) const VERSION: u32 = 2;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 
@@ -32,19 +34,19 @@ const RAW: u8 = 0;
 /// One lz4 block.
 const LZ4: u8 = 1;
 
-/// The header of file `id`.
-pub(crate) fn header(id: u64) -> [u8; HEADER_BYTES as usize] {
+/// The header of file `id` of a version.
+pub(crate) fn header(version: u32, id: u64) -> [u8; HEADER_BYTES as usize] {
     let mut bytes = [0; HEADER_BYTES as usize];
     bytes[..8].copy_from_slice(MAGIC);
-    bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[8..12].copy_from_slice(&version.to_le_bytes());
     bytes[12..20].copy_from_slice(&id.to_le_bytes());
     let sum = checksum(id, 0, &bytes[..20]);
     bytes[20..].copy_from_slice(&sum.to_le_bytes());
     bytes
 }
 
-/// Checks the header of file `id`. In every version it is as long, and begins and ends alike.
-pub(crate) fn check_header(bytes: &[u8], id: u64) -> Result<(), BadVersion> {
+/// Checks the header of file `id`, and tells its version. In every version it is as long, and begins and ends alike.
+pub(crate) fn check_header(bytes: &[u8], id: u64) -> Result<u32, BadVersion> {
     let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
     if bytes[..8] != *MAGIC || bytes[20..] != checksum(id, 0, &bytes[..20]).to_le_bytes() {
         return Err(BadVersion::Corrupt);
@@ -52,7 +54,7 @@ pub(crate) fn check_header(bytes: &[u8], id: u64) -> Result<(), BadVersion> {
     if VERSION < version {
         return Err(BadVersion::Newer(version));
     }
-    if bytes == header(id) { Ok(()) } else { Err(BadVersion::Corrupt) }
+    if version > 0 && bytes == header(version, id) { Ok(version) } else { Err(BadVersion::Corrupt) }
 }
 
 /// Where a section lies.
@@ -118,12 +120,20 @@ impl Footer {
 /// Wraps a block or section of file `id` that will lie at `offset`: compressed if that helps.
 pub(crate) fn wrap(raw: &[u8], id: u64, offset: u64, out: &mut Vec<u8>) {
     let begin = out.len();
-    let compressed = lz4_flex::block::compress(raw);
-    let (codec, payload) =
-        if compressed.len() < raw.len() { (LZ4, &compressed[..]) } else { (RAW, raw) };
-    out.push(codec);
+    out.push(LZ4);
     out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    out.extend_from_slice(payload);
+    let payload = out.len();
+    // In place: a buffer for each block would be as large as the block.
+    out.resize(payload + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
+    match lz4_flex::block::compress_into(raw, &mut out[payload..]) {
+        Ok(len) if len < raw.len() => out.truncate(payload + len),
+        // Not shorter; that it does not fit cannot be.
+        Ok(_) | Err(_) => {
+            out.truncate(payload);
+            out[begin] = RAW;
+            out.extend_from_slice(raw);
+        }
+    }
     let sum = checksum(id, offset, &out[begin..]);
     out.extend_from_slice(&sum.to_le_bytes());
 }
@@ -158,24 +168,16 @@ fn checksum(id: u64, offset: u64, bytes: &[u8]) -> u64 {
     sum.digest()
 }
 
-/// What a block holds of one partition: the clusterings in `[start, end)`. The one that starts at the empty
-/// string carries partition deletion and statics.
-#[derive(Debug)]
-pub(crate) struct Fragment {
-    pub(crate) start: Bytes,
-    pub(crate) end: Bytes,
-    pub(crate) part: Partition,
+/// Reads the raw block of a file of this version.
+pub(crate) fn block(version: u32, raw: Bytes) -> Result<Block, Malformed> {
+    match version {
+        1 => Block::decode(block::encode(TableId(uuid::Uuid::nil()), &fragments(raw)?)),
+        _ => Block::decode(raw),
+    }
 }
 
-/// Appends a fragment to a raw block.
-pub(crate) fn put_fragment(block: &mut Writer, table: TableId, fragment: Fragment) {
-    block.bytes(&fragment.start);
-    block.bytes(&fragment.end);
-    block.bytes(&Mutation { table, partition: fragment.part }.encode());
-}
-
-/// Every fragment of a raw block.
-pub(crate) fn fragments(raw: Bytes) -> Result<Vec<Fragment>, Malformed> {
+/// A raw block of version 1: fragments as they are, row by row.
+fn fragments(raw: Bytes) -> Result<Vec<Fragment>, Malformed> {
     let mut reader = Reader::new(raw);
     let mut fragments = Vec::new();
     while !reader.is_done() {
@@ -236,6 +238,10 @@ pub(crate) struct SstableStats {
     /// Microseconds; of anything in it.
     pub(crate) timestamp_min: i64,
     pub(crate) timestamp_max: i64,
+    /// When the last of it expires, seconds; `i64::MAX` if something never does.
+    pub(crate) expires_max: i64,
+    /// When the last of its tombstones was written, or of what expires, seconds.
+    pub(crate) deleted_max: i64,
 }
 
 impl SstableStats {
@@ -248,11 +254,19 @@ impl SstableStats {
         out.uint(self.tombstones);
         out.int(self.timestamp_min);
         out.int(self.timestamp_max);
+        out.int(self.expires_max);
+        out.int(self.deleted_max);
         out.finish()
     }
 
-    pub(crate) fn decode(raw: Bytes) -> Result<SstableStats, Malformed> {
+    /// Of a file of this version.
+    pub(crate) fn decode(version: u32, raw: Bytes) -> Result<SstableStats, Malformed> {
         let mut reader = Reader::new(raw);
+        // Of version 1 nobody knows.
+        let since_2 = |reader: &mut Reader, what| match version {
+            1 => Ok(i64::MAX),
+            _ => reader.int(what),
+        };
         Ok(SstableStats {
             first: read_key(&mut reader)?,
             last: read_key(&mut reader)?,
@@ -261,6 +275,8 @@ impl SstableStats {
             tombstones: reader.uint("tombstones")?,
             timestamp_min: reader.int("oldest timestamp")?,
             timestamp_max: reader.int("newest timestamp")?,
+            expires_max: since_2(&mut reader, "last expiry")?,
+            deleted_max: since_2(&mut reader, "last deletion")?,
         })
     }
 }

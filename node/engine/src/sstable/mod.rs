@@ -4,6 +4,7 @@
 //! each other without gaps, so a point read or a slice, from either end, touches the blocks it asks for and no
 //! other. Index, filter and stats of an open sstable stay in memory.
 
+pub(crate) mod block;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod writer;
@@ -17,8 +18,9 @@ use model::{Partition, PartitionKey, Slice};
 use sys::{Disk, File, Open};
 
 use crate::Error;
-use crate::cache::{Block, Halt, Io};
-use crate::piece::{self, Piece};
+use crate::cache::{Halt, Io};
+use crate::piece::Piece;
+use block::Block;
 use filter::Filter;
 use format::{BadVersion, Extent, Footer, IndexEntry, SstableStats};
 pub(crate) use writer::Writer;
@@ -32,6 +34,7 @@ pub(crate) struct Sstable {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) stats: SstableStats,
+    version: u32,
     file: Arc<dyn File>,
     index: Vec<IndexEntry>,
     filter: Filter,
@@ -64,7 +67,7 @@ impl Sstable {
             }
             BadVersion::Corrupt => Error::corrupt(path, offset, what),
         };
-        format::check_header(&read(0, format::HEADER_BYTES)?, id)
+        let version = format::check_header(&read(0, format::HEADER_BYTES)?, id)
             .map_err(|it| refuse(it, 0, "the header of an sstable"))?;
         let offset = bytes - format::FOOTER_BYTES;
         let footer = Footer::decode(&read(offset, format::FOOTER_BYTES)?, id, offset);
@@ -78,11 +81,12 @@ impl Sstable {
             |extent: Extent| move |it| Error::corrupt(path, extent.offset, format!("{it}"));
         let index = format::decode_index(section(footer.index, "index")?);
         let filter = Filter::decode(section(footer.filter, "filter")?);
-        let stats = SstableStats::decode(section(footer.stats, "stats")?);
+        let stats = SstableStats::decode(version, section(footer.stats, "stats")?);
         Ok(Sstable {
             id,
             path: path.to_path_buf(),
             bytes,
+            version,
             index: index.map_err(malformed(footer.index))?,
             filter: filter.map_err(malformed(footer.filter))?,
             stats: stats.map_err(malformed(footer.stats))?,
@@ -95,20 +99,22 @@ impl Sstable {
         self.stats.first <= *key && *key <= self.stats.last && self.filter.may_hold(hash)
     }
 
+    /// Bytes that a partition takes here, about: of its blocks, less those that it shares with the
+    /// partition before. From memory.
+    pub(crate) fn partition_bytes(&self, key: &PartitionKey) -> u64 {
+        let from = self.index.partition_point(|it| it.key < *key);
+        let to = self.index.partition_point(|it| it.key <= *key);
+        match &self.index[from..to] {
+            [] => 0,
+            [first, .., last] => last.extent.offset + last.extent.bytes - first.extent.offset,
+            [only] => only.extent.bytes,
+        }
+    }
+
     /// Partition deletion and statics, without rows; `None` if the partition is not here.
     pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
         let Some(at) = self.block_at(key, &Bytes::new()) else { return Ok(None) };
-        let block = self.block(at, io)?;
-        let found = block
-            .fragments
-            .binary_search_by(|it| (&it.part.key, it.start.as_ref()).cmp(&(key, b"".as_slice())));
-        Ok(found.ok().map(|at| {
-            let part = &block.fragments[at].part;
-            let mut head = Partition::empty(key.clone());
-            head.deletion = part.deletion;
-            head.static_row = part.static_row.clone();
-            head
-        }))
+        Ok(self.block(at, io)?.head(key))
     }
 
     /// What is known of the clusterings at the near end of `want`, of a partition that is here: at most `rows_max` rows.
@@ -127,15 +133,9 @@ impl Sstable {
         };
         let at = self.index.partition_point(|it| before(&it.key, &it.start));
         let block = self.block(at.saturating_sub(1), io)?;
-        let at = block.fragments.partition_point(|it| before(&it.part.key, &it.start));
-        match at.checked_sub(1).map(|at| &block.fragments[at]) {
-            Some(it) if it.part.key == *key => {
-                Ok(piece::cut(&it.part, (&it.start, &it.end), want, reversed, rows_max))
-            }
-            Some(_) | None => {
-                Err(Halt::Failed(Error::corrupt(&self.path, 0, "a partition without rows")))
-            }
-        }
+        block
+            .piece(key, before, want, reversed, rows_max)
+            .ok_or_else(|| Halt::Failed(Error::corrupt(&self.path, 0, "a partition without rows")))
     }
 
     /// The first partition at or behind `from`.
@@ -158,8 +158,7 @@ impl Sstable {
             return Ok(next);
         }
         let block = self.block(at - 1, io)?;
-        let inside = block.fragments.partition_point(|it| is_before(&it.part.key));
-        Ok(block.fragments.get(inside).map(|it| it.part.key.clone()).or(next))
+        Ok(block.next_key(is_before).or(next))
     }
 
     /// The block that holds `clustering` of `key`, if any does.
@@ -175,10 +174,8 @@ impl Sstable {
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
                 Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))
             })?;
-            let raw_bytes = raw.len();
-            let fragments = format::fragments(raw)
-                .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))?;
-            Ok(Block::new(fragments, raw_bytes))
+            format::block(self.version, raw)
+                .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
         })
     }
 }

@@ -1,12 +1,17 @@
 //! What an sstable and its filter promise to those who ask them.
 
+mod fixtures;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use model::{PartitionKey, TableId};
+use model::{Cell, Clustering, ColumnId, Content, Partition, PartitionKey, Row, TableId};
 
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer};
+use super::{Sstable, Writer};
+use crate::TableShape;
+use crate::piece::{self, Piece};
 
 fn hashes(numbers: std::ops::Range<u64>) -> Vec<u64> {
     let key = |it: u64| PartitionKey::new(Bytes::copy_from_slice(&it.to_be_bytes()));
@@ -60,34 +65,51 @@ fn zero() -> Footer {
     Footer { index: Extent::default(), filter: Extent::default(), stats: Extent::default() }
 }
 
-#[test]
-fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
-    use crate::TableShape;
-    use crate::piece::{self, Piece};
-    use model::{Cell, Clustering, ColumnId, Content, Partition, Row};
-
-    let disk = sys::disk::MemoryDisk::new();
-    let path = std::path::Path::new("/1.sst");
-    let table = TableId(uuid::Uuid::nil());
+fn shape(id: TableId) -> TableShape {
     let compaction = BTreeMap::new();
-    let shape =
-        TableShape { id: table, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true };
-    let mut writer = super::Writer::create(&disk, path, 1, &shape, 1000).unwrap();
-    let key = PartitionKey::new(Bytes::from_static(b"k"));
-    let mut part = Partition::empty(key.clone());
+    let dropped = Vec::new();
+    TableShape { id, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true, dropped }
+}
+
+/// A partition of 200 rows of 0 to 2 kB, 199 kB together.
+fn rows_of_any_size() -> Partition {
+    let mut part = Partition::empty(PartitionKey::new(Bytes::from_static(b"k")));
     for at in 0..200_u8 {
         let value = Bytes::from(vec![at; usize::from(at) * 10]);
         let cell = Cell { timestamp: 1, content: Content::Live { value } };
         let row = Row { cells: vec![(ColumnId(1), cell)], ..Row::default() };
         part.put_row(Clustering(Bytes::from(vec![1 + at])), row);
     }
-    writer.begin(Partition::empty(key));
-    writer.add(Piece { start: Bytes::new(), end: piece::top(), part }).unwrap();
+    part
+}
+
+/// An sstable of a partition that comes in pieces, with blocks of a kilobyte.
+fn written_in(pieces: impl IntoIterator<Item = Piece>) -> Sstable {
+    let disk = sys::disk::MemoryDisk::new();
+    let path = std::path::Path::new("/1.sst");
+    let shape = shape(TableId(uuid::Uuid::nil()));
+    let mut writer = Writer::create(&disk, path, 1, &shape, 1000).unwrap();
+    writer.begin(Partition::empty(PartitionKey::new(Bytes::from_static(b"k"))));
+    pieces.into_iter().for_each(|it| writer.add(it).unwrap());
     writer.end().unwrap();
     assert!(writer.finish().unwrap());
-    let sstable = super::Sstable::open(&disk, path, 1).unwrap();
-    assert_eq!((sstable.stats.rows, sstable.stats.partitions), (200, 1));
-    // 199 kB in blocks of a kB or one row.
-    assert!((120..200).contains(&sstable.index.len()), "{} blocks", sstable.index.len());
-    assert!(sstable.index.is_sorted_by(|left, right| left.start < right.start));
+    Sstable::open(&disk, path, 1).unwrap()
+}
+
+#[test]
+fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
+    let whole = Piece { start: Bytes::new(), end: piece::top(), part: rows_of_any_size() };
+    let mut rest = whole.clone();
+    let mut one_by_one = Vec::new();
+    for at in 1..200_u8 {
+        let right = rest.split_off(&Bytes::from(vec![1 + at]));
+        one_by_one.push(std::mem::replace(&mut rest, right));
+    }
+    one_by_one.push(rest);
+    for sstable in [written_in([whole]), written_in(one_by_one)] {
+        assert_eq!((sstable.stats.rows, sstable.stats.partitions), (200, 1));
+        // Blocks of a kilobyte or one row.
+        assert!((120..200).contains(&sstable.index.len()), "{} blocks", sstable.index.len());
+        assert!(sstable.index.is_sorted_by(|left, right| left.start < right.start));
+    }
 }

@@ -4,16 +4,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{Partition, PartitionKey, TableId, codec};
+use model::{Partition, TableId};
 use sys::{Disk, File, Open};
 
+use super::block::{self, Fragment};
 use super::filter::{self, Filter};
-use super::format::{self, Extent, Footer, Fragment, IndexEntry, SstableStats};
+use super::format::{self, Extent, Footer, IndexEntry, SstableStats};
 use crate::piece::{self, Piece};
 use crate::{Error, TableShape};
 
 /// Bytes handed to the disk at once.
 const WRITE_BYTES: usize = 128 << 10;
+
+/// About what a fragment takes beside its key and its rows.
+const FRAGMENT_BYTES: usize = 4;
+
+/// Rows of a block before they are turned into columns, bytes, at most: no more of the smallest ones than a block may have.
+const BLOCK_BYTES_MAX: usize = 512 << 10;
 
 /// Range tombstones in a fragment at most.
 const RANGES_MAX: usize = 512;
@@ -29,9 +36,9 @@ pub(crate) struct Writer {
     /// Wrapped blocks that are not written yet, and where they will lie.
     out: Vec<u8>,
     out_offset: u64,
-    block: codec::Writer,
-    /// Key and start of the block's first fragment.
-    block_begin: Option<(PartitionKey, Bytes)>,
+    /// What the next block will hold, and about how many bytes of rows.
+    block: Vec<Fragment>,
+    block_len: usize,
     open: Option<OpenFragment>,
     index: Vec<IndexEntry>,
     hashes: Vec<u64>,
@@ -61,11 +68,11 @@ impl Writer {
             id,
             table: shape.id,
             bloom_fp: shape.bloom_fp,
-            block_bytes,
-            out: format::header(id).to_vec(),
+            block_bytes: block_bytes.min(BLOCK_BYTES_MAX),
+            out: format::header(format::VERSION, id).to_vec(),
             out_offset: 0,
-            block: codec::Writer::default(),
-            block_begin: None,
+            block: Vec::new(),
+            block_len: 0,
             open: None,
             index: Vec::new(),
             hashes: Vec::new(),
@@ -84,6 +91,8 @@ impl Writer {
             tombstones: 0,
             timestamp_min: i64::MAX,
             timestamp_max: i64::MIN,
+            expires_max: i64::MIN,
+            deleted_max: i64::MIN,
         });
         assert!(stats.partitions == 0 || stats.last < head.key, "partitions ascend");
         stats.last = head.key.clone();
@@ -97,7 +106,12 @@ impl Writer {
     pub(crate) fn add(&mut self, mut piece: Piece) -> Result<(), Error> {
         loop {
             let Some(open) = &mut self.open else { return Ok(()) };
-            let room = self.block_bytes.saturating_sub(self.block.len() + open.bytes);
+            let room = self.block_bytes.saturating_sub(self.block_len + open.bytes);
+            // A piece of one row is never cut, so that a block would take in any number of them.
+            if room == 0 && open.start < piece.start {
+                self.cut(piece.start.clone())?;
+                continue;
+            }
             let Some((bound, bytes)) = cut_point(&piece.part, room) else {
                 open.bytes +=
                     piece.part.rows.iter().map(|(c, row)| piece::row_bytes(c, row)).sum::<usize>();
@@ -109,12 +123,19 @@ impl Writer {
             let rest = piece.split_off(&bound);
             open.bytes += bytes;
             piece::append(&mut open.part, piece.part);
-            let key = open.part.key.clone();
-            self.end_fragment(bound.clone());
-            self.end_block()?;
-            self.open = Some(OpenFragment { start: bound, part: Partition::empty(key), bytes: 0 });
+            self.cut(bound)?;
             piece = rest;
         }
+    }
+
+    /// Ends the block at `bound`, inside the partition.
+    fn cut(&mut self, bound: Bytes) -> Result<(), Error> {
+        let Some(open) = &self.open else { return Ok(()) };
+        let next = Partition::empty(open.part.key.clone());
+        self.end_fragment(bound.clone());
+        self.end_block()?;
+        self.open = Some(OpenFragment { start: bound, part: next, bytes: 0 });
+        Ok(())
     }
 
     /// Ends the partition.
@@ -122,7 +143,7 @@ impl Writer {
         let is_tail = self.open.as_ref().is_some_and(|it| !it.start.is_empty());
         self.end_fragment(piece::top());
         // The last block of a large partition is its own: tiny ones are packed with each other.
-        if is_tail || self.block_bytes <= self.block.len() {
+        if is_tail || self.block_bytes <= self.block_len {
             self.end_block()?;
         }
         Ok(())
@@ -148,18 +169,20 @@ impl Writer {
     }
 
     fn end_fragment(&mut self, end: Bytes) {
-        let Some(OpenFragment { start, part, .. }) = self.open.take() else { return };
+        let Some(OpenFragment { start, part, bytes }) = self.open.take() else { return };
         if let Some(stats) = &mut self.stats {
             stats.count(&part);
         }
-        self.block_begin.get_or_insert_with(|| (part.key.clone(), start.clone()));
-        format::put_fragment(&mut self.block, self.table, Fragment { start, end, part });
+        self.block_len += FRAGMENT_BYTES + part.key.bytes.len() + bytes;
+        self.block.push(Fragment { start, end, part });
     }
 
     fn end_block(&mut self) -> Result<(), Error> {
-        let Some((key, start)) = self.block_begin.take() else { return Ok(()) };
-        let raw = std::mem::take(&mut self.block).finish();
-        let extent = self.section(&raw);
+        let Some(first) = self.block.first() else { return Ok(()) };
+        let (key, start) = (first.part.key.clone(), first.start.clone());
+        let extent = self.section(&block::encode(self.table, &self.block));
+        self.block.clear();
+        self.block_len = 0;
         self.index.push(IndexEntry { key, start, extent });
         if self.out.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
     }
@@ -210,5 +233,8 @@ impl SstableStats {
         self.tombstones += part.rows.iter().map(|(_, row)| dead(row)).sum::<u64>();
         self.timestamp_min = self.timestamp_min.min(piece::timestamp_min(part));
         self.timestamp_max = self.timestamp_max.max(piece::timestamp_max(part));
+        let (expires, deleted) = piece::ends(part);
+        self.expires_max = self.expires_max.max(expires);
+        self.deleted_max = self.deleted_max.max(deleted);
     }
 }

@@ -3,7 +3,8 @@
 //! Whatever is flushed, compacted or reopened in between, a read answers what the model answers; and pages, however they are
 //! cut, are exact pieces of the one whole answer.
 
-use model::read::Position;
+use model::read::{Condition, Filter, Operator, Place, Position, Sieve};
+use model::schema::CqlType;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -28,6 +29,7 @@ struct Question {
     reversed: bool,
     limits: Limits,
     after: Option<u64>,
+    filter: Option<Filter>,
 }
 
 const PARTITIONS: u64 = 3;
@@ -121,25 +123,45 @@ fn any_slices() -> impl Strategy<Value = Vec<Slice>> {
 
 fn any_question() -> impl Strategy<Value = Question> {
     let limit = |most: u64| prop_oneof![Just(u64::MAX), 1..most];
-    let limits = (limit(6), limit(3), limit(200), limit(5)).prop_map(
-        |(rows, rows_per_partition, bytes, tombstones)| Limits {
+    let limits = (limit(6), limit(3), limit(200), limit(400), limit(5)).prop_map(
+        |(rows, rows_per_partition, bytes, scanned, tombstones)| Limits {
             rows,
             rows_per_partition,
             bytes,
+            scanned,
             tombstones,
         },
     );
     let whole = prop_oneof![2 => limits, 1 => Just(NO_LIMITS)];
     let partitions = || prop::option::of(0..PARTITIONS);
-    (partitions(), any_slices(), any::<bool>(), whole, partitions()).prop_map(
-        |(partition, slices, reversed, limits, after)| Question {
+    let filter = prop::option::of(any_filter());
+    (partitions(), any_slices(), any::<bool>(), whole, partitions(), filter).prop_map(
+        |(partition, slices, reversed, limits, after, filter)| Question {
             partition,
             slices,
             reversed,
             limits,
             after,
+            filter,
         },
     )
+}
+
+fn any_filter() -> impl Strategy<Value = Filter> {
+    let operator = prop::sample::select(vec![Operator::Eq, Operator::Ge, Operator::Lt]);
+    let condition =
+        (0..3_u8, 1..4_u32, operator, "[a-d]{0,2}").prop_map(|(kind, id, op, value)| {
+            let place = match kind {
+                0 => Place::Static(ColumnId(id)),
+                1 => Place::Partition(0),
+                _ => Place::Regular(ColumnId(id)),
+            };
+            let value = if kind == 1 { key(u64::from(id) - 1).bytes } else { Bytes::from(value) };
+            Condition { columns: vec![(place, CqlType::Blob)], op, any_of: vec![vec![value]] }
+        });
+    (prop::collection::vec(condition, 1..3), any::<bool>()).prop_map(|(conditions, compared)| {
+        Filter { partition_columns: 1, clustering: Vec::new(), conditions, compared }
+    })
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -202,13 +224,19 @@ fn check(engine: &Engine, model: &Model, question: &Question) -> TestCaseResult 
         slices: question.slices.clone(),
         reversed: question.reversed,
         limits: question.limits,
+        filter: question.filter.clone(),
         ..all_of(1)
     };
     for page in 0.. {
         prop_assert!(page < 500, "pages without end: {command:?}");
         let answer = read(engine, &command).unwrap();
-        let expected = expected_page(model, &command, &answer);
+        let mut expected = expected_page(model, &command, &answer);
         let stopped_at = &answer.stopped_at;
+        if let Some(mut sieve) = Sieve::new(&command) {
+            expected.iter_mut().for_each(|it| sift(&mut sieve, it, command.reversed));
+            expected.retain(|it| !it.is_empty());
+            prop_assert_eq!(answer.scanned_digest, sieve.digest(stopped_at.as_ref()));
+        }
         prop_assert_eq!(&answer.partitions, &expected, "{:?} to {:?}", command, stopped_at);
         prop_assert!(answer.live_rows <= command.limits.rows);
         prop_assert!(answer.partitions.iter().all(Partition::is_normal));
@@ -225,6 +253,23 @@ fn check(engine: &Engine, model: &Model, question: &Question) -> TestCaseResult 
         command.resume = Some(stopped_at);
     }
     Ok(())
+}
+
+/// What a filter leaves of a partition that is sifted in one piece.
+fn sift(sieve: &mut Sieve, partition: &mut Partition, reversed: bool) {
+    if !sieve.begin(&partition.key, &partition.static_row) {
+        partition.rows.clear();
+        partition.range_tombstones.clear();
+    }
+    let mut rows = partition.rows.clone();
+    if reversed {
+        rows.reverse();
+    }
+    for (clustering, row) in &rows {
+        sieve.judge(clustering, row);
+    }
+    sieve.sift(partition);
+    sieve.end(partition);
 }
 
 /// What the model holds of the commanded rows, from where `command` resumes to where `answer` stopped.
@@ -277,7 +322,13 @@ fn clip(partition: &mut Partition, command: &Command, start: &Bytes, end: &Bytes
 /// What `rows_per_partition` leaves: all up to the last live row that it allows.
 fn cut_partition(partition: &mut Partition, command: &Command, start: &Bytes, end: &Bytes) {
     let max = command.limits.rows_per_partition;
-    let live = partition.rows.iter().filter(|(_, row)| row.is_live(NOW));
+    let filter = command.filter.as_ref();
+    let passes = |at: &Clustering, row: &Row| {
+        filter.is_none_or(|it| {
+            it.admits(&partition.key, &partition.static_row, NOW) && it.passes(at, row, NOW)
+        })
+    };
+    let live = partition.rows.iter().filter(|(at, row)| row.is_live(NOW) && passes(at, row));
     let Ok(last) = usize::try_from(max - 1) else { return };
     let cut = if command.reversed { live.rev().nth(last) } else { live.clone().nth(last) };
     let Some((Clustering(at), _)) = cut.cloned() else { return };

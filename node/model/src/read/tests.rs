@@ -1,7 +1,7 @@
 //! Commands and answers: encodings, and digests.
 
 use super::*;
-use crate::{Clustering, Liveness, Row, documented, key, worlds};
+use crate::{Clustering, Liveness, Row, documented, key, key::Order, schema::CqlType, worlds};
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
 
@@ -16,14 +16,24 @@ fn position() -> impl Strategy<Value = Position> {
 
 fn answer() -> impl Strategy<Value = Answer> {
     let partition = (key(), worlds::partition());
-    (vec(partition, 0..4), option::of(position()), any::<u64>(), any::<u64>(), any::<u32>())
-        .prop_map(|(all, stopped_at, tombstones, live_rows, sstables)| {
+    let counters = (any::<[u64; 3]>(), any::<u32>(), any::<Option<u128>>());
+    (vec(partition, 0..4), option::of(position()), counters).prop_map(
+        |(all, stopped_at, ([tombstones, live_rows, scanned], sstables, scanned_digest))| {
             let mut partitions: Vec<Partition> =
                 all.into_iter().map(|(key, it)| Partition { key, ..it }).collect();
             partitions.sort_by(|a, b| a.key.cmp(&b.key));
             partitions.dedup_by(|a, b| a.key == b.key);
-            Answer { partitions, stopped_at, tombstones, live_rows, sstables }
-        })
+            Answer {
+                partitions,
+                stopped_at,
+                tombstones,
+                live_rows,
+                sstables,
+                scanned,
+                scanned_digest,
+            }
+        },
+    )
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -46,16 +56,18 @@ fn slices() -> impl Strategy<Value = Vec<Slice>> {
 }
 
 fn command() -> impl Strategy<Value = Command> {
-    let limits = any::<[u64; 4]>().prop_map(|[rows, rows_per_partition, bytes, tombstones]| {
-        Limits { rows, rows_per_partition, bytes, tombstones }
-    });
+    let limits =
+        any::<[u64; 5]>().prop_map(|[rows, rows_per_partition, bytes, scanned, tombstones]| {
+            Limits { rows, rows_per_partition, bytes, scanned, tombstones }
+        });
     let dropped = proptest::collection::btree_set(any::<u32>().prop_map(ColumnId), 0..3)
         .prop_map(|it| it.into_iter().collect::<Vec<_>>());
-    let rest = (any::<bool>(), option::of(position()), limits, any::<i64>(), dropped);
+    let filter = option::of(filter::tests::filter());
+    let rest = (any::<bool>(), option::of(position()), limits, any::<i64>(), dropped, filter);
     (any::<u128>(), target(), slices(), rest).prop_map(
-        |(id, target, slices, (reversed, resume, limits, now, dropped))| {
+        |(id, target, slices, (reversed, resume, limits, now, dropped, filter))| {
             let table = TableId(Uuid::from_u128(id));
-            Command { table, target, slices, reversed, resume, limits, now, dropped }
+            Command { table, target, slices, reversed, resume, limits, now, dropped, filter }
         },
     )
 }
@@ -83,9 +95,25 @@ fn the_documented_command_is_the_one_written() {
         slices: vec![Slice { start: clustering(&[0x80, 1]), end: key::after(b"") }],
         reversed: true,
         resume: Some(Position { key: key_k(), clustering: Some(clustering(&[0x80, 7])) }),
-        limits: Limits { rows: 50, rows_per_partition: 10, bytes: 1 << 20, tombstones: 10_000 },
+        limits: Limits {
+            rows: 50,
+            rows_per_partition: 10,
+            bytes: 1 << 20,
+            scanned: 16 << 20,
+            tombstones: 10_000,
+        },
         now: 1_705_320_000,
         dropped: Vec::new(),
+        filter: Some(Filter {
+            partition_columns: 1,
+            clustering: vec![(CqlType::Int, Order::Desc)],
+            conditions: vec![Condition {
+                columns: vec![(Place::Regular(ColumnId(3)), CqlType::Int)],
+                op: Operator::Gt,
+                any_of: vec![vec![Bytes::from_static(&[0, 0, 0, 7])]],
+            }],
+            compared: true,
+        }),
     };
     assert_eq!(hex(&bytes), hex(&command.encode()));
     assert_eq!(Command::decode(bytes), Ok(command));
@@ -104,10 +132,12 @@ fn the_documented_answer_is_the_one_written() {
         tombstones: 3,
         live_rows: 1,
         sstables: 2,
+        scanned: 64,
+        scanned_digest: None,
     };
     assert_eq!(hex(&bytes), hex(&answer.encode()));
     // Peers of all versions compare digests: this one changes with the version byte only.
-    let told = [&[1][..], &bytes[2..17]].concat();
+    let told = [&[2][..], &bytes[2..17]].concat();
     assert_eq!(answer.digest(), xxhash_rust::xxh3::xxh3_128(&told));
     assert_eq!(Answer::decode(bytes), Ok(answer));
 }
@@ -116,7 +146,7 @@ fn the_documented_answer_is_the_one_written() {
 fn a_range_that_wraps_is_refused() {
     let tokens = TokenRange { start: Token(1), end: Token(2) };
     let target = Target::Range { tokens, after: None };
-    let limits = Limits { rows: 1, rows_per_partition: 1, bytes: 1, tombstones: 1 };
+    let limits = Limits { rows: 1, rows_per_partition: 1, bytes: 1, scanned: 1, tombstones: 1 };
     let table = TableId(Uuid::nil());
     let (slices, resume) = (vec![Slice::all()], None);
     let command = Command {
@@ -128,6 +158,7 @@ fn a_range_that_wraps_is_refused() {
         limits,
         now: 0,
         dropped: Vec::new(),
+        filter: None,
     };
     let mut bytes = command.encode().to_vec();
     assert_eq!(Command::decode(bytes.clone().into()), Ok(command));
@@ -179,7 +210,10 @@ proptest! {
     /// Equal content has equal digests, whatever it took to collect it; other content has others.
     #[test]
     fn digests_are_of_content_alone(a in answer(), b in answer()) {
-        let idle = Answer { tombstones: 0, live_rows: 0, sstables: 0, ..a.clone() };
+        let of_itself = |it| Answer { scanned_digest: None, ..it };
+        let (a, b) = (of_itself(a), of_itself(b));
+        let idle =
+            Answer { tombstones: 0, live_rows: 0, sstables: 0, scanned: 0, ..a.clone() };
         prop_assert_eq!(a.digest(), idle.digest());
         let told = |it: &Answer| -> Vec<Partition> {
             it.partitions.iter().filter(|it| !it.is_empty()).cloned().collect()

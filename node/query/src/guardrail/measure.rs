@@ -1,8 +1,8 @@
 //! What is measured, of which statement.
 
-use model::{Cell, Content, Keyspace, Mutation, Row, Schema, schema::Replication};
+use model::{Cell, Content, Keyspace, Mutation, Partition, Row, Schema, schema::Replication};
 
-use super::{Guard, Guardrail, Verdict};
+use super::{Guard, Guardrail, PartitionBytes, Verdict};
 use crate::{Error, NodeInfo, SchemaChange, Source};
 
 /// Measures a statement before it is planned.
@@ -27,14 +27,17 @@ pub(crate) fn statement(
     Ok(())
 }
 
-/// Measures what a statement writes: the largest of each kind.
+/// Measures what a statement writes, and where to: the largest of each kind.
 pub(crate) fn mutations(
     guard: &Guard,
     mutations: &[Mutation],
+    partition_bytes: &PartitionBytes,
     warnings: &mut Vec<String>,
 ) -> Result<(), Error> {
     let cells = mutations.iter().map(largest_cell).max().unwrap_or(0);
     warnings.extend(guard.check(Guardrail::CellBytes, cells as u64)?);
+    let rows = mutations.iter().map(largest_row).max().unwrap_or(0);
+    warnings.extend(guard.check(Guardrail::RowBytes, rows as u64)?);
     // What it takes in memory bounds what it takes encoded, which is dearer to know.
     let near = |it: &&Mutation| {
         let bytes = it.partition.memory_bytes() as u64;
@@ -42,6 +45,10 @@ pub(crate) fn mutations(
     };
     let bytes = mutations.iter().filter(near).map(|it| it.encode().len()).max().unwrap_or(0);
     warnings.extend(guard.check(Guardrail::WriteBytes, bytes as u64)?);
+    // Whoever deletes makes it smaller.
+    let growing = mutations.iter().filter(|it| has_values(&it.partition));
+    let largest = growing.map(|it| partition_bytes(it.table, &it.partition.key)).max();
+    warnings.extend(guard.check(Guardrail::PartitionBytes, largest.unwrap_or(0))?);
     Ok(())
 }
 
@@ -77,6 +84,22 @@ pub(crate) fn change(
         }
         SchemaChange::DropKeyspace(_) | SchemaChange::DropTable { .. } => Ok(()),
     }
+}
+
+fn largest_row(mutation: &Mutation) -> usize {
+    let of_row = |row: &Row| row.cells.iter().map(|(_, cell)| bytes(cell)).sum::<usize>();
+    let partition = &mutation.partition;
+    let rows = partition.rows.iter().map(|(at, row)| at.0.len() + of_row(row)).max();
+    rows.unwrap_or(0).max(of_row(&partition.static_row))
+}
+
+/// Whether anything in it stays.
+fn has_values(partition: &Partition) -> bool {
+    let has = |row: &Row| {
+        let is_value = |cell: &Cell| !matches!(cell.content, Content::Dead { .. });
+        row.liveness.is_some() || row.cells.iter().any(|(_, cell)| is_value(cell))
+    };
+    has(&partition.static_row) || partition.rows.iter().any(|(_, row)| has(row))
 }
 
 fn largest_cell(mutation: &Mutation) -> usize {

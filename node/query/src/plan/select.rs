@@ -114,18 +114,6 @@ impl Expr {
     }
 }
 
-impl Expr {
-    /// Whether it is the same for all rows of a partition.
-    pub(crate) fn is_of_partition(&self) -> bool {
-        match self {
-            Expr::Partition(_) => true,
-            Expr::Cell(column) | Expr::Writetime(column) | Expr::Ttl(column) => column.is_static,
-            Expr::Clustering(_) => false,
-            Expr::Call(_, args) => args.iter().all(Expr::is_of_partition),
-        }
-    }
-}
-
 /// The functions that make one value of all rows.
 const AGGREGATES: [&str; 5] = ["count", "min", "max", "sum", "avg"];
 

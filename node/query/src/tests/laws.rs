@@ -252,7 +252,7 @@ fn a_filter_reads_on_until_the_page_is_full() {
 
 #[test]
 fn a_filter_ends_a_page_that_has_looked_at_enough() {
-    let mut world = World::with_limits(2_000, 10_000);
+    let mut world = World::with_limits(300, 10_000);
     world.run("CREATE TABLE t (k int, c int, v int, PRIMARY KEY (k, c))").unwrap();
     for c in 0..200 {
         world.run(&format!("INSERT INTO t (k, c, v) VALUES (1, {c}, {c})")).unwrap();

@@ -4,6 +4,7 @@
 //! between. Half of the histories happen on one node, and let it forget tombstones early; the others on three at
 //! QUORUM, of which one at a time is down. `HELENUS_READS` sets how many reads, `HELENUS_READS_SEED` which.
 
+mod crossing;
 mod model;
 mod random;
 
@@ -207,6 +208,7 @@ impl Ground {
             prepared_max: 3,
             guard: Arc::new(Guard::default()),
             timeouts: TIMEOUTS,
+            partition_bytes: Arc::new(|_, _| 0),
         };
         let executor = |store: Arc<dyn crate::Store>| {
             let (rng, clock) = (SharedRng::from_seed(7), Arc::clone(&clock) as Arc<dyn sys::Clock>);

@@ -38,6 +38,8 @@ pub(super) struct Sizes {
 pub(super) struct Cluster {
     nodes: Vec<Arc<Node>>,
     down: AtomicUsize,
+    /// Bytes of data that nodes other than the first have answered.
+    crossed: AtomicUsize,
     snapshot: Mutex<Arc<Snapshot>>,
 }
 
@@ -112,7 +114,11 @@ impl Replica for Link {
             if self.0.down.load(Ordering::Relaxed) == self.1 {
                 return Err(Error::Unreachable);
             }
-            Ok(self.0.nodes[self.1].carry_out(call.request).await)
+            let response = self.0.nodes[self.1].carry_out(call.request).await;
+            if let (Response::Data(answer), true) = (&response, 0 < self.1) {
+                self.0.crossed.fetch_add(answer.encode().len(), Ordering::Relaxed);
+            }
+            Ok(response)
         })
     }
 }
@@ -167,7 +173,8 @@ impl Cluster {
         };
         let nodes: Vec<Arc<Node>> = (0..count).map(node).collect();
         let snapshot = Mutex::new(Arc::new(snapshot(&nodes, &schema)));
-        let cluster = Cluster { nodes, down: AtomicUsize::new(NOBODY), snapshot };
+        let down = AtomicUsize::new(NOBODY);
+        let cluster = Cluster { nodes, down, crossed: AtomicUsize::new(0), snapshot };
         cluster.adopt(&schema);
         Arc::new(cluster)
     }
@@ -226,6 +233,11 @@ impl Cluster {
         self.silence(Some(next));
     }
 
+    /// Bytes of data that came from other nodes since this was asked last.
+    pub(super) fn take_crossed(&self) -> usize {
+        self.crossed.swap(0, Ordering::Relaxed)
+    }
+
     /// How many nodes there are.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
@@ -254,6 +266,7 @@ fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
         bloom_fp: 0.1,
         compaction: BTreeMap::new(),
         durable: true,
+        dropped: table.dropped.clone(),
     };
     (table.id, shape)
 }

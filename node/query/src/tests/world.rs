@@ -90,6 +90,7 @@ impl World {
                 prepared_max: 3,
                 guard: Arc::new(Guard::new(only_timestamps)),
                 timeouts: TIMEOUTS,
+                partition_bytes: Arc::new(|_, _| 0),
             },
         );
         world.replicas = Some((cluster, mode));
@@ -128,6 +129,10 @@ impl World {
             prepared_max: 3,
             guard: Arc::new(guard),
             timeouts: TIMEOUTS,
+            // A partition whose key ends in 3 has 300 bytes.
+            partition_bytes: Arc::new(|_, key| {
+                100 * key.bytes.last().map_or(0, |it| u64::from(*it))
+            }),
         };
         let executor = Executor::new(
             Arc::clone(&catalog) as Arc<dyn Catalog>,
@@ -248,9 +253,12 @@ fn narrow(guardrail: Guardrail) -> Limits {
     let limits = |warn, fail| Limits { warn: Some(warn), fail: Some(fail) };
     match guardrail {
         Guardrail::CellBytes => limits(10, 20),
+        Guardrail::RowBytes => limits(25, 35),
         Guardrail::WriteBytes => limits(60, 100),
+        Guardrail::PartitionBytes => limits(1_000, 2_000),
         Guardrail::StatementBytes => limits(300, 600),
         Guardrail::PartitionsIn => limits(3, 5),
+        Guardrail::PageTombstones => limits(3, 5),
         Guardrail::BatchBytes => limits(60, 150),
         Guardrail::BatchPartitions => limits(2, 3),
         Guardrail::TimestampAhead => limits(60, 259_200),

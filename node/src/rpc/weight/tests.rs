@@ -1,6 +1,39 @@
+use futures_util::{FutureExt as _, StreamExt as _};
 use query::guardrail::Limits;
 
 use super::*;
+
+fn next(outgoing: &mut Outgoing<i32>) -> Option<i32> {
+    outgoing.next().now_or_never()?.map(|it| it.expect("no end"))
+}
+
+/// As long as a frame waits, and until the one behind it is asked for.
+#[test]
+fn answers_weigh_until_they_are_written() {
+    let limits = |rail| match rail {
+        Guardrail::RequestBytes => Limits { warn: None, fail: Some(100) },
+        _ => Limits { warn: None, fail: Some(10) },
+    };
+    let scales = Scales::new(Arc::new(Guard::new(limits)));
+    let (frames, outgoing) = mpsc::channel(8);
+    let mut outgoing = Outgoing::new(outgoing);
+    for frame in [1, 2] {
+        let weight = scales.of_stream().put_answer(50).expect("within what all have");
+        frames.try_send((Ok(frame), Some(weight))).unwrap();
+    }
+    let refused = scales.put_answer(50).unwrap_err();
+    assert!(refused.message.contains("guardrails.request_bytes_fail"), "{refused}");
+    assert_eq!(next(&mut outgoing), Some(1));
+    assert!(scales.put_answer(1).is_err(), "it is being written");
+    assert_eq!(next(&mut outgoing), Some(2));
+    drop(scales.put_answer(50).expect("the first one is written"));
+    assert_eq!(next(&mut outgoing), None, "nothing waits");
+    drop(scales.put_answer(100).expect("nor does anything weigh"));
+    // A client that goes away leaves nothing behind.
+    frames.try_send((Ok(3), Some(scales.put_answer(100).unwrap()))).unwrap();
+    drop(outgoing);
+    assert!(scales.put_answer(100).is_ok());
+}
 
 #[test]
 fn requests_weigh_until_they_are_answered() {

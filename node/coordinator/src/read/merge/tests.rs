@@ -3,14 +3,22 @@
 use model::{Cell, ColumnId, Content, Row, read::Target};
 
 use super::*;
-use crate::fakes::{NOW, clustering, command, delete, host, insert, key, rows, whole_ring};
+use crate::fakes::{clustering, command, delete, host, insert, key, rows, whole_ring};
 
 fn at(partition: u8, row: Option<u8>) -> Position {
     Position { key: key(partition), clustering: row.map(|it| clustering(it).0) }
 }
 
 fn answer(partitions: Vec<Partition>, stopped_at: Option<Position>) -> Answer {
-    Answer { partitions, stopped_at, tombstones: 0, live_rows: 0, sstables: 0 }
+    Answer {
+        partitions,
+        stopped_at,
+        tombstones: 0,
+        live_rows: 0,
+        sstables: 0,
+        scanned: 0,
+        scanned_digest: None,
+    }
 }
 
 /// Partition 0 with these live rows.
@@ -26,12 +34,14 @@ fn with_static(mut partition: Partition) -> Partition {
     partition
 }
 
-fn limits(rows: u64) -> Limits {
-    Limits { rows, rows_per_partition: u64::MAX, bytes: 1 << 20, tombstones: 10 }
+fn page(rows: u64) -> Builder {
+    let mut command = command(Target::One(key(0)), rows);
+    command.limits.tombstones = 10;
+    Builder::new(&command)
 }
 
-fn page(rows: u64) -> Builder {
-    Builder::new(limits(rows), NOW, false, None)
+fn piece(partitions: Vec<Partition>, stopped_at: Option<Position>, tombstones: u64) -> Piece {
+    Piece { partitions, stopped_at, tombstones, scanned: 0 }
 }
 
 #[test]
@@ -90,35 +100,36 @@ fn a_partition_cut_by_its_own_limit_is_gone_on_with() {
 #[test]
 fn a_page_ends_behind_its_last_live_row() {
     let mut page = page(2);
-    let next = page.add(vec![live(&[1, 2, 3])], None, 0);
+    let next = page.add(piece(vec![live(&[1, 2, 3])], None, 0));
     assert_eq!(next, Next::Full(at(0, Some(2))));
-    assert_eq!(rows(&page.finish().0), [(0, 1), (0, 2)]);
+    assert_eq!(rows(&page.finish(None).0.partitions), [(0, 1), (0, 2)]);
 }
 
 #[test]
 fn exactly_enough_rows_and_nothing_behind_is_the_end() {
     let mut page = page(3);
-    assert_eq!(page.add(vec![live(&[1, 2, 3])], None, 0), Next::Exhausted);
+    assert_eq!(page.add(piece(vec![live(&[1, 2, 3])], None, 0)), Next::Exhausted);
 }
 
 #[test]
 fn a_static_row_counts_only_when_no_row_can_follow() {
     let alone = with_static(Partition::empty(key(0)));
     let mut known = page(5);
-    assert_eq!(known.add(vec![alone.clone()], None, 0), Next::Exhausted);
-    assert_eq!(known.finish().1, 1);
+    assert_eq!(known.add(piece(vec![alone.clone()], None, 0)), Next::Exhausted);
+    assert_eq!(known.finish(None).1, 1);
 
     // The tombstones of the page are used up before it is known whether a row follows.
     let mut open = page(5);
-    assert_eq!(open.add(vec![alone], Some(at(0, Some(3))), 10), Next::More(at(0, Some(3))));
-    assert_eq!(open.add(vec![with_static(live(&[4]))], None, 0), Next::Exhausted);
-    assert_eq!(open.finish().1, 1, "the row, and not the static row as well");
+    assert_eq!(open.add(piece(vec![alone], Some(at(0, Some(3))), 10)), Next::More(at(0, Some(3))));
+    assert_eq!(open.add(piece(vec![with_static(live(&[4]))], None, 0)), Next::Exhausted);
+    assert_eq!(open.finish(None).1, 1, "the row, and not the static row as well");
 }
 
 #[test]
 fn a_static_row_that_an_earlier_page_showed_is_not_shown_again() {
-    let mut page = Builder::new(limits(5), NOW, false, Some(&at(0, Some(3))));
+    let resume = Some(at(0, Some(3)));
+    let mut page = Builder::new(&Command { resume, ..command(Target::One(key(0)), 5) });
     let rest = with_static(Partition::empty(key(0)));
-    assert_eq!(page.add(vec![rest], None, 0), Next::Exhausted);
-    assert_eq!(page.finish(), (Vec::new(), 0, 0));
+    assert_eq!(page.add(piece(vec![rest], None, 0)), Next::Exhausted);
+    assert_eq!(page.finish(None), (Piece::default(), 0));
 }

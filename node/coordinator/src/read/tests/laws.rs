@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{Cell, ColumnId, Content, Deletion, PartitionKey, Row, Slice, read::Limits};
+use model::{
+    Cell, ColumnId, Content, Deletion, PartitionKey, Row, Slice,
+    read::{Condition, Filter, Limits, Operator, Place},
+    schema::CqlType,
+};
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::*;
@@ -11,17 +15,42 @@ use crate::fakes::{NOW, TABLE, apply, clustering};
 /// One change to one partition.
 #[derive(Clone, Debug)]
 enum Change {
-    Insert { row: u8, timestamp: i64 },
-    DeleteRow { row: u8, timestamp: i64 },
-    DeleteRange { from: u8, to: u8, timestamp: i64 },
-    DeleteAll { timestamp: i64 },
-    Static { timestamp: i64, lives: bool },
+    Insert {
+        row: u8,
+        timestamp: i64,
+    },
+    /// One cell, which has expired where there is no value.
+    Update {
+        row: u8,
+        column: u32,
+        value: Option<u8>,
+        timestamp: i64,
+    },
+    DeleteRow {
+        row: u8,
+        timestamp: i64,
+    },
+    DeleteRange {
+        from: u8,
+        to: u8,
+        timestamp: i64,
+    },
+    DeleteAll {
+        timestamp: i64,
+    },
+    Static {
+        timestamp: i64,
+        lives: bool,
+    },
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let timestamp = || 1_i64..6;
     prop_oneof![
         6 => (0_u8..8, timestamp()).prop_map(|(row, timestamp)| Change::Insert { row, timestamp }),
+        6 => (0_u8..8, 0_u32..2, proptest::option::weighted(0.8, 1_u8..6), timestamp()).prop_map(
+            |(row, column, value, timestamp)| Change::Update { row, column, value, timestamp }
+        ),
         3 => (0_u8..8, timestamp())
             .prop_map(|(row, timestamp)| Change::DeleteRow { row, timestamp }),
         1 => (0_u8..8, 1_u8..5, timestamp()).prop_map(|(from, len, timestamp)| {
@@ -38,6 +67,15 @@ fn partition_of(partition: u8, change: &Change) -> Partition {
     let deletion = |timestamp| Deletion { timestamp, deleted_at: NOW - 1 };
     match change {
         Change::Insert { row, timestamp } => it.put_row(clustering(*row), live_row(*timestamp)),
+        Change::Update { row, column, value, timestamp } => {
+            let content = match value {
+                Some(value) => Content::Live { value: value.to_string().into() },
+                None => Content::Expiring { value: "3".into(), ttl: 10, expires_at: NOW - 1 },
+            };
+            let cell = Cell { timestamp: *timestamp, content };
+            let cells = vec![(ColumnId(*column), cell)];
+            it.put_row(clustering(*row), Row { cells, ..Row::default() });
+        }
         Change::DeleteRow { row, timestamp } => {
             let deletion = Some(deletion(*timestamp));
             it.put_row(clustering(*row), Row { deletion, ..Row::default() });
@@ -65,13 +103,36 @@ type Delivery = (u8, Change, [bool; 3]);
 #[derive(Clone, Debug)]
 struct Case {
     hosts: u32,
-    /// At QUORUM each change reaches two replicas at least; at ALL any number.
+    /// At QUORUM each change reaches two replicas at least; at ALL any number; at ONE what the
+    /// nearest replica has is all that counts.
     consistency: Consistency,
     deliveries: Vec<Delivery>,
     target: Option<u8>,
     reversed: bool,
     slices: Vec<Slice>,
     limits: Limits,
+    filter: Option<Filter>,
+}
+
+/// Conditions on the cells that changes write: on the value of rows, which is their timestamp, on
+/// that of statics, and on clusterings.
+fn filter() -> impl Strategy<Value = Filter> {
+    let condition = (0_u8..3, select(vec![Operator::Eq, Operator::Lt, Operator::Ge]), 1_i64..6);
+    let condition = condition.prop_map(|(place, op, value)| {
+        let place = match place {
+            0 => Place::Static(ColumnId(9)),
+            1 => Place::Regular(ColumnId(0)),
+            _ => Place::Regular(ColumnId(1)),
+        };
+        let any_of = vec![vec![value.to_string().into()]];
+        Condition { columns: vec![(place, CqlType::Text)], op, any_of }
+    });
+    vec(condition, 1..3).prop_map(|conditions| Filter {
+        partition_columns: 1,
+        clustering: Vec::new(),
+        conditions,
+        compared: false,
+    })
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -88,30 +149,37 @@ fn case() -> impl Strategy<Value = Case> {
         select(vec![1_u64, 2, u64::MAX, u64::MAX]),
         select(vec![1_u64, 3, 10_000]),
         select(vec![1_u64, 250, 1 << 20]),
+        select(vec![1_u64, 350, 1 << 20]),
     );
+    let levels = [(3_u32, Consistency::Quorum), (3, Consistency::All), (3, Consistency::One)]
+        .into_iter()
+        .chain([(5, Consistency::Quorum), (5, Consistency::All)]);
     (
-        select(vec![3_u32, 5]),
-        select(vec![Consistency::Quorum, Consistency::All]),
+        select(levels.collect::<Vec<_>>()),
         vec(delivery, 0..30),
         proptest::option::of(0_u8..4),
         any::<bool>(),
         slices,
         limits,
+        proptest::option::of(filter()),
     )
-        .prop_map(|(hosts, consistency, deliveries, target, reversed, slices, limits)| {
-            let (rows, rows_per_partition, tombstones, bytes) = limits;
-            // How many rows of a partition were shown is not remembered from page to page, except
-            // where one is all that is asked for.
-            let rows = if (2..u64::MAX).contains(&rows_per_partition) { 1_000 } else { rows };
-            let small = rows != 1_000;
-            let limits = Limits {
-                rows,
-                rows_per_partition,
-                bytes: if small { bytes } else { 1 << 20 },
-                tombstones: if small { tombstones } else { 10_000 },
-            };
-            Case { hosts, consistency, deliveries, target, reversed, slices, limits }
-        })
+        .prop_map(
+            |((hosts, consistency), deliveries, target, reversed, slices, limits, filter)| {
+                let (rows, rows_per_partition, tombstones, bytes, scanned) = limits;
+                // How many rows of a partition were shown is not remembered from page to page, except
+                // where one is all that is asked for.
+                let rows = if (2..u64::MAX).contains(&rows_per_partition) { 1_000 } else { rows };
+                let small = rows != 1_000;
+                let limits = Limits {
+                    rows,
+                    rows_per_partition,
+                    bytes: if small { bytes } else { 1 << 20 },
+                    scanned: if small { scanned } else { 1 << 20 },
+                    tombstones: if small { tombstones } else { 10_000 },
+                };
+                Case { hosts, consistency, deliveries, target, reversed, slices, limits, filter }
+            },
+        )
 }
 
 /// What a reader must see: each partition's live rows in reading order, and its live static row.
@@ -123,12 +191,17 @@ fn expected(case: &Case, all: &BTreeMap<PartitionKey, Partition>) -> Seen {
         if case.target.is_some_and(|it| key(it) != partition.key) {
             continue;
         }
+        let filter = case.filter.as_ref();
         let mut part = partition.clone();
+        if filter.is_some_and(|it| !it.admits(&part.key, &part.static_row, NOW)) {
+            continue;
+        }
         part.clip_slices(&case.slices);
         let mut rows: Vec<_> = part
             .rows
             .into_iter()
             .filter(|(_, row)| row.is_live(NOW))
+            .filter(|(at, row)| filter.is_none_or(|it| it.passes(at, row, NOW)))
             .map(|(clustering, row)| (clustering.0.to_vec(), row))
             .collect();
         if case.reversed {
@@ -137,7 +210,7 @@ fn expected(case: &Case, all: &BTreeMap<PartitionKey, Partition>) -> Seen {
         let per_partition = usize::try_from(case.limits.rows_per_partition).unwrap_or(usize::MAX);
         rows.truncate(per_partition);
         let lives = part.static_row.has_live_cell(NOW);
-        if !rows.is_empty() || lives {
+        if !rows.is_empty() || lives && filter.is_none_or(Filter::passes_statics) {
             seen.push((part.key, rows, lives.then_some(part.static_row)));
         }
     }
@@ -153,12 +226,13 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         let replicas = snapshot.replicas("ks", part.key.token).to_vec();
         let missed_by = missed.iter().filter(|it| **it).count();
         let quorum = case.consistency == Consistency::Quorum;
+        let nearest = case.consistency == Consistency::One;
         let mut reached = false;
         for (replica, missed) in replicas.iter().zip(missed) {
             if !missed || quorum && missed_by > 1 {
                 let data = &world.cluster.replicas[replica].data;
                 apply(&mut data.lock().expect("lock"), part.clone());
-                reached = true;
+                reached |= !nearest || *replica == host(1);
             }
         }
         if reached {
@@ -176,6 +250,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         limits: case.limits,
         now: NOW,
         dropped: Vec::new(),
+        filter: case.filter.clone(),
     };
     let mut seen: Seen = Vec::new();
     for page in 0.. {

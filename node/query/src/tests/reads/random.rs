@@ -312,7 +312,7 @@ pub(super) fn read(rng: &mut Rng, table: &Table) -> Read {
         conditions.extend(stretch(rng, table, true));
     }
     let mut filtering = false;
-    if rng.chance(0.25) {
+    if rng.chance(0.4) {
         let more = filters(rng, table, distinct);
         filtering = !more.is_empty();
         conditions.extend(more);

@@ -1,0 +1,197 @@
+//! Reads a block.
+
+use bytes::Bytes;
+use model::cell::TTL_MAX;
+use model::codec::{Malformed, Reader};
+use model::{ColumnId, Mutation, PartitionKey};
+
+use super::encode::part;
+use super::ints::Ints;
+use super::values::Values;
+use super::{Block, Column, Part, ROWS_MAX, Rows, flag, ints, keys, kind, values};
+use crate::piece;
+
+/// Flags, key, count of rows.
+const PART_BYTES_MIN: usize = 3;
+/// Id, count, and three columns of two bytes at least.
+const COLUMN_BYTES_MIN: usize = 8;
+
+pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
+    let raw_bytes = raw.len();
+    let mut reader = Reader::new(raw);
+    let count = reader.count(PART_BYTES_MIN, "fragment count")?;
+    let mut parts = Vec::with_capacity(count);
+    let mut rows = 0;
+    for _ in 0..count {
+        let part = read_part(&mut reader, rows)?;
+        rows = part.end_row;
+        parts.push(part);
+    }
+    let rows = if rows == 0 { Rows::none() } else { read_rows(&mut reader, rows)? };
+    if !reader.is_done() {
+        return Err(reader.malformed("end of a block"));
+    }
+    let heads = parts.iter().filter_map(|it| it.head.as_ref()).map(|it| it.memory_bytes());
+    let bytes =
+        raw_bytes + parts.capacity() * size_of::<Part>() + heads.sum::<usize>() + rows.heap_bytes();
+    Ok(Block { parts, rows, bytes: bytes as u64 })
+}
+
+fn read_part(reader: &mut Reader, first_row: usize) -> Result<Part, Malformed> {
+    let flags = reader.u8("fragment flags")?;
+    if flags & !part::ALL != 0 {
+        return Err(reader.malformed("fragment flags"));
+    }
+    let key = PartitionKey::new(reader.bytes("partition key")?);
+    let count = usize::try_from(reader.uint("row count")?).unwrap_or(usize::MAX);
+    let end_row = first_row.saturating_add(count);
+    if ROWS_MAX < end_row {
+        return Err(reader.malformed("row count"));
+    }
+    let start =
+        if flags & part::START == 0 { Bytes::new() } else { reader.bytes("fragment start")? };
+    let end = if flags & part::END == 0 { piece::top() } else { reader.bytes("fragment end")? };
+    let head = if flags & part::HEAD == 0 {
+        None
+    } else {
+        Some(Box::new(Mutation::decode(reader.bytes("fragment head")?)?.partition))
+    };
+    Ok(Part { key, start, end, head, first_row, end_row })
+}
+
+fn read_rows(reader: &mut Reader, count: usize) -> Result<Rows, Malformed> {
+    let keys = keys::read(reader, count)?;
+    let times = ints::read(reader, count)?;
+    let flags = ints::read(reader, count)?;
+    let (mut expiring, mut deleted) = (0_u32, 0_u32);
+    let mut ranks = Vec::with_capacity(count);
+    for at in 0..count {
+        let flags = flags.get(at);
+        let is_sound =
+            flags & !flag::ALL == 0 && flags & (flag::MARKER | flag::EXPIRES) != flag::EXPIRES;
+        if !is_sound {
+            return Err(reader.malformed("row flags"));
+        }
+        ranks.push((expiring, deleted));
+        expiring += u32::from(flags & flag::EXPIRES != 0);
+        deleted += u32::from(flags & flag::DELETION != 0);
+    }
+    let (expiring, deleted) = (expiring as usize, deleted as usize);
+    let ttls = ints::read(reader, expiring)?;
+    check_ttls(reader, &ttls, expiring)?;
+    let mut rows = Rows {
+        keys,
+        times,
+        flags,
+        ttls,
+        begins: ints::read(reader, expiring)?,
+        deletion_times: ints::read(reader, deleted)?,
+        deleted_ats: ints::read(reader, deleted)?,
+        ranks: (![0, count].contains(&expiring) || ![0, count].contains(&deleted)).then_some(ranks),
+        columns: Vec::new(),
+    };
+    let columns = reader.count(COLUMN_BYTES_MIN, "column count")?;
+    rows.columns = Vec::with_capacity(columns);
+    let mut next = 0_u64;
+    for _ in 0..columns {
+        let id = reader.uint("column")?.checked_add(next).and_then(|it| u32::try_from(it).ok());
+        let id = id.ok_or_else(|| reader.malformed("column"))?;
+        next = u64::from(id) + 1;
+        rows.columns.push(read_column(reader, ColumnId(id), count)?);
+    }
+    Ok(rows)
+}
+
+fn read_column(reader: &mut Reader, id: ColumnId, row_count: usize) -> Result<Column, Malformed> {
+    let count = usize::try_from(reader.uint("cell count")?).unwrap_or(usize::MAX);
+    if row_count <= count {
+        return Err(reader.malformed("cell count"));
+    }
+    let (count, rows) = match count {
+        0 => (row_count, None),
+        count => (count, Some(read_places(reader, count, row_count)?)),
+    };
+    let times = ints::read(reader, count)?;
+    let kinds = ints::read(reader, count)?;
+    let mut next = [0_u32; 3];
+    let mut ranks = Vec::with_capacity(count);
+    for at in 0..count {
+        ranks.push(next);
+        let has = match kinds.get(at) {
+            kind::LIVE => [1, 0, 0],
+            kind::EXPIRING => [1, 1, 1],
+            kind::DEAD => [0, 0, 1],
+            _ => return Err(reader.malformed("kind of cell")),
+        };
+        next.iter_mut().zip(has).for_each(|(next, has)| *next += has);
+    }
+    let [value_count, ttl_count, second_count] = next.map(|it| it as usize);
+    let ttls = ints::read(reader, ttl_count)?;
+    check_ttls(reader, &ttls, ttl_count)?;
+    let seconds = ints::read(reader, second_count)?;
+    let values = values::read(reader, value_count)?;
+    // Where all are of one kind, each is at its own place in whatever that kind has.
+    let ranks = if matches!(kinds, Ints::Const(_)) { None } else { Some(ranks) };
+    Ok(Column { id, rows, times, kinds, ttls, seconds, values, ranks })
+}
+
+/// Which rows have a cell: ascending, below `row_count`.
+fn read_places(reader: &mut Reader, count: usize, row_count: usize) -> Result<Vec<u32>, Malformed> {
+    let places = ints::read(reader, count)?;
+    let mut rows = Vec::with_capacity(count);
+    for at in 0..count {
+        let row = u32::try_from(places.get(at)).ok().filter(|it| (*it as usize) < row_count);
+        let row = row.filter(|it| rows.last().is_none_or(|last| last < it));
+        rows.push(row.ok_or_else(|| reader.malformed("row of a cell"))?);
+    }
+    Ok(rows)
+}
+
+fn check_ttls(reader: &Reader, ttls: &Ints, count: usize) -> Result<(), Malformed> {
+    let is_sound = (0..count).all(|at| (1..=i64::from(TTL_MAX)).contains(&ttls.get(at)));
+    if is_sound { Ok(()) } else { Err(reader.malformed("ttl")) }
+}
+
+impl Rows {
+    fn none() -> Rows {
+        let none = || Ints::Const(0);
+        Rows {
+            keys: Values::Fixed { arena: Bytes::new(), len: 0 },
+            times: none(),
+            flags: none(),
+            ttls: none(),
+            begins: none(),
+            deletion_times: none(),
+            deleted_ats: none(),
+            ranks: None,
+            columns: Vec::new(),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let ints = [
+            &self.times,
+            &self.flags,
+            &self.ttls,
+            &self.begins,
+            &self.deletion_times,
+            &self.deleted_ats,
+        ];
+        let ranks = self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<(u32, u32)>());
+        self.keys.heap_bytes()
+            + ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
+            + ranks
+            + self.columns.capacity() * size_of::<Column>()
+            + self.columns.iter().map(Column::heap_bytes).sum::<usize>()
+    }
+}
+
+impl Column {
+    fn heap_bytes(&self) -> usize {
+        let ints = [&self.times, &self.kinds, &self.ttls, &self.seconds];
+        ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
+            + self.rows.as_ref().map_or(0, |it| it.capacity() * size_of::<u32>())
+            + self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<[u32; 3]>())
+            + self.values.heap_bytes()
+    }
+}

@@ -1,0 +1,369 @@
+//! A column of integers: as values, as differences, or as differences of differences, packed into as
+//! few bits as most of them need, with the others told apart.
+//!
+//! ```text
+//!   order 0   7 7 7 9 7           frame 7, width 2: 0 0 0 2 0
+//!   order 1   100 110 120 130     first 100; frame 10, width 0
+//!   order 2   0 10 20 31 41 51    first 0, difference 10; frame 0, width 0, but for the second: 1, the third: -1
+//! ```
+//!
+//! Patched frame of reference (Zukowski et al., "Super-Scalar RAM-CPU Cache Compression", 2006) over deltas and
+//! deltas of deltas (Pelkonen et al., "Gorilla", 2015). All arithmetic wraps. The bytes are in
+//! `docs/formats/sstable.md`.
+
+use std::borrow::Cow;
+
+use model::codec::{Malformed, Reader, Writer};
+
+/// A decoded column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ints {
+    /// All alike.
+    Const(i64),
+    /// One by one.
+    Each(Vec<i64>),
+}
+
+impl Ints {
+    /// The integer at `at`, which is below the count that was decoded.
+    pub(crate) fn get(&self, at: usize) -> i64 {
+        match self {
+            Ints::Const(value) => *value,
+            Ints::Each(values) => values[at],
+        }
+    }
+
+    /// Memory beside the value itself, bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Ints::Const(_) => 0,
+            Ints::Each(values) => values.capacity() * size_of::<i64>(),
+        }
+    }
+}
+
+/// The low bits of the first byte: how often differences were taken.
+const ORDER: u8 = 0x03;
+/// A width follows, and bits at the end.
+const PACKED: u8 = 0x04;
+/// Exceptions follow.
+const PATCHED: u8 = 0x08;
+
+/// Differences of differences at most.
+const ORDER_MAX: u8 = 2;
+
+/// How a column is written.
+#[derive(Clone, Copy)]
+struct Plan {
+    order: u8,
+    /// What is taken from each residual.
+    frame: i64,
+    /// Bits of each residual, 0 to 64. What needs more is an exception.
+    width: u32,
+    /// About what all of it takes.
+    bits: u64,
+}
+
+/// Appends `values`. Of none, nothing.
+pub(crate) fn put(out: &mut Writer, values: &[i64]) {
+    if values.is_empty() {
+        return;
+    }
+    let mut residuals = Cow::Borrowed(values);
+    let mut best = (plan(0, values), Cow::Borrowed(values));
+    let mut firsts = 0;
+    for order in 1..=ORDER_MAX {
+        if best.0.width == 0 || residuals.len() < 2 {
+            break;
+        }
+        firsts += bits_of_int(residuals[0]);
+        residuals = Cow::Owned(differences(&residuals));
+        let mut plan = plan(order, &residuals);
+        plan.bits += firsts;
+        if plan.bits < best.0.bits {
+            best = (plan, residuals.clone());
+        }
+    }
+    let (plan, residuals) = best;
+    let offsets = residuals.iter().map(|it| it.wrapping_sub(plan.frame).cast_unsigned());
+    let exceptions: Vec<(usize, u64)> =
+        offsets.clone().enumerate().filter(|(_, it)| plan.width < width_of(*it)).collect();
+    let packed = if plan.width == 0 { 0 } else { PACKED };
+    let patched = if exceptions.is_empty() { 0 } else { PATCHED };
+    out.u8(plan.order | packed | patched);
+    if 1 <= plan.order {
+        out.int(values[0]);
+    }
+    if 2 <= plan.order {
+        out.int(values[1].wrapping_sub(values[0]));
+    }
+    out.int(plan.frame);
+    if plan.width > 0 {
+        out.u8(plan.width as u8);
+    }
+    if !exceptions.is_empty() {
+        out.uint(exceptions.len() as u64);
+        let mut next = 0;
+        for (at, offset) in exceptions {
+            out.uint((at - next) as u64);
+            // Signed: what lies below the frame is as near to it as what lies above.
+            out.int(offset.cast_signed() >> plan.width);
+            next = at + 1;
+        }
+    }
+    pack(out, offsets, plan.width);
+}
+
+/// Reads `count` integers that `put` wrote. The caller bounds `count`.
+pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
+    if count == 0 {
+        return Ok(Ints::Const(0));
+    }
+    let head = reader.u8("integer column")?;
+    let order = usize::from(head & ORDER);
+    if head & !(ORDER | PACKED | PATCHED) != 0 || usize::from(ORDER_MAX) < order || count < order {
+        return Err(reader.malformed("integer column"));
+    }
+    let first = if 1 <= order { reader.int("first integer")? } else { 0 };
+    let step = if 2 <= order { reader.int("first difference")? } else { 0 };
+    let frame = reader.int("frame")?;
+    let width = if head & PACKED == 0 { 0 } else { u32::from(reader.u8("width")?) };
+    if 64 < width {
+        return Err(reader.malformed("width"));
+    }
+    if order == 0 && head & (PACKED | PATCHED) == 0 {
+        return Ok(Ints::Const(frame));
+    }
+    let len = count - order;
+    let exceptions = match head & PATCHED {
+        0 => 0,
+        _ => reader.count(2, "exception count")?,
+    };
+    // They come before the bits: read them when the values are there.
+    let mut patches = Vec::with_capacity(exceptions);
+    let mut next = 0_usize;
+    for _ in 0..exceptions {
+        let gap = usize::try_from(reader.uint("exception")?).unwrap_or(usize::MAX);
+        let at = next.saturating_add(gap);
+        let high = reader.int("exception")?;
+        if len <= at || 64 <= width {
+            return Err(reader.malformed("exception"));
+        }
+        patches.push((at, high << width));
+        next = at + 1;
+    }
+    let bits = reader.raw((len * width as usize).div_ceil(8), "packed integers")?;
+    let mut values = Vec::with_capacity(count);
+    values.extend((0..order).map(|at| if at == 0 { first } else { step }));
+    unpack(&bits, width, len, &mut values);
+    for (at, high) in patches {
+        values[order + at] |= high;
+    }
+    for value in &mut values[order..] {
+        *value = value.wrapping_add(frame);
+    }
+    for from in (0..order).rev() {
+        let mut sum = values[from];
+        for value in &mut values[from + 1..] {
+            sum = sum.wrapping_add(*value);
+            *value = sum;
+        }
+    }
+    Ok(Ints::Each(values))
+}
+
+fn differences(values: &[i64]) -> Vec<i64> {
+    values.windows(2).map(|it| it[1].wrapping_sub(it[0])).collect()
+}
+
+/// Bits of an integer written by itself.
+fn bits_of_int(value: i64) -> u64 {
+    let zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
+    8 * u64::from(width_of(zigzag).div_ceil(7).max(1))
+}
+
+/// Bits that `offset` needs.
+fn width_of(offset: u64) -> u32 {
+    u64::BITS - offset.leading_zeros()
+}
+
+/// The cheapest way to write `residuals`, of which there is one at least.
+fn plan(order: u8, residuals: &[i64]) -> Plan {
+    let mut frames = [residuals.iter().copied().min().unwrap_or(0); 3];
+    // Where a few lie far below all others, they are the exceptions.
+    if 32 <= residuals.len() {
+        let mut sample: Vec<i64> =
+            residuals.iter().step_by(residuals.len().div_ceil(64)).copied().collect();
+        sample.sort_unstable();
+        frames[1] = sample[1];
+        frames[2] = sample[sample.len() / 16 + 1];
+    }
+    let mut best: Option<Plan> = None;
+    for (at, &frame) in frames.iter().enumerate() {
+        if frames[..at].contains(&frame) {
+            continue;
+        }
+        let (width, bits) = width_for(frame, residuals);
+        if best.is_none_or(|it| bits < it.bits) {
+            best = Some(Plan { order, frame, width, bits });
+        }
+    }
+    best.unwrap_or(Plan { order, frame: frames[0], width: 64, bits: u64::MAX })
+}
+
+/// The best width for this frame, and about how many bits it takes.
+fn width_for(frame: i64, residuals: &[i64]) -> (u32, u64) {
+    let (mut above, mut below) = ([0_u64; 65], [0_u64; 65]);
+    for it in residuals {
+        let offset = it.wrapping_sub(frame);
+        if offset < 0 {
+            below[width_of(!offset.cast_unsigned()) as usize] += 1;
+        } else {
+            above[width_of(offset.cast_unsigned()) as usize] += 1;
+        }
+    }
+    let some = |counts: [u64; 65]| -> Vec<(u32, u64)> {
+        (0..=64).zip(counts).filter(|(_, count)| *count > 0).collect()
+    };
+    let (above, below) = (some(above), some(below));
+    let cost = |width: u32| {
+        // Of each exception: a byte or so for its place, and the rest of it and its sign, seven bits a byte.
+        let exception =
+            |it: u32| 8 + 8 * u64::from((it + 1).saturating_sub(width).div_ceil(7).max(1));
+        let wider =
+            above.iter().filter(|it| width < it.0).chain(below.iter().filter(|_| width < 64));
+        let head = bits_of_int(frame) + if width > 0 { 8 } else { 0 };
+        head + residuals.len() as u64 * u64::from(width)
+            + wider.map(|(it, count)| count * exception(*it)).sum::<u64>()
+    };
+    let widths = above.iter().map(|(width, _)| *width);
+    let whole = (!below.is_empty()).then_some(64);
+    let tried = widths.chain([0]).chain(whole).map(|width| (width, cost(width)));
+    tried.min_by_key(|(width, bits)| (*bits, *width)).unwrap_or((64, u64::MAX))
+}
+
+/// Appends the low `width` bits of each offset, lowest first.
+fn pack(out: &mut Writer, offsets: impl Iterator<Item = u64>, width: u32) {
+    if width == 0 {
+        return;
+    }
+    let mask = u64::MAX >> (64 - width);
+    let (mut pending, mut held) = (0_u128, 0_u32);
+    for it in offsets {
+        pending |= u128::from(it & mask) << held;
+        held += width;
+        if 64 <= held {
+            out.raw(&(pending as u64).to_le_bytes());
+            pending >>= 64;
+            held -= 64;
+        }
+    }
+    out.raw(&(pending as u64).to_le_bytes()[..held.div_ceil(8) as usize]);
+}
+
+/// Appends `count` integers of `width` bits each.
+fn unpack(bits: &[u8], width: u32, count: usize, out: &mut Vec<i64>) {
+    if width == 0 {
+        out.extend(std::iter::repeat_n(0, count));
+        return;
+    }
+    let mask = u64::MAX >> (64 - width);
+    // As long as eight bytes are there and hold the whole of it, one load does.
+    let mut at = 0;
+    if width <= 57 {
+        while at < count {
+            let bit = at * width as usize;
+            let Some(word) = bits[bit / 8..].first_chunk::<8>() else { break };
+            out.push((u64::from_le_bytes(*word) >> (bit % 8) & mask).cast_signed());
+            at += 1;
+        }
+    }
+    for at in at..count {
+        let bit = at * width as usize;
+        let from = &bits[bit / 8..];
+        let mut word = [0; 16];
+        let len = from.len().min(16);
+        word[..len].copy_from_slice(&from[..len]);
+        out.push(((u128::from_le_bytes(word) >> (bit % 8)) as u64 & mask).cast_signed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(values: &[i64]) -> bytes::Bytes {
+        let mut out = Writer::default();
+        put(&mut out, values);
+        out.finish()
+    }
+
+    fn read_back(values: &[i64]) -> Vec<i64> {
+        let mut reader = Reader::new(written(values));
+        let ints = read(&mut reader, values.len()).unwrap();
+        assert!(reader.is_done());
+        (0..values.len()).map(|at| ints.get(at)).collect()
+    }
+
+    /// Runs, steps, walks, and anything.
+    fn any_column() -> impl Strategy<Value = Vec<i64>> {
+        let alike = (any::<i64>(), 1..300_usize).prop_map(|(value, count)| vec![value; count]);
+        let steps = (
+            any::<i64>(),
+            -2000..2000_i64,
+            1..300_i64,
+            prop::collection::vec((0..300_usize, any::<i64>()), 0..4),
+        );
+        let steps = steps.prop_map(|(from, step, count, odd)| {
+            let mut values: Vec<i64> = (0..count).map(|it| from.wrapping_add(it * step)).collect();
+            for (at, value) in odd {
+                let len = values.len();
+                values[at % len] = value;
+            }
+            values
+        });
+        let walk = (any::<i64>(), prop::collection::vec(-300..300_i64, 0..300));
+        let walk = walk.prop_map(|(from, steps)| {
+            let mut at = from;
+            let step = |it| {
+                at = at.wrapping_add(it);
+                at
+            };
+            steps.into_iter().map(step).collect()
+        });
+        prop_oneof![alike, steps, walk, prop::collection::vec(any::<i64>(), 0..300)]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(values in any_column()) {
+            prop_assert_eq!(read_back(&values), values);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            count in 0..500_usize,
+        ) {
+            if let Ok(Ints::Each(values)) = read(&mut Reader::new(bytes.into()), count) {
+                prop_assert_eq!(values.len(), count);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_regular_takes_next_to_nothing() {
+        let of = |values: Vec<i64>| written(&values).len();
+        assert_eq!(of(vec![0; 1000]), 2, "alike");
+        let start = 1_700_000_000_000;
+        assert!(of((0..1000).map(|it| start + it * 10_000).collect()) < 12, "at a steady pace");
+        let one_late = |it: i64| start + it * 10_000 + if it == 500 { 7 } else { 0 };
+        assert!(of((0..1000).map(one_late).collect()) < 24, "but for one of them");
+        let noisy = |it: i64| start + it * 10_000 + it * 7919 % 7;
+        assert!(of((0..1000).map(noisy).collect()) < 520, "four bits each");
+        let low_outlier = |it: i64| if it == 400 { -1_000_000_000 } else { it * 31 % 16 };
+        assert!(of((0..1000).map(low_outlier).collect()) < 520, "an outlier below is told apart");
+    }
+}

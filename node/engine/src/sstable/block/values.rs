@@ -1,0 +1,399 @@
+//! A column of byte strings: numbers as integers, decimal fractions as integers with a power of ten, what repeats as
+//! a dictionary, the rest as it is. The codec is chosen from the data: nothing is known of types.
+//!
+//! Decimal fractions after Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless floating-Point Compression", 2023: a double
+//! that came from few decimal digits is an integer over a power of ten. The bytes are in `docs/formats/sstable.md`.
+
+use bytes::Bytes;
+use model::codec::{Malformed, Reader, Writer};
+use sys::HashMap;
+
+use super::ints::{self, Ints};
+
+/// Lengths, then bytes.
+const PLAIN: u8 = 0;
+/// One length, then bytes.
+const FIXED: u8 = 1;
+/// One length of 1, 2, 4 or 8; integers, big-endian.
+const INTEGERS: u8 = 2;
+/// Doubles: a power of ten, exceptions, integers.
+const DECIMALS: u8 = 3;
+/// Distinct values, then the number of each.
+const DICTIONARY: u8 = 4;
+
+/// Values from which on a dictionary may pay.
+const DICTIONARY_MIN: usize = 8;
+
+/// Powers of ten that are doubles exactly, and whose products with small integers are.
+const EXPONENT_MAX: u8 = 15;
+
+/// A decoded column: each value is a slice of shared bytes.
+#[derive(Debug)]
+pub(crate) enum Values {
+    /// All of one length.
+    Fixed { arena: Bytes, len: usize },
+    /// The value at `at` ends at `ends[at]` and begins where the one before ended.
+    Any { arena: Bytes, ends: Vec<u32> },
+    /// `numbers` tell which of `distinct`.
+    Repeated { distinct: Box<Values>, numbers: Ints },
+}
+
+impl Values {
+    /// The value at `at`, which is below the count that was decoded.
+    pub(crate) fn get(&self, at: usize) -> Bytes {
+        match self {
+            Values::Fixed { arena, len } => arena.slice(at * len..(at + 1) * len),
+            Values::Any { arena, ends } => {
+                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+                arena.slice(start..ends[at] as usize)
+            }
+            Values::Repeated { distinct, numbers } => distinct.get(numbers.get(at) as usize),
+        }
+    }
+
+    /// As `get`, without a hold on the bytes.
+    pub(crate) fn bytes(&self, at: usize) -> &[u8] {
+        match self {
+            Values::Fixed { arena, len } => &arena[at * len..(at + 1) * len],
+            Values::Any { arena, ends } => {
+                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+                &arena[start..ends[at] as usize]
+            }
+            Values::Repeated { distinct, numbers } => distinct.bytes(numbers.get(at) as usize),
+        }
+    }
+
+    /// Memory beside the value itself and the block that it was decoded from, bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match self {
+            Values::Fixed { arena, .. } => arena.len(),
+            Values::Any { ends, .. } => ends.capacity() * size_of::<u32>(),
+            Values::Repeated { distinct, numbers } => {
+                size_of::<Values>() + distinct.heap_bytes() + numbers.heap_bytes()
+            }
+        }
+    }
+}
+
+/// Appends `values`. Of none, nothing.
+pub(crate) fn put(out: &mut Writer, values: &[&[u8]]) {
+    if values.is_empty() {
+        return;
+    }
+    match dictionary(values) {
+        Some((distinct, numbers)) => {
+            out.u8(DICTIONARY);
+            out.uint(distinct.len() as u64);
+            put_one_by_one(out, &distinct);
+            ints::put(out, &numbers);
+        }
+        None => put_one_by_one(out, values),
+    }
+}
+
+/// Reads `count` values that `put` wrote. The caller bounds `count`.
+pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
+    if count == 0 {
+        return Ok(Values::Fixed { arena: Bytes::new(), len: 0 });
+    }
+    let codec = reader.u8("value codec")?;
+    if codec != DICTIONARY {
+        return read_one_by_one(reader, codec, count);
+    }
+    let distinct_count = reader.uint("dictionary length")?;
+    let distinct_count = usize::try_from(distinct_count).unwrap_or(usize::MAX);
+    if !(1..=count).contains(&distinct_count) {
+        return Err(reader.malformed("dictionary length"));
+    }
+    let codec = reader.u8("value codec")?;
+    let distinct = Box::new(read_one_by_one(reader, codec, distinct_count)?);
+    let numbers = ints::read(reader, count)?;
+    let is_known = |it: i64| (0..distinct_count as i64).contains(&it);
+    let are_known = match &numbers {
+        Ints::Const(number) => is_known(*number),
+        Ints::Each(numbers) => numbers.iter().all(|it| is_known(*it)),
+    };
+    if !are_known {
+        return Err(reader.malformed("number in a dictionary"));
+    }
+    Ok(Values::Repeated { distinct, numbers })
+}
+
+fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
+    let len = values[0].len();
+    if values.iter().any(|it| it.len() != len) {
+        out.u8(PLAIN);
+        let lengths: Vec<i64> = values.iter().map(|it| it.len() as i64).collect();
+        ints::put(out, &lengths);
+        values.iter().for_each(|it| out.raw(it));
+        return;
+    }
+    if matches!(len, 1 | 2 | 4 | 8) {
+        let mut integers = Writer::default();
+        integers.u8(INTEGERS);
+        integers.u8(len as u8);
+        ints::put(&mut integers, &values.iter().map(|it| integer(it)).collect::<Vec<_>>());
+        let decimals = (len == 8).then(|| put_decimals(values)).flatten();
+        let best = match decimals {
+            Some(decimals) if decimals.len() < integers.len() => decimals,
+            Some(_) | None => integers,
+        };
+        if best.len() < len * values.len() {
+            out.raw(&best.finish());
+            return;
+        }
+    }
+    out.u8(FIXED);
+    out.uint(len as u64);
+    values.iter().for_each(|it| out.raw(it));
+}
+
+fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Values, Malformed> {
+    match codec {
+        PLAIN => {
+            let lengths = ints::read(reader, count)?;
+            let mut ends = Vec::with_capacity(count);
+            let mut end = 0_u32;
+            for at in 0..count {
+                let next = u32::try_from(lengths.get(at)).ok().and_then(|it| end.checked_add(it));
+                end = next.ok_or_else(|| reader.malformed("value length"))?;
+                ends.push(end);
+            }
+            Ok(Values::Any { arena: reader.raw(end as usize, "values")?, ends })
+        }
+        FIXED => {
+            let len = usize::try_from(reader.uint("value length")?).unwrap_or(usize::MAX);
+            let bytes = len.checked_mul(count).ok_or_else(|| reader.malformed("value length"))?;
+            Ok(Values::Fixed { arena: reader.raw(bytes, "values")?, len })
+        }
+        INTEGERS => {
+            let len = usize::from(reader.u8("value length")?);
+            if !matches!(len, 1 | 2 | 4 | 8) {
+                return Err(reader.malformed("value length"));
+            }
+            let integers = ints::read(reader, count)?;
+            let mut arena = Vec::with_capacity(len * count);
+            for at in 0..count {
+                arena.extend_from_slice(&integers.get(at).to_be_bytes()[8 - len..]);
+            }
+            Ok(Values::Fixed { arena: arena.into(), len })
+        }
+        DECIMALS => read_decimals(reader, count),
+        _ => Err(reader.malformed("value codec")),
+    }
+}
+
+/// Big-endian, signed; of 8 bytes at most.
+fn integer(bytes: &[u8]) -> i64 {
+    let fill = if bytes[0] < 0x80 { 0 } else { 0xFF };
+    let mut word = [fill; 8];
+    word[8 - bytes.len()..].copy_from_slice(bytes);
+    i64::from_be_bytes(word)
+}
+
+/// What differs in `values`, in order of appearance, and the number of each, if that is shorter for sure.
+fn dictionary<'a>(values: &[&'a [u8]]) -> Option<(Vec<&'a [u8]>, Vec<i64>)> {
+    if values.len() < DICTIONARY_MIN {
+        return None;
+    }
+    // Numbers that repeat pack as well as their numbers would, and fixed bytes of one value cost nothing either way.
+    if values.iter().all(|it| matches!(it.len(), 1 | 2 | 4 | 8)) {
+        return None;
+    }
+    let distinct_max = values.len() / 4;
+    let mut distinct = Vec::new();
+    let mut known: HashMap<&[u8], i64> = HashMap::default();
+    let mut numbers = Vec::with_capacity(values.len());
+    for value in values {
+        let next = distinct.len() as i64;
+        let number = *known.entry(value).or_insert(next);
+        if number == next {
+            if distinct.len() == distinct_max {
+                return None;
+            }
+            distinct.push(*value);
+        }
+        numbers.push(number);
+    }
+    Some((distinct, numbers))
+}
+
+/// The double that `integer` stands for.
+fn decimal(integer: i64, exponent: u8) -> f64 {
+    integer as f64 / 10_f64.powi(i32::from(exponent))
+}
+
+/// The integer that stands for this double at this power of ten, if one does exactly.
+fn scaled(bits: u64, exponent: u8) -> Option<i64> {
+    let value = f64::from_bits(bits);
+    let scaled = (value * 10_f64.powi(i32::from(exponent))).round();
+    // Above, not all integers are doubles.
+    if scaled.is_nan() || 9.0e15 <= scaled.abs() {
+        return None;
+    }
+    let integer = scaled as i64;
+    (decimal(integer, exponent).to_bits() == bits).then_some(integer)
+}
+
+/// The smallest power of ten at which most of a sample are integers.
+fn exponent_of(bits: &[u64]) -> Option<u8> {
+    let sample: Vec<u64> = bits.iter().step_by(bits.len().div_ceil(16)).copied().collect();
+    (0..=EXPONENT_MAX).find(|exponent| {
+        let fits = sample.iter().filter(|it| scaled(**it, *exponent).is_some()).count();
+        sample.len() * 3 / 4 < fits + usize::from(sample.len() < 4)
+    })
+}
+
+fn put_decimals(values: &[&[u8]]) -> Option<Writer> {
+    let bits: Vec<u64> = values.iter().map(|it| integer(it).cast_unsigned()).collect();
+    let exponent = exponent_of(&bits)?;
+    let mut exceptions = Vec::new();
+    let mut integers = Vec::with_capacity(bits.len());
+    let mut last = 0;
+    for (at, bits) in bits.into_iter().enumerate() {
+        match scaled(bits, exponent) {
+            Some(integer) => last = integer,
+            None => exceptions.push((at, bits)),
+        }
+        // In the place of an exception, what costs nothing.
+        integers.push(last);
+    }
+    let mut out = Writer::default();
+    out.u8(DECIMALS);
+    out.u8(exponent);
+    out.uint(exceptions.len() as u64);
+    let mut next = 0;
+    for (at, bits) in exceptions {
+        out.uint((at - next) as u64);
+        out.raw(&bits.to_be_bytes());
+        next = at + 1;
+    }
+    ints::put(&mut out, &integers);
+    Some(out)
+}
+
+fn read_decimals(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
+    let exponent = reader.u8("power of ten")?;
+    if EXPONENT_MAX < exponent {
+        return Err(reader.malformed("power of ten"));
+    }
+    let exceptions = reader.count(9, "exception count")?;
+    let mut patches = Vec::with_capacity(exceptions);
+    let mut next = 0_usize;
+    for _ in 0..exceptions {
+        let gap = usize::try_from(reader.uint("exception")?).unwrap_or(usize::MAX);
+        let at = next.saturating_add(gap);
+        let bits = reader.raw(8, "exception")?;
+        if count <= at {
+            return Err(reader.malformed("exception"));
+        }
+        patches.push((at, bits));
+        next = at + 1;
+    }
+    let integers = ints::read(reader, count)?;
+    let mut arena = Vec::with_capacity(8 * count);
+    let scale = 10_f64.powi(i32::from(exponent));
+    for at in 0..count {
+        let value = integers.get(at) as f64 / scale;
+        arena.extend_from_slice(&value.to_bits().to_be_bytes());
+    }
+    for (at, bits) in patches {
+        arena[at * 8..(at + 1) * 8].copy_from_slice(&bits);
+    }
+    Ok(Values::Fixed { arena: arena.into(), len: 8 })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(values: &[Vec<u8>]) -> Bytes {
+        let mut out = Writer::default();
+        put(&mut out, &values.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        out.finish()
+    }
+
+    fn read_back(values: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let mut reader = Reader::new(written(values));
+        let column = read(&mut reader, values.len()).unwrap();
+        assert!(reader.is_done());
+        (0..values.len()).map(|at| column.get(at).to_vec()).collect()
+    }
+
+    fn doubles(values: impl IntoIterator<Item = f64>) -> Vec<Vec<u8>> {
+        values.into_iter().map(|it| it.to_be_bytes().to_vec()).collect()
+    }
+
+    fn any_column() -> impl Strategy<Value = Vec<Vec<u8>>> {
+        let any_bytes = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..100);
+        let fixed = (1..20_usize).prop_flat_map(|len| {
+            prop::collection::vec(prop::collection::vec(any::<u8>(), len), 0..100)
+        });
+        let few = prop::collection::vec("[ab]{0,2}".prop_map(String::into_bytes), 0..200);
+        let cents = prop::collection::vec(-100_000..100_000_i32, 0..200)
+            .prop_map(|it| doubles(it.into_iter().map(|it| f64::from(it) / 100.0)));
+        let any_double = prop::collection::vec(any::<f64>(), 0..200).prop_map(doubles);
+        let mixed = prop::collection::vec(
+            prop_oneof![9 => (0..1000_i32).prop_map(f64::from), 1 => any::<f64>()],
+            0..200,
+        )
+        .prop_map(doubles);
+        prop_oneof![any_bytes, fixed, few, cents, any_double, mixed]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(values in any_column()) {
+            prop_assert_eq!(read_back(&values), values);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            count in 0..500_usize,
+        ) {
+            if let Ok(column) = read(&mut Reader::new(bytes.into()), count) {
+                (0..count).for_each(|at| drop(column.get(at)));
+            }
+        }
+    }
+
+    #[test]
+    fn each_kind_of_column_takes_what_is_in_it() {
+        let of = |values: &[Vec<u8>]| written(values).len();
+        let cents = doubles((0..1000).map(|it| f64::from(it * 7919 % 256) / 100.0));
+        assert!(of(&cents) < 1020, "a byte each: {}", of(&cents));
+        let walk = doubles((0..1000).map(|it| 50.0 + f64::from(it * 7919 % 9 - 4) / 100.0));
+        assert!(of(&walk) < 530, "{}", of(&walk));
+        let whole: Vec<Vec<u8>> = (0..1000_i32).map(|it| it.to_be_bytes().to_vec()).collect();
+        assert!(of(&whole) < 12, "{}", of(&whole));
+        let words = ["alice", "bob", "carol"];
+        let names: Vec<Vec<u8>> = (0..1000).map(|it| words[it * 7 % 3].into()).collect();
+        assert!(of(&names) < 290, "two bits each: {}", of(&names));
+        let noise = doubles((1..1000).map(|it| f64::from(it).sqrt()));
+        assert!(of(&noise) < 8 * noise.len(), "{}", of(&noise));
+    }
+
+    #[test]
+    fn every_bit_of_a_double_comes_back() {
+        let odd = [
+            0.0,
+            -0.0,
+            f64::NAN,
+            -f64::NAN,
+            f64::INFINITY,
+            f64::MIN_POSITIVE,
+            5e-324,
+            1e300,
+            0.1 + 0.2,
+        ];
+        let mut values: Vec<f64> = (0..100).map(|it| f64::from(it) / 10.0).collect();
+        for (at, value) in odd.into_iter().enumerate() {
+            values.insert(at * 9, value);
+        }
+        let values = doubles(values);
+        assert_eq!(read_back(&values), values);
+    }
+}

@@ -1,0 +1,193 @@
+//! Files that earlier programs wrote are read for ever.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use model::{
+    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Partition, PartitionKey, Row, Slice,
+    TableId,
+};
+use sys::{Disk, Open};
+
+use crate::cache::{Cache, Io, Recent};
+use crate::merge::{self, Merge, Source};
+use crate::piece::{self, Piece};
+use crate::sstable::{Sstable, Writer};
+
+/// Small, so that the larger partitions take several blocks.
+const BLOCK_BYTES: usize = 2_000;
+
+fn key(text: &str) -> PartitionKey {
+    PartitionKey::new(Bytes::copy_from_slice(text.as_bytes()))
+}
+
+fn numbered(number: i64) -> Clustering {
+    let mut bytes = vec![0x80];
+    bytes.extend((number as u64 ^ 1 << 63).to_be_bytes());
+    Clustering(bytes.into())
+}
+
+fn live(timestamp: i64, value: impl AsRef<[u8]>) -> Cell {
+    Cell { timestamp, content: Content::Live { value: Bytes::copy_from_slice(value.as_ref()) } }
+}
+
+const BEGIN: i64 = 1_700_000_000_000_000;
+
+/// A series: steady and not, numbers of every width, decimals and doubles of all digits, booleans, what expires.
+fn series() -> Partition {
+    let mut part = Partition::empty(key("series"));
+    for number in 0..200_i64 {
+        let timestamp = BEGIN + number * 1_000_000 + number % 5;
+        let (ttl, expires_at) = (3_600, timestamp / 1_000_000 + 3_600);
+        let expires = number >= 150;
+        let cents = ((number * 7919 % 9973) as f64 / 100.0).to_be_bytes();
+        let all_digits = (number as f64).sqrt().to_be_bytes();
+        let mut cells = vec![
+            (ColumnId(1), live(timestamp, cents)),
+            (ColumnId(2), live(timestamp, all_digits)),
+            (ColumnId(3), live(timestamp, (number * number).to_be_bytes())),
+            (ColumnId(4), live(timestamp, (number as i32).to_be_bytes())),
+            (ColumnId(5), live(timestamp, [(number % 2) as u8])),
+        ];
+        if expires {
+            let value = Bytes::copy_from_slice(&cents);
+            cells[0].1.content = Content::Expiring { value, ttl, expires_at };
+        }
+        let expiry = expires.then_some((ttl, expires_at));
+        let row = Row { liveness: Some(Liveness { timestamp, expiry }), deletion: None, cells };
+        part.put_row(numbered(number * 60_000), row);
+    }
+    part
+}
+
+/// A chat: statics, repeated and single texts, updates without markers, keys of any length, every tombstone.
+fn chat() -> Partition {
+    let mut part = Partition::empty(key("chat"));
+    part.delete(Deletion { timestamp: BEGIN - 7, deleted_at: BEGIN / 1_000_000 });
+    let mut statics = Row::default();
+    statics.put(ColumnId(9), live(BEGIN, "a topic"));
+    statics.put(
+        ColumnId(10),
+        Cell { timestamp: BEGIN, content: Content::Dead { deleted_at: 1_700_000_001 } },
+    );
+    part.put_static(statics);
+    for number in 0..120_i64 {
+        let clustering = Clustering(format!("m{}", number * number).into_bytes().into());
+        let timestamp = BEGIN + number;
+        let author = ["ann", "bo", "ann", "christopher"][(number % 4) as usize];
+        let mut row = Row::default();
+        row.put(ColumnId(1), live(timestamp, author));
+        row.put(ColumnId(2), live(timestamp, format!("message {number}, of its own words")));
+        if number % 10 == 3 {
+            row.put(ColumnId(300), live(timestamp + 5, ""));
+        }
+        if number % 10 == 4 {
+            let deleted_at = timestamp / 1_000_000 + 9;
+            row.put(ColumnId(3), Cell { timestamp, content: Content::Dead { deleted_at } });
+        }
+        if number % 3 == 0 {
+            row.liveness = Some(Liveness { timestamp, expiry: None });
+        }
+        if number % 12 == 5 {
+            row.deletion = Some(Deletion { timestamp: timestamp - 3, deleted_at: 1_700_000_002 });
+        }
+        part.put_row(clustering, row);
+    }
+    let deletion = Deletion { timestamp: BEGIN + 60, deleted_at: 1_700_000_003 };
+    part.delete_range(Bytes::from_static(b"m2"), Bytes::from_static(b"m3"), deletion);
+    part
+}
+
+/// Two of many rows, and tiny ones beside them.
+fn partitions() -> Vec<Partition> {
+    let mut all = vec![series(), chat()];
+    for number in 0..30 {
+        let mut part = Partition::empty(key(&format!("tiny {number}")));
+        let row = Row { cells: vec![(ColumnId(1), live(BEGIN + number, "x"))], ..Row::default() };
+        part.put_row(Clustering::default(), row);
+        all.push(part);
+    }
+    let mut gone = Partition::empty(key("gone"));
+    gone.delete(Deletion { timestamp: BEGIN, deleted_at: 1_700_000_004 });
+    all.push(gone);
+    all.sort_by(|left, right| left.key.cmp(&right.key));
+    all
+}
+
+fn write(disk: &dyn Disk, path: &Path) {
+    let shape = super::shape(TableId(uuid::Uuid::from_u128(7)));
+    let mut writer = Writer::create(disk, path, 1, &shape, BLOCK_BYTES).unwrap();
+    for mut part in partitions() {
+        let rows = std::mem::take(&mut part.rows);
+        let ranges = std::mem::take(&mut part.range_tombstones);
+        let mut body = Partition::empty(part.key.clone());
+        (body.rows, body.range_tombstones) = (rows, ranges);
+        writer.begin(part);
+        writer.add(Piece { start: Bytes::new(), end: piece::top(), part: body }).unwrap();
+        writer.end().unwrap();
+    }
+    assert!(writer.finish().unwrap());
+}
+
+/// Every partition of an sstable.
+fn read(sstable: Sstable) -> Vec<Partition> {
+    let (cache, recent) = (Cache::new(1 << 20, std::sync::Arc::default()), Recent::default());
+    let io = Io::waiting(&cache, &recent);
+    let sources = [Source::Sstable(std::sync::Arc::new(sstable))];
+    let mut all: Vec<Partition> = Vec::new();
+    let mut from = std::ops::Bound::Unbounded;
+    while let Some(key) = merge::next_key(&sources, from.as_ref(), &io).unwrap() {
+        let mut merge = Merge::open(&key, &sources, false, 100, &io).unwrap().unwrap();
+        let mut part = merge.head().clone();
+        let mut want = Slice::all();
+        while want.start < want.end {
+            let piece = merge.next(&want, &io).unwrap();
+            want.start = piece.end;
+            piece::append(&mut part, piece.part);
+        }
+        all.push(part);
+        from = std::ops::Bound::Excluded(key);
+    }
+    all
+}
+
+fn open(bytes: &[u8]) -> Sstable {
+    let disk = sys::disk::MemoryDisk::new();
+    let path = Path::new("/000000000001.sst");
+    disk.open(path, Open::CreateNew).unwrap().write_at(bytes, 0).unwrap();
+    Sstable::open(&disk, path, 1).unwrap()
+}
+
+#[test]
+fn a_file_of_each_version_is_read_as_it_was_written() {
+    let expected = partitions();
+    for (version, bytes) in [
+        (1, include_bytes!("../fixtures/version-1.sst").as_slice()),
+        (2, include_bytes!("../fixtures/version-2.sst").as_slice()),
+    ] {
+        let sstable = open(bytes);
+        assert!(sstable.index.len() > 6, "several blocks");
+        let found = read(sstable);
+        assert_eq!(found.len(), expected.len(), "version {version}");
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected, "version {version}");
+        }
+    }
+}
+
+/// What is written today is what the fixture of today's version holds: whoever changes the format makes a new version.
+#[test]
+fn the_newest_fixture_is_what_is_written_today() {
+    let disk = sys::disk::MemoryDisk::new();
+    let path = Path::new("/000000000001.sst");
+    write(&disk, path);
+    let written = sys::disk::read_all(&disk, path, 1 << 20).unwrap();
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        let newest =
+            format!("src/sstable/fixtures/version-{}.sst", crate::sstable::format::VERSION);
+        #[expect(clippy::disallowed_methods, reason = "a fixture belongs into the repository")]
+        std::fs::write(newest, &written).unwrap();
+    }
+    let newest = include_bytes!("../fixtures/version-2.sst");
+    assert!(written == newest, "{} bytes, not the fixture's {}", written.len(), newest.len());
+}

@@ -1,0 +1,78 @@
+//! What takes room on the disk, and gives it back.
+
+use super::*;
+
+/// Reads leave them out from the start; the disk gets its room back, and after a restart too nobody
+/// finds them again.
+#[test]
+fn a_compaction_forgets_the_cells_of_dropped_columns() {
+    let (kept, dropped) = (ColumnId(1), ColumnId(2));
+    let mut world = World::new();
+    let engine = world.engine();
+    // Bytes that do not compress.
+    let mut rng = sys::Rng::from_seed(1);
+    for at in 0..50 {
+        let large: Vec<u8> = (0..1_000).map(|_| rng.below(256) as u8).collect();
+        let mut partition = Partition::empty(key(1));
+        let mut it = row(10, b"v");
+        it.put(dropped, value_cell(10, &large));
+        partition.put_row(clustering(at), it);
+        // A row of nothing else.
+        let cells = vec![(dropped, value_cell(10, &large))];
+        partition.put_row(clustering(100 + at), Row { cells: cells.clone(), ..Row::default() });
+        partition.put_static(Row { cells, ..Row::default() });
+        write(&engine, &Mutation { table: shape(1).id, partition }).unwrap();
+    }
+    flush(&engine).unwrap();
+    let altered = TableShape { dropped: vec![dropped], ..shape(1) };
+    engine.alter_table(altered.clone()).unwrap();
+    let bytes = |engine: &Engine| engine.stats().tables[&shape(1).id].sstable_bytes;
+    let command = Command { dropped: vec![dropped], ..one(1, 1) };
+    let (before, bytes_before) = (read(&engine, &command).unwrap(), bytes(&engine));
+    assert!(100_000 < bytes_before, "{bytes_before}");
+
+    compact(&engine).unwrap();
+    assert!(bytes(&engine) < bytes_before / 20, "{} of {bytes_before}", bytes(&engine));
+    let after = read(&engine, &command).unwrap();
+    assert_eq!(after.partitions, before.partitions);
+    assert_eq!(after.partitions[0].rows.len(), 50);
+    // Nor does a read that was not told of it.
+    assert_eq!(read(&engine, &one(1, 1)).unwrap().partitions, before.partitions);
+    assert!(after.partitions[0].rows.iter().all(|(_, row)| row.cell(kept).is_some()));
+
+    drop(engine);
+    world.tables[0] = altered;
+    let engine = world.engine();
+    assert_eq!(read(&engine, &one(1, 1)).unwrap().partitions, before.partitions);
+}
+
+/// Known from the index alone: a write can be refused for it.
+#[test]
+fn the_size_of_a_partition_is_that_of_its_blocks() {
+    let world = World::new();
+    let engine = world.engine();
+    let mut rng = sys::Rng::from_seed(1);
+    for partition in 1..=3 {
+        for at in 0..partition * 20 {
+            let value: Vec<u8> = (0..100).map(|_| rng.below(256) as u8).collect();
+            write(&engine, &insert(1, partition, at, 1, &value)).unwrap();
+        }
+    }
+    let bytes = |number| engine.partition_bytes(shape(1).id, &key(number));
+    assert_eq!(bytes(1), 0, "what is not flushed takes no room yet");
+    flush(&engine).unwrap();
+    let all = engine.stats().tables[&shape(1).id].sstable_bytes;
+    assert!(bytes(1) + bytes(2) + bytes(3) <= all);
+    for number in 1..=3 {
+        let values = number * 20 * 100;
+        let found = bytes(number);
+        // A block at its edge may be shared with another partition.
+        assert!((values * 8 / 10..values * 13 / 10).contains(&found), "{found} of {values}");
+    }
+    flush(&engine).unwrap();
+    write(&engine, &insert(1, 3, 1, 2, &[7; 100])).unwrap();
+    let before = bytes(3);
+    flush(&engine).unwrap();
+    assert!(before < bytes(3), "a second sstable adds its own");
+    assert_eq!((bytes(9), engine.partition_bytes(shape(9).id, &key(1))), (0, 0));
+}
