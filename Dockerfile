@@ -30,7 +30,7 @@ COPY --from=builder /usr/local/bin/helenus /usr/local/bin/cql-lite /usr/local/bi
 ENV HELENUS_DATA_DIR=/var/lib/helenus
 VOLUME /var/lib/helenus
 USER 65532:65532
-EXPOSE 7000 9044 9180
+EXPOSE 7000 9042 9044 9180
 # Drains: what is acknowledged is in sstables, the log is empty.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/helenus"]

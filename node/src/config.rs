@@ -391,7 +391,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Connections that the doors for clients and for peers each hold open.
+    /// Connections that the doors for clients, for CQL drivers and for peers each hold open.
     pub(crate) fn connections(&self) -> usize {
         self.connections_max.unwrap_or(CONNECTIONS_AUTO).try_into().unwrap_or(usize::MAX)
     }
@@ -403,7 +403,7 @@ const CONNECTIONS_MIN: u64 = 4;
 /// Without need no door holds more open.
 const CONNECTIONS_AUTO: u64 = 4096;
 
-/// Two doors with a quarter each: half of the open files are left for storage, and for HTTP.
+/// Three doors with a quarter each: as much is left for storage, and for HTTP.
 const FILES_PER_CONNECTION: u64 = 4;
 
 /// The smallest budget a node runs in, bytes.

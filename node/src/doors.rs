@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     config::Settings,
-    http,
+    http, native,
     rpc::{
         admin_door::AdminDoor, client_door::ClientDoor, peer_door::PeerDoor, transport,
         weight::Scales,
@@ -23,6 +23,7 @@ use crate::{
 pub(crate) struct Doors {
     peer: Box<dyn Listener>,
     client: Box<dyn Listener>,
+    native: Box<dyn Listener>,
     http: Box<dyn Listener>,
 }
 
@@ -34,6 +35,7 @@ pub(crate) async fn open(
     check_listen(settings)?;
     let peer = open_door(settings, settings.peer_port, net).await?;
     let client = open_door(settings, settings.client_port, net).await?;
+    let native = open_door(settings, settings.cql_port, net).await?;
     let http = open_door(settings, settings.http_port, net).await?;
     let or = |given: &str, port: u16| match given {
         "" => format!("{}:{port}", settings.advertise),
@@ -41,11 +43,11 @@ pub(crate) async fn open(
     };
     let addresses = Addresses {
         peer: or("", port_of(&*peer)),
-        cql: or(&settings.advertise_cql, settings.cql_port),
+        cql: or(&settings.advertise_cql, port_of(&*native)),
         client: or(&settings.advertise_client, port_of(&*client)),
         http: format!("{}:{}", settings.listen, port_of(&*http)),
     };
-    Ok((Doors { peer, client, http }, addresses))
+    Ok((Doors { peer, client, native, http }, addresses))
 }
 
 async fn open_door(
@@ -81,6 +83,7 @@ pub(crate) fn spawn(
     guard: Arc<Guard>,
     seams: &Seams,
 ) {
+    // All doors share what they may have in hand together.
     let scales = Scales::new(guard);
     let peer = proto::peer::peer_server::PeerServer::new(PeerDoor {
         behind: Arc::clone(shared) as _,
@@ -89,6 +92,14 @@ pub(crate) fn spawn(
     })
     .max_decoding_message_size(proto::PEER_FRAME_BYTES_MAX)
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
+    let most = shared.settings.connections();
+    let native = native::door::Door {
+        behind: Arc::clone(shared) as _,
+        rng: seams.rng.clone(),
+        scales: scales.of_stream(),
+        connections_max: most,
+    };
+    tasks.spawn(native.serve(doors.native));
     let client = client::client_server::ClientServer::new(ClientDoor {
         behind: Arc::clone(shared) as _,
         rng: seams.rng.clone(),
@@ -98,7 +109,6 @@ pub(crate) fn spawn(
     .max_encoding_message_size(proto::PEER_FRAME_BYTES_MAX);
     let admin =
         proto::admin::admin_server::AdminServer::new(AdminDoor { behind: Arc::clone(shared) as _ });
-    let most = shared.settings.connections();
     let date = || tower::util::MapResponseLayer::new(transport::fix_date);
     let peers = transport::server()
         .layer(date())

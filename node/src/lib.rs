@@ -13,6 +13,7 @@ mod health;
 mod http;
 pub mod logging;
 mod metrics;
+mod native;
 mod open;
 mod remembered;
 mod replica;

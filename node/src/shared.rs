@@ -1,12 +1,6 @@
 //! What the doors see of the node behind them.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cluster::{Metadata, Status};
@@ -15,10 +9,10 @@ use cql_lite::code::Code;
 use engine::Engine;
 use futures_util::{FutureExt, future::BoxFuture};
 use model::{HostId, PartitionKey, TableId};
-use proto::{admin, client, peer};
+use proto::{admin, client, cql::event::Event, peer};
 use query::{Error, Executor, Retry};
 use sys::{Blocking, Clock};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
     catalog::ClusterCatalog,
@@ -54,6 +48,9 @@ pub struct Addresses {
     pub http: String,
 }
 
+/// How long requests in hand may take when this node drains.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What all doors share.
 pub(crate) struct Shared {
     pub(crate) host: HostId,
@@ -73,7 +70,12 @@ pub(crate) struct Shared {
     pub(crate) topology: watch::Receiver<client::Topology>,
     /// Whether this node has heard its peers since it started, or waited long enough for them.
     pub(crate) settled: watch::Receiver<bool>,
-    pub(crate) draining: AtomicBool,
+    /// Whether this node takes no more requests.
+    pub(crate) draining: watch::Sender<bool>,
+    /// Whether CQL drivers were answered all that was in hand when this node began to drain.
+    pub(crate) native_closed: watch::Sender<bool>,
+    /// What happens to the schema and to the nodes.
+    pub(crate) events: broadcast::Sender<Event>,
     /// Monotonic time of the start.
     pub(crate) begun: Duration,
 }
@@ -85,7 +87,7 @@ impl Shared {
 
     /// Why this node does not serve; `Ok` when it does.
     pub(crate) fn serves(&self) -> Result<(), Error> {
-        if self.draining.load(Ordering::Acquire) {
+        if *self.draining.borrow() {
             let draining = Error::new(Code::Draining, "this node is draining");
             return Err(draining.retry(Retry::Safe).hint("use another node"));
         }
@@ -103,8 +105,11 @@ impl Shared {
 
     /// Refuses new requests, then puts everything on disk.
     pub(crate) async fn drain(&self) -> Result<String, String> {
-        self.draining.store(true, Ordering::Release);
+        self.draining.send_replace(true);
         drop(self.inputs.send(Input::Status(Status::Draining)).await);
+        // What was taken in hand still needs the engine.
+        let mut closed = self.native_closed.subscribe();
+        drop(tokio::time::timeout(DRAIN_TIMEOUT, closed.wait_for(|it| *it)).await);
         self.engine.close(&*self.blocking).await.map_err(|it| it.to_string())?;
         tracing::info!("drained");
         Ok("drained: everything is on disk, the node may be stopped".into())

@@ -7,7 +7,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, OnceLock, atomic::AtomicBool},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -17,7 +17,7 @@ use engine::Engine;
 use query::{Executor, guardrail::Guard};
 use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts};
 use tokio::{
-    sync::{Mutex, mpsc, watch},
+    sync::{Mutex, broadcast, mpsc, watch},
     task::JoinSet,
 };
 
@@ -27,7 +27,7 @@ use crate::{
     config::Settings,
     doors,
     metrics::{Gauges, Metrics},
-    open,
+    native, open,
     remembered::Remembered,
     replica::local::Local,
     rpc::{
@@ -122,6 +122,7 @@ impl Node {
         let (coordinator, executor) = serve_statements(&settings, &seams, &replicas, &catalog);
         let (settled_sender, settled) = watch::channel(false);
         let (topology_sender, topology) = watch::channel(topology::picture(&catalog));
+        let events = broadcast::Sender::new(native::events::EVENTS_MAX);
         let shared = Arc::new(Shared {
             host: cluster.host_id(),
             addresses,
@@ -138,7 +139,9 @@ impl Node {
             metrics: replicas.metrics,
             topology,
             settled,
-            draining: AtomicBool::new(false),
+            draining: watch::Sender::new(false),
+            native_closed: watch::Sender::new(false),
+            events: events.clone(),
             begun: seams.clock.monotonic(),
             settings: settings.clone(),
         });
@@ -165,6 +168,7 @@ impl Node {
         tasks.spawn(driver.run(effects));
         tasks.spawn(Arc::clone(&replicas.stored.timestamps).keep_ahead());
         tasks.spawn(hints::replay(coordinator, replay_options(&settings)));
+        tasks.spawn(native::events::follow(Arc::clone(&catalog), published.clone(), events));
         tasks.spawn(topology::follow(catalog, published, topology_sender));
         tasks.spawn(warm_up::recall(Arc::clone(&shared)));
         tasks.spawn(warm_up::settle(Arc::clone(&shared), settled_sender));
@@ -336,6 +340,11 @@ fn serve_statements(
             page_tombstones_max: 10_000,
             prepared_max: 10_000,
             guard: Arc::clone(&replicas.guard),
+            timeouts: query::Timeouts {
+                read: settings.timeout_read,
+                write: settings.timeout_write,
+                schema: settings.timeout_schema,
+            },
             partition_bytes: Arc::new({
                 let engine = replicas.stored.engine.clone();
                 move |table, key| engine.partition_bytes(table, key)

@@ -1,6 +1,8 @@
-//! Bytes between processes: the generated gRPC code, under one name each.
+//! Bytes between processes: the generated gRPC code, under one name each, and the native protocol.
 //!
 //! Decoding checks shape, never sense: what a frame means is decided by whoever receives it.
+
+pub mod cql;
 
 /// How long a message is on the wire, among other things.
 pub use prost::Message;
@@ -50,6 +52,9 @@ pub const PEER_FRAME_BYTES_MAX: usize = 64 << 20;
 
 /// Most rows of one `ExecuteMany`: what one request may hold a coordinator up with.
 pub const EXECUTE_ROWS_MAX: u32 = 1000;
+
+/// Largest body of a request on a native connection, bytes, compressed or not: as of Cassandra.
+pub const CQL_BODY_BYTES_MAX: usize = 16 << 20;
 
 /// Largest frame on a client stream, bytes.
 pub const CLIENT_FRAME_BYTES_MAX: usize = 16 << 20;

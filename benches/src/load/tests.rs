@@ -17,6 +17,7 @@ async fn start_node(dir: &std::path::Path) -> Node {
         ("peer_port", "0"),
         ("client_port", "0"),
         ("http_port", "0"),
+        ("cql_port", "0"),
         ("memory", "128MiB"),
     ];
     for (key, value) in values {

@@ -4,7 +4,7 @@
 //! whole or not at all. Between partitions nothing of the kind holds: a batch that is not called
 //! UNLOGGED promises it all the same, so that one is taken only where one partition is written.
 
-use cql_lite::code::Code;
+use cql_lite::{code::Code, span::Span};
 use model::Mutation;
 
 use crate::{
@@ -13,34 +13,49 @@ use crate::{
     bind::Bindings,
     guardrail::{Guard, Guardrail},
     merged::Merged,
-    plan::batch::Batch,
+    plan::write::Write,
 };
 
-/// What a batch changes: a mutation for each partition, and warnings.
-pub(crate) fn mutations(
-    batch: &Batch,
-    bindings: &Bindings<'_>,
+/// What is asked of a batch as a whole.
+pub(crate) struct Rules<'g> {
+    /// Whether it may be torn where it writes several partitions.
+    pub(crate) unlogged: bool,
+    /// Where it begins, if it is text.
+    pub(crate) span: Option<Span>,
+    /// What is unwise, and what is too much.
+    pub(crate) guard: &'g Guard,
+    /// Microseconds since 1970, as the clock says.
+    pub(crate) now_micros: i64,
+}
+
+/// What writes with their values change together: a mutation for each partition, and warnings.
+pub(crate) fn mutations<'w>(
+    writes: impl IntoIterator<Item = (&'w Write, &'w Bindings<'w>)>,
     when: When,
-    (guard, now_micros): (&Guard, i64),
+    rules: &Rules<'_>,
 ) -> Result<(Vec<Mutation>, Vec<String>), Error> {
+    let at = |error: Error| match rules.span {
+        Some(span) => error.at(span),
+        None => error,
+    };
     let mut warnings = Vec::new();
     // Whatever its size: it would not be one otherwise.
     let mut merged = Merged::new(usize::MAX);
-    for write in &batch.writes {
+    for (write, bindings) in writes {
         let mut when = when;
         if let Some(own) = apply::timestamp(write.timestamp.as_ref(), bindings)? {
-            warnings.extend(apply::check_timestamp(own, now_micros, guard)?);
+            warnings.extend(apply::check_timestamp(own, rules.now_micros, rules.guard)?);
             when.timestamp = own;
         }
         apply::mutations(write, bindings, when)?.into_iter().for_each(|it| merged.add(it));
     }
     let mutations = merged.finish();
-    if !batch.unlogged && 1 < mutations.len() {
+    if !rules.unlogged && 1 < mutations.len() {
         let message = format!(
             "this batch writes {} partitions: all of them or none is not supported yet",
             mutations.len()
         );
-        return Err(Error::new(Code::NotSupported, message).at(batch.span).hint(
+        return Err(at(Error::new(Code::NotSupported, message)).hint(
             "BEGIN UNLOGGED BATCH promises it for each partition alone; single statements do too, \
              and are faster",
         ));
@@ -48,8 +63,8 @@ pub(crate) fn mutations(
     let bytes: usize = mutations.iter().map(|it| it.encode().len()).sum();
     let measured = [(Guardrail::BatchBytes, bytes), (Guardrail::BatchPartitions, mutations.len())];
     for (guardrail, value) in measured {
-        let warning = guard.check(guardrail, value as u64);
-        warnings.extend(warning.map_err(|error| error.at(batch.span))?);
+        let warning = rules.guard.check(guardrail, value as u64);
+        warnings.extend(warning.map_err(at)?);
     }
     Ok((mutations, warnings))
 }

@@ -1,35 +1,69 @@
-//! DESCRIBE: the schema as text, most of it CQL that creates it again.
+//! DESCRIBE: the schema, most of it CQL that creates it again: as text for people, and as the rows
+//! that Cassandra answers.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cql_lite::{
     ast::{Describe, Target},
     code::Code,
     keyword::quote_name,
+    types::CqlType,
 };
 use model::{Keyspace, Table};
 
-use crate::{Catalog, Error, plan::names::Scope, system_tables};
+use crate::{
+    Catalog, ColumnSpec, Description, Error, Rows, plan::names::Scope, prepared::columns_id,
+    system_tables,
+};
 
-/// The text that answers `describe`.
+/// Something that is described.
+struct Thing {
+    keyspace: String,
+    kind: &'static str,
+    name: String,
+    /// The statement that creates it again.
+    create: String,
+}
+
+impl Thing {
+    /// What a row says of it, both lists of names and descriptions.
+    fn named(&self) -> Vec<&str> {
+        vec![&self.keyspace, self.kind, &self.name]
+    }
+
+    fn whole(&self) -> Vec<&str> {
+        vec![&self.keyspace, self.kind, &self.name, &self.create]
+    }
+}
+
+/// What answers `describe`.
 pub(crate) fn describe(
     describe: &Describe,
     scope: &Scope<'_>,
     catalog: &dyn Catalog,
-) -> Result<String, Error> {
+) -> Result<Description, Error> {
     let keyspaces = &scope.schema.keyspaces;
     Ok(match &describe.target {
         Target::Cluster => cluster(catalog),
         Target::Schema => {
-            let all: Vec<String> = keyspaces.values().map(|it| keyspace(it)).collect();
-            all.join("\n\n")
+            let all: Vec<Vec<Thing>> = keyspaces.values().map(keyspace).collect();
+            created(&all.into_iter().flatten().collect::<Vec<_>>())
         }
         Target::Keyspaces => {
             let ours = system_tables::KEYSPACES.iter().copied();
             let mut names: Vec<String> =
                 keyspaces.keys().map(String::as_str).chain(ours).map(quote_name).collect();
             names.sort();
-            names.join("\n")
+            let thing = |name: String| Thing {
+                keyspace: name.clone(),
+                kind: "keyspace",
+                name,
+                create: String::new(),
+            };
+            let things: Vec<Thing> = names.into_iter().map(thing).collect();
+            let text: Vec<&str> = things.iter().map(|it| it.name.as_str()).collect();
+            listed(text.join("\n"), &things)
         }
         Target::Tables => tables(scope)?,
         Target::Keyspace(name) => {
@@ -41,55 +75,103 @@ pub(crate) fn describe(
                     .hint("write `DESCRIBE KEYSPACE name`, or `USE name` first"));
             };
             match (keyspaces.get(chosen), system_tables::keyspace(chosen)) {
-                (Some(found), _) => keyspace(found),
-                (None, Some(ours)) => all_tables(ours),
+                (Some(found), _) => created(&keyspace(found)),
+                (None, Some(ours)) => created(&ours.iter().map(table).collect::<Vec<_>>()),
                 (None, None) => return Err(scope.unknown_keyspace(chosen).at(span)),
             }
         }
-        Target::Table(name) => scope.table(name)?.to_cql(),
+        Target::Table(name) => created(&[table(&scope.table(name)?)]),
     })
 }
 
-fn cluster(catalog: &dyn Catalog) -> String {
-    let nodes = catalog.nodes();
-    let mut text = format!(
-        "Cluster: {}\nPartitioner: Murmur3Partitioner\nNodes: {}",
-        catalog.cluster_name(),
-        nodes.len()
-    );
+fn cluster(catalog: &dyn Catalog) -> Description {
+    let (nodes, name) = (catalog.nodes(), catalog.cluster_name());
+    let partitioner = "Murmur3Partitioner";
+    let mut text = format!("Cluster: {name}\nPartitioner: {partitioner}\nNodes: {}", nodes.len());
     for node in nodes {
         let state = if node.alive { "up" } else { "down" };
         text.push_str(&format!("\n  {} {}/{} {state} {}", node.cql, node.dc, node.rack, node.host));
     }
-    text
+    // Data center and rack are given to each node: the snitch of Cassandra that reads them so.
+    let row = vec![name.as_str(), partitioner, "GossipingPropertyFileSnitch"];
+    Description { text, rows: rows(&["cluster", "partitioner", "snitch"], [row]) }
 }
 
-/// The names of the tables of the session's keyspace, else of all keyspaces.
-fn tables(scope: &Scope<'_>) -> Result<String, Error> {
+/// The tables of the session's keyspace, else of all keyspaces.
+fn tables(scope: &Scope<'_>) -> Result<Description, Error> {
     let keyspaces = &scope.schema.keyspaces;
     let Some(chosen) = scope.keyspace else {
-        let names = keyspaces.values().flat_map(|keyspace| {
-            let table = |it: &String| format!("{}.{}", quote_name(&keyspace.name), quote_name(it));
-            keyspace.tables.keys().map(table).collect::<Vec<_>>()
-        });
-        return Ok(names.collect::<Vec<_>>().join("\n"));
+        let all = keyspaces.values().flat_map(|it| it.tables.values());
+        let things: Vec<Thing> = all.map(table).collect();
+        let text = things.iter().map(|it| format!("{}.{}", it.keyspace, it.name));
+        return Ok(listed(text.collect::<Vec<_>>().join("\n"), &things));
     };
-    let names: Vec<String> = match (keyspaces.get(chosen), system_tables::keyspace(chosen)) {
-        (Some(found), _) => found.tables.keys().map(|it| quote_name(it)).collect(),
-        (None, Some(ours)) => ours.iter().map(|it| quote_name(&it.name)).collect(),
+    let things: Vec<Thing> = match (keyspaces.get(chosen), system_tables::keyspace(chosen)) {
+        (Some(found), _) => found.tables.values().map(table).collect(),
+        (None, Some(ours)) => ours.iter().map(table).collect(),
         (None, None) => return Err(scope.unknown_keyspace(chosen)),
     };
-    Ok(names.join("\n"))
+    let names: Vec<&str> = things.iter().map(|it| it.name.as_str()).collect();
+    Ok(listed(names.join("\n"), &things))
 }
 
-fn keyspace(keyspace: &Keyspace) -> String {
-    let tables: Vec<Arc<Table>> = keyspace.tables.values().cloned().collect();
-    if tables.is_empty() {
-        return keyspace.to_cql();
+fn keyspace(keyspace: &Arc<Keyspace>) -> Vec<Thing> {
+    let name = quote_name(&keyspace.name);
+    let itself =
+        Thing { keyspace: name.clone(), kind: "keyspace", name, create: keyspace.to_cql() };
+    std::iter::once(itself).chain(keyspace.tables.values().map(table)).collect()
+}
+
+fn table(table: &Arc<Table>) -> Thing {
+    Thing {
+        keyspace: quote_name(&table.keyspace),
+        kind: "table",
+        name: quote_name(&table.name),
+        create: in_words(table),
     }
-    format!("{}\n\n{}", keyspace.to_cql(), all_tables(&tables))
 }
 
-fn all_tables(tables: &[Arc<Table>]) -> String {
-    tables.iter().map(|it| it.to_cql()).collect::<Vec<_>>().join("\n\n")
+/// The statement that creates a table. Columns of system tables that are collections are shown as
+/// what they are, although they are declared otherwise.
+fn in_words(table: &Table) -> String {
+    let collections = table.columns().filter_map(|column| {
+        Some((&column.name, system_tables::collection(table, &column.name)?.name()))
+    });
+    collections.fold(table.to_cql(), |create, (column, of)| {
+        let column = quote_name(column);
+        create.replace(&format!("    {column} blob"), &format!("    {column} {of}"))
+    })
+}
+
+/// Things with the statements that create them.
+fn created(things: &[Thing]) -> Description {
+    let text: Vec<&str> = things.iter().map(|it| it.create.as_str()).collect();
+    let names = ["keyspace_name", "type", "name", "create_statement"];
+    Description { text: text.join("\n\n"), rows: rows(&names, things.iter().map(Thing::whole)) }
+}
+
+/// Things by their names.
+fn listed(text: String, things: &[Thing]) -> Description {
+    let names = ["keyspace_name", "type", "name"];
+    Description { text, rows: rows(&names, things.iter().map(Thing::named)) }
+}
+
+fn rows<'t>(names: &[&str], rows: impl IntoIterator<Item = Vec<&'t str>>) -> Rows {
+    let column = |name: &&str| ColumnSpec {
+        keyspace: "system".to_owned(),
+        table: "describe".to_owned(),
+        name: (*name).to_owned(),
+        cql_type: CqlType::Text,
+        collection: None,
+    };
+    let cells = |row: Vec<&str>| {
+        row.iter().map(|text| Some(Bytes::copy_from_slice(text.as_bytes()))).collect()
+    };
+    let columns: Vec<ColumnSpec> = names.iter().map(column).collect();
+    Rows {
+        columns_id: columns_id(&columns),
+        columns,
+        rows: rows.into_iter().map(cells).collect(),
+        paging_state: None,
+    }
 }

@@ -6,7 +6,7 @@ use cql_lite::{code::Code, span::Span, value};
 use model::Consistency;
 
 use crate::{
-    catalog,
+    PreparedId, catalog,
     store::{self, Unwritable},
 };
 
@@ -25,6 +25,22 @@ pub struct Error {
     pub retry: Retry,
     /// How the replicas answered, where they were asked.
     pub acks: Option<Box<Acks>>,
+    /// What it is about, for programs that act on it.
+    pub about: Option<Box<About>>,
+}
+
+/// What an error is about, for programs that act on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The name that is taken, of `AlreadyExists`.
+    Taken {
+        /// The keyspace, or that of the table.
+        keyspace: String,
+        /// The table, if it is one.
+        table: Option<String>,
+    },
+    /// The statement that has to be prepared again, of `Unprepared`.
+    Unprepared(PreparedId),
 }
 
 /// What a repetition of the same statement would do.
@@ -61,6 +77,7 @@ impl Error {
             span: None,
             retry: Retry::No,
             acks: None,
+            about: None,
         }
     }
 
@@ -82,6 +99,13 @@ impl Error {
     #[must_use]
     pub fn at(mut self, span: Span) -> Error {
         self.span = Some(span);
+        self
+    }
+
+    /// The same, with what it is about.
+    #[must_use]
+    pub(crate) fn about(mut self, about: About) -> Error {
+        self.about = Some(Box::new(about));
         self
     }
 
@@ -181,7 +205,7 @@ fn code_of(why: Unwritable) -> Code {
 impl From<cql_lite::error::Error> for Error {
     fn from(error: cql_lite::error::Error) -> Error {
         let cql_lite::error::Error { code, message, span, hint } = error;
-        Error { code, message, hint, span: Some(span), retry: Retry::No, acks: None }
+        Error { hint, span: Some(span), ..Error::new(code, message) }
     }
 }
 

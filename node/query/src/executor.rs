@@ -4,21 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coordinator::trace::{Step, Traces};
-use cql_lite::{
-    ast::{Spanned, Statement},
-    code::Code,
-};
+use cql_lite::{ast::Spanned, code::Code, span::Span};
 use model::{Consistency, Mutation, Schema};
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::{
-    Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows, Source,
-    Store,
+    About, Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows,
+    Source, Store,
     apply::{self, When},
     batch,
     bind::Bindings,
-    describe::describe,
     filter,
     functions::{Moment, Ticks},
     guardrail::{Guard, Guardrail, PartitionBytes, measure},
@@ -31,15 +27,16 @@ use crate::{
         term::Operand,
         write::Write,
     },
-    prepared::{Cache, Entry, id},
-    resolve, scan,
-    schema_change::{self, Decision, Proposal},
-    store,
+    prepared::{Cache, Entry, columns_id, id},
+    resolve, scan, store,
     system_tables::Snapshot,
 };
 
+mod change;
+mod group;
 mod many;
 mod traced;
+mod whole;
 
 /// Limits of the executor.
 #[derive(Clone)]
@@ -56,6 +53,19 @@ pub struct Options {
     pub guard: Arc<Guard>,
     /// How large partitions have become.
     pub partition_bytes: PartitionBytes,
+    /// How long statements may take whose client does not say.
+    pub timeouts: Timeouts,
+}
+
+/// How long statements may take whose client does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// A SELECT. Usually 5 s.
+    pub read: Duration,
+    /// An INSERT, UPDATE, DELETE or BATCH. Usually 2 s.
+    pub write: Duration,
+    /// A change of the schema, or TRUNCATE. Usually 10 s.
+    pub schema: Duration,
 }
 
 /// Executes statements of all doors.
@@ -123,8 +133,15 @@ impl Executor {
             }
         };
         self.traces.note(request.trace, None, || Step::Planned);
-        let run = self.run(&request, keyspace.as_deref());
+        let timeouts = &self.options.timeouts;
+        let usual = match &entry.plan.verb {
+            Verb::Select(_) => timeouts.read,
+            Verb::Write(_) | Verb::Batch(_) => timeouts.write,
+            Verb::Schema(_) => timeouts.schema,
+        };
+        let run = self.run(&request, keyspace.as_deref(), usual);
         let reply = match &entry.plan.verb {
+            Verb::Select(select) if request.whole => run.whole(select, &entry).await,
             Verb::Select(select) => run.select(select, &entry).await,
             Verb::Write(write) => run.write(write, &entry.plan).await,
             Verb::Batch(batch) => run.batch(batch, &entry.plan).await,
@@ -135,9 +152,16 @@ impl Executor {
         Ok(reply)
     }
 
-    fn run<'r>(&'r self, request: &'r Request, keyspace: Option<&'r str>) -> Run<'r> {
-        let deadline = self.clock.monotonic().saturating_add(request.timeout);
-        Run { executor: self, request, keyspace, now_micros: self.clock.wall_micros(), deadline }
+    fn run<'r>(
+        &'r self,
+        request: &'r Request,
+        keyspace: Option<&'r str>,
+        usual: Duration,
+    ) -> Run<'r> {
+        let timeout = request.timeout.unwrap_or(usual);
+        let deadline = self.clock.monotonic().saturating_add(timeout);
+        let now_micros = self.clock.wall_micros();
+        Run { executor: self, request, keyspace, now_micros, timeout, deadline }
     }
 
     fn plan_anew(&self, text: &str, keyspace: Option<&str>, trace: u64) -> Result<Entry, Error> {
@@ -149,6 +173,7 @@ impl Executor {
             id: id(text, keyspace),
             variables: plan.variables.clone(),
             partition_key: plan.partition_key.clone(),
+            columns_id: columns_id(&plan.columns),
             columns: plan.columns.clone(),
             table: plan.tables().first().map(|it| it.id),
             idempotent: plan.idempotent,
@@ -165,6 +190,7 @@ impl Executor {
     fn known(&self, id: PreparedId) -> Result<Entry, Error> {
         let unprepared = || {
             Error::new(Code::Unprepared, format!("prepared statement {id} is not known here"))
+                .about(About::Unprepared(id))
                 .retry(Retry::Safe)
                 .hint("prepare it again")
         };
@@ -223,6 +249,7 @@ struct Run<'r> {
     request: &'r Request,
     keyspace: Option<&'r str>,
     now_micros: i64,
+    timeout: Duration,
     deadline: Duration,
 }
 
@@ -237,14 +264,14 @@ impl<'r> Run<'r> {
     }
 
     fn seconds(&self) -> i64 {
-        self.now_micros.div_euclid(1_000_000)
+        self.request.now_seconds.unwrap_or(self.now_micros.div_euclid(1_000_000))
     }
 
     /// How much time is left; an error of `code` when none is.
     fn time_left(&self, code: Code) -> Result<Duration, Error> {
         let left = self.deadline.saturating_sub(self.executor.clock.monotonic());
         if left.is_zero() {
-            let message = format!("{:?} were not enough", self.request.timeout);
+            let message = format!("{:?} were not enough", self.timeout);
             return Err(Error::new(code, message).retry(Retry::Safe));
         }
         Ok(left)
@@ -268,10 +295,16 @@ impl<'r> Run<'r> {
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
         let (when, mut warnings) = self.when(given).await?;
-        let guard = &self.executor.options.guard;
-        let (mutations, more) = batch::mutations(batch, &bindings, when, (guard, self.now_micros))?;
+        let rules = self.rules(batch.unlogged, Some(batch.span));
+        let writes = batch.writes.iter().map(|it| (it, &bindings));
+        let (mutations, more) = batch::mutations(writes, when, &rules)?;
         warnings.extend(more);
         self.send(mutations, warnings).await
+    }
+
+    fn rules(&self, unlogged: bool, span: Option<Span>) -> batch::Rules<'r> {
+        let guard = &self.executor.options.guard;
+        batch::Rules { unlogged, span, guard, now_micros: self.now_micros }
     }
 
     /// When a write happens: at the timestamp given with it, else with the request, else now.
@@ -350,17 +383,19 @@ impl<'r> Run<'r> {
             None => Progress::start(limit.filter(|_| !is_aggregate)),
         };
         let store: Arc<dyn Store> = if select.is_virtual {
-            Arc::new(Snapshot::of(&select.table, &*self.executor.catalog))
+            Arc::new(Snapshot::of(&select.table, &*self.executor.catalog, &self.executor.prepared))
         } else {
             Arc::clone(&self.executor.store)
         };
-        let source = scan::Source { store, options: self.options(self.request.timeout) };
+        let source = scan::Source { store, options: self.options(self.timeout) };
         let time_left = || self.time_left(Code::ReadTimeout);
         let page = scan.run(progress, &source, &time_left, bindings.moment()).await?;
         let guard = &self.executor.options.guard;
         warnings.extend(guard.check(Guardrail::PageTombstones, page.tombstones)?);
         let paging_state = page.progress.and_then(|progress| seal.close(&progress));
-        let rows = Rows { columns: plan.columns.clone(), rows: page.rows, paging_state };
+        let columns_id = entry.prepared.columns_id;
+        let columns = plan.columns.clone();
+        let rows = Rows { columns, columns_id, rows: page.rows, paging_state };
         Ok(Reply { outcome: Outcome::Rows(rows), warnings })
     }
 
@@ -383,77 +418,6 @@ impl<'r> Run<'r> {
             hasher.update(name.as_bytes());
         }
         hasher.digest()
-    }
-
-    async fn schema(&self, statement: &Statement, plan: &Plan) -> Result<Reply, Error> {
-        self.bindings(plan)?;
-        let schema = self.executor.catalog.schema();
-        let scope = Scope { schema: &schema, keyspace: self.keyspace };
-        let catalog = &*self.executor.catalog;
-        let void = |outcome| Ok(Reply { outcome, warnings: Vec::new() });
-        let decision = match statement {
-            Statement::CreateKeyspace(create) => {
-                schema_change::create_keyspace(create, &scope, &catalog.nodes())?
-            }
-            Statement::AlterKeyspace(alter) => {
-                schema_change::alter_keyspace(alter, &scope, &catalog.nodes())?
-            }
-            Statement::DropKeyspace(drop) => schema_change::drop_keyspace(drop, &scope)?,
-            Statement::CreateTable(create) => {
-                schema_change::create_table(create, &scope, &self.executor.rng)?
-            }
-            Statement::AlterTable(alter) => schema_change::alter_table(alter, &scope)?,
-            Statement::DropTable(drop) => schema_change::drop_table(drop, &scope)?,
-            Statement::Truncate(truncate) => {
-                let table = plan::write::writable(&truncate.table, &scope)?;
-                let timeout = self.time_left(Code::Overloaded)?;
-                let done = self.executor.store.truncate(table.id, timeout, self.request.trace);
-                done.await.map_err(Error::of_write)?;
-                return void(Outcome::Void);
-            }
-            Statement::Use(keyspace) => {
-                let name = &keyspace.keyspace;
-                if !scope.has_keyspace(&name.text) {
-                    return Err(scope.unknown_keyspace(&name.text).at(name.span));
-                }
-                return void(Outcome::SetKeyspace(name.text.clone()));
-            }
-            Statement::Describe(what) => {
-                return void(Outcome::Text(describe(what, &scope, catalog)?));
-            }
-            Statement::Write(_) | Statement::Batch(_) | Statement::Select(_) => {
-                return Err(Error::new(Code::Internal, "rows are not part of the schema"));
-            }
-        };
-        match decision {
-            Decision::Rest => void(Outcome::Void),
-            Decision::Change(proposal) => self.propose(*proposal).await,
-        }
-    }
-
-    async fn propose(&self, proposal: Proposal) -> Result<Reply, Error> {
-        use crate::catalog::Error as Refused;
-        let Proposal { change, tolerant, effect, target, keyspace, table, mut warnings } = proposal;
-        let Executor { catalog, options, .. } = self.executor;
-        let (schema, nodes) = (catalog.schema(), catalog.nodes());
-        measure::change(&options.guard, &change, &schema, &nodes, &mut warnings)?;
-        let timeout = self.time_left(Code::Overloaded)?;
-        match self.executor.catalog.propose(change, timeout).await {
-            Ok(epoch) => {
-                let traces = &self.executor.traces;
-                traces.note(self.request.trace, None, || Step::SchemaChanged(epoch));
-                let outcome = Outcome::SchemaChange { effect, target, keyspace, table, epoch };
-                Ok(Reply { outcome, warnings })
-            }
-            // Another node was faster: it is as IF [NOT] EXISTS allows.
-            Err(Refused::AlreadyExists(_)) if tolerant => {
-                Ok(Reply { outcome: Outcome::Void, warnings })
-            }
-            Err(Refused::NotFound(_)) if tolerant && effect != crate::SchemaEffect::Created => {
-                Ok(Reply { outcome: Outcome::Void, warnings })
-            }
-            Err(error) => Err(Error::of_change(error)),
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! In reading order: what goes in and out, the two seams, then the way of a statement.
 
+mod collection;
 mod error;
 mod request;
 
@@ -43,10 +44,11 @@ mod system_tables;
 mod tests;
 
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
-pub use error::{Acks, Error, Retry};
-pub use executor::{Executor, Options};
+pub use collection::Collection;
+pub use error::{About, Acks, Error, Retry};
+pub use executor::{Executor, Options, Timeouts};
 pub use request::{
-    Bound, ColumnSpec, Outcome, Prepared, PreparedId, Reply, Request, Rows, SchemaEffect,
-    SchemaTarget, Source,
+    BatchRequest, Bound, ColumnSpec, Description, Outcome, Prepared, PreparedId, Reply, Request,
+    Rows, SchemaEffect, SchemaTarget, Source,
 };
 pub use store::Store;

@@ -7,7 +7,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Prepared, PreparedId, plan::Plan};
+use crate::{Collection, ColumnSpec, Prepared, PreparedId, plan::Plan};
 
 /// A prepared statement.
 #[derive(Clone, Debug)]
@@ -30,6 +30,21 @@ pub(crate) fn id(text: &str, keyspace: Option<&str>) -> PreparedId {
     bytes.push(0);
     bytes.extend_from_slice(text.as_bytes());
     PreparedId(xxh3_128(&bytes).to_be_bytes())
+}
+
+/// What names the columns of a result: another as soon as one of them is.
+pub(crate) fn columns_id(columns: &[ColumnSpec]) -> [u8; 16] {
+    let mut bytes = Vec::new();
+    for column in columns {
+        let ColumnSpec { keyspace, table, name, cql_type, collection } = column;
+        let of = collection.map_or_else(|| cql_type.to_string(), Collection::name);
+        // No name has a zero byte.
+        for part in [keyspace, table, name, &of] {
+            bytes.extend_from_slice(part.as_bytes());
+            bytes.push(0);
+        }
+    }
+    xxh3_128(&bytes).to_be_bytes()
 }
 
 /// A bounded map that forgets what was not used for longest.
@@ -79,6 +94,19 @@ impl Cache {
         {
             inner.entries.remove(&oldest);
         }
+    }
+
+    /// All of them, in the order of their ids.
+    pub(crate) fn all(&self) -> Vec<Entry> {
+        let entries = self.lock();
+        let mut all: Vec<Entry> = entries
+            .uses
+            .values()
+            .filter_map(|id| entries.entries.get(id))
+            .map(|(entry, _)| entry.clone())
+            .collect();
+        all.sort_by_key(|it| it.prepared.id);
+        all
     }
 
     /// Forgets a statement.

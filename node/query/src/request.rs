@@ -6,6 +6,8 @@ use bytes::Bytes;
 use cql_lite::types::CqlType;
 use model::{Consistency, TableId};
 
+use crate::Collection;
+
 /// Names a prepared statement on every node alike: a hash of its keyspace and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PreparedId(pub [u8; 16]);
@@ -33,11 +35,37 @@ pub struct Request {
     pub page_rows: Option<u32>,
     /// Where the last page ended, from `Rows::paging_state`.
     pub paging_state: Option<Bytes>,
+    /// Whether all rows are wanted at once: then there are no pages, and too many are refused.
+    pub whole: bool,
     /// The client's write timestamp, microseconds since 1970; `USING TIMESTAMP` goes before it.
     pub timestamp: Option<i64>,
-    /// How long the whole statement may take.
-    pub timeout: Duration,
+    /// What time it is, in seconds since 1970, in the place of the clock: for what expires.
+    pub now_seconds: Option<i64>,
+    /// How long the whole statement may take; `None` for as long as its kind may, see
+    /// `Options::timeouts`.
+    pub timeout: Option<Duration>,
     /// Names the request in the logs of every node that it touches.
+    pub trace: u64,
+}
+
+/// Several writes to execute as one.
+#[derive(Clone, Debug)]
+pub struct BatchRequest {
+    /// Each with its values, in the order of its markers.
+    pub statements: Vec<(Source, Vec<Bound>)>,
+    /// Whether it may be torn where it writes several partitions.
+    pub unlogged: bool,
+    /// The session's keyspace, for names that carry none.
+    pub keyspace: Option<String>,
+    /// How many replicas must answer.
+    pub consistency: Consistency,
+    /// As of [`Request::timestamp`]; that of a statement goes before it.
+    pub timestamp: Option<i64>,
+    /// As of [`Request::now_seconds`].
+    pub now_seconds: Option<i64>,
+    /// As of [`Request::timeout`].
+    pub timeout: Option<Duration>,
+    /// As of [`Request::trace`].
     pub trace: u64,
 }
 
@@ -72,6 +100,8 @@ pub struct ColumnSpec {
     pub name: String,
     /// Its type.
     pub cql_type: CqlType,
+    /// What a blob of a system table really is.
+    pub collection: Option<Collection>,
 }
 
 /// What a client needs to know of a prepared statement.
@@ -86,6 +116,8 @@ pub struct Prepared {
     pub partition_key: Vec<u16>,
     /// The columns of its rows; empty where it has none.
     pub columns: Vec<ColumnSpec>,
+    /// What these columns go by: another as soon as one of them is.
+    pub columns_id: [u8; 16],
     /// The table it reads or writes.
     pub table: Option<TableId>,
     /// Whether applying it twice with the same values and timestamp is as good as once.
@@ -123,8 +155,17 @@ pub enum Outcome {
         /// The epoch that made the change.
         epoch: u64,
     },
-    /// Text for people: the answer of `DESCRIBE`.
-    Text(String),
+    /// The answer of `DESCRIBE`.
+    Description(Description),
+}
+
+/// What was described, twice: each door has one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// For people.
+    pub text: String,
+    /// For tools, as Cassandra answers: a row for each thing.
+    pub rows: Rows,
 }
 
 /// A page of rows.
@@ -132,11 +173,30 @@ pub enum Outcome {
 pub struct Rows {
     /// What each value of a row is.
     pub columns: Vec<ColumnSpec>,
+    /// As of [`Prepared::columns_id`].
+    pub columns_id: [u8; 16],
     /// Serialized values, `None` for null; each row as long as `columns`. May be empty although
     /// more pages follow.
     pub rows: Vec<Vec<Option<Bytes>>>,
     /// Where the next page begins; `None` after the last page, and only then.
     pub paging_state: Option<Bytes>,
+}
+
+impl Rows {
+    /// The same, with collections as CQL writes them: for whoever has no types for them.
+    #[must_use]
+    pub fn in_words(mut self) -> Rows {
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let Some(collection) = column.collection.take() else { continue };
+            column.cql_type = CqlType::Text;
+            for row in &mut self.rows {
+                if let Some(Some(value)) = row.get_mut(at) {
+                    *value = Bytes::from(collection.to_literal(value).unwrap_or_default());
+                }
+            }
+        }
+        self
+    }
 }
 
 /// What happened to a part of the schema.

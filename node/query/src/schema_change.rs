@@ -8,7 +8,7 @@ use model::{
 use sys::SharedRng;
 
 use crate::{
-    Error, NodeInfo, SchemaChange, SchemaEffect, SchemaTarget,
+    About, Error, NodeInfo, SchemaChange, SchemaEffect, SchemaTarget,
     plan::names::{Scope, did_you_mean},
     system_tables,
 };
@@ -91,7 +91,7 @@ pub(crate) fn create_keyspace(
     let (name, span) = (&create.name.text, create.name.span);
     refuse_ours(name, span)?;
     if scope.has_keyspace(name) {
-        return exists("keyspace", name, span, create.if_not_exists);
+        return exists(span, create.if_not_exists, name, None);
     }
     let mut warnings = Vec::new();
     let replication = replication(&create.replication, span, nodes, &mut warnings)?;
@@ -219,7 +219,7 @@ pub(crate) fn create_table(
     };
     let name = create.name.table.text.clone();
     if found.tables.contains_key(&name) {
-        return exists("table", &name, create.name.span(), create.if_not_exists);
+        return exists(create.name.span(), create.if_not_exists, &keyspace, Some(&name));
     }
     let columns = Columns::of(create)?;
     let table = Table {
@@ -414,12 +414,17 @@ fn refuse_ours(keyspace: &str, span: Span) -> Result<(), Error> {
     Ok(())
 }
 
-fn exists(kind: &str, name: &str, span: Span, fine: bool) -> Result<Decision, Error> {
+fn exists(span: Span, fine: bool, keyspace: &str, table: Option<&str>) -> Result<Decision, Error> {
     if fine {
         return Ok(Decision::Rest);
     }
+    let (kind, name) = table.map_or(("keyspace", keyspace), |name| ("table", name));
     let message = format!("{kind} `{name}` already exists");
-    Err(Error::new(Code::AlreadyExists, message).at(span).hint("add IF NOT EXISTS"))
+    let (keyspace, table) = (keyspace.to_owned(), table.map(str::to_owned));
+    Err(Error::new(Code::AlreadyExists, message)
+        .about(About::Taken { keyspace, table })
+        .at(span)
+        .hint("add IF NOT EXISTS"))
 }
 
 fn missing(error: Error, span: Span, fine: bool) -> Result<Decision, Error> {

@@ -1,11 +1,11 @@
-//! Tables made up for each read: `system` and `system_schema`.
+//! Tables made up for each read: `system`, `system_schema` and `system_virtual_schema`, with the
+//! columns and types of Cassandra 5, which is what stock drivers read when they connect.
 //!
-//! They answer from this node alone, whatever the consistency level. Columns whose types do not
-//! exist yet (sets, maps) are left out or written as CQL text.
+//! They answer from this node alone, whatever the consistency level. Sets, lists and maps are
+//! columns of blobs here, which hold their bytes: [`collection`] says which.
 
 use std::{
     collections::BTreeMap,
-    net::IpAddr,
     sync::{Arc, LazyLock},
 };
 
@@ -21,90 +21,76 @@ use model::{
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Catalog, NodeInfo, Store, memory, store};
+use crate::{Catalog, Collection, Store, memory, prepared::Cache, store};
+
+mod nodes;
+mod schema;
 
 /// The keyspaces that are ours.
-pub(crate) const KEYSPACES: [&str; 2] = ["system", "system_schema"];
+pub(crate) const KEYSPACES: [&str; 3] = ["system", "system_schema", "system_virtual_schema"];
 
-/// What stock drivers switch on.
-const RELEASE_VERSION: &str = "5.0.0";
+/// The type of a column, as it is defined below.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain(CqlType),
+    Many(Collection),
+}
 
-static SYSTEM: LazyLock<Vec<Arc<Table>>> = LazyLock::new(|| {
-    use CqlType::{Inet, Int, Text, Uuid};
-    vec![
-        define(
-            ("system", "local"),
-            &[("key", Text)],
-            &[],
-            &[
-                ("cluster_name", Text),
-                ("cql_version", Text),
-                ("data_center", Text),
-                ("helenus_version", Text),
-                ("host_id", Uuid),
-                ("listen_address", Inet),
-                ("native_protocol_version", Text),
-                ("partitioner", Text),
-                ("rack", Text),
-                ("release_version", Text),
-                ("rpc_address", Inet),
-                ("rpc_port", Int),
-                ("schema_version", Uuid),
-            ],
-        ),
-        define(
-            ("system", "peers"),
-            &[("peer", Inet)],
-            &[],
-            &[
-                ("data_center", Text),
-                ("host_id", Uuid),
-                ("rack", Text),
-                ("release_version", Text),
-                ("rpc_address", Inet),
-                ("schema_version", Uuid),
-            ],
-        ),
-    ]
-});
+/// The definition of a table of ours. Columns are given in key order, or by name.
+struct Definition {
+    name: &'static str,
+    partition: &'static [(&'static str, Kind)],
+    clustering: &'static [(&'static str, Kind)],
+    regulars: &'static [(&'static str, Kind)],
+}
 
-static SYSTEM_SCHEMA: LazyLock<Vec<Arc<Table>>> = LazyLock::new(|| {
-    use CqlType::{Boolean, Double, Int, Text, Uuid};
-    vec![
-        define(
-            ("system_schema", "keyspaces"),
-            &[("keyspace_name", Text)],
-            &[],
-            &[("durable_writes", Boolean), ("replication", Text)],
-        ),
-        define(
-            ("system_schema", "tables"),
-            &[("keyspace_name", Text)],
-            &[("table_name", Text)],
-            &[
-                ("bloom_filter_fp_chance", Double),
-                ("comment", Text),
-                ("default_time_to_live", Int),
-                ("gc_grace_seconds", Int),
-                ("id", Uuid),
-            ],
-        ),
-        define(
-            ("system_schema", "columns"),
-            &[("keyspace_name", Text)],
-            &[("table_name", Text), ("column_name", Text)],
-            &[("clustering_order", Text), ("kind", Text), ("position", Int), ("type", Text)],
-        ),
-    ]
-});
+/// The tables of one keyspace, and what those columns are that are not blobs.
+struct Ours {
+    tables: Vec<Arc<Table>>,
+    collections: BTreeMap<(&'static str, &'static str), Collection>,
+}
+
+impl Ours {
+    fn of<'d>(keyspace: &str, all: impl IntoIterator<Item = &'d Definition>) -> Ours {
+        let (mut tables, mut collections) = (Vec::new(), BTreeMap::new());
+        for definition in all {
+            tables.push(define(keyspace, definition));
+            let Definition { name, partition, clustering, regulars } = definition;
+            for (column, kind) in partition.iter().chain(*clustering).chain(*regulars) {
+                if let Kind::Many(collection) = kind {
+                    collections.insert((*name, *column), *collection);
+                }
+            }
+        }
+        Ours { tables, collections }
+    }
+}
+
+static SYSTEM: LazyLock<Ours> =
+    LazyLock::new(|| Ours::of("system", nodes::TABLES.iter().chain(schema::REMEMBERED)));
+
+static SYSTEM_SCHEMA: LazyLock<Ours> = LazyLock::new(|| Ours::of("system_schema", schema::TABLES));
+
+static SYSTEM_VIRTUAL_SCHEMA: LazyLock<Ours> =
+    LazyLock::new(|| Ours::of("system_virtual_schema", schema::VIRTUAL_TABLES));
+
+fn ours(keyspace: &str) -> Option<&'static Ours> {
+    match keyspace {
+        "system" => Some(&SYSTEM),
+        "system_schema" => Some(&SYSTEM_SCHEMA),
+        "system_virtual_schema" => Some(&SYSTEM_VIRTUAL_SCHEMA),
+        _ => None,
+    }
+}
 
 /// The tables of a keyspace of ours.
 pub(crate) fn keyspace(name: &str) -> Option<&'static [Arc<Table>]> {
-    match name {
-        "system" => Some(&SYSTEM),
-        "system_schema" => Some(&SYSTEM_SCHEMA),
-        _ => None,
-    }
+    ours(name).map(|it| it.tables.as_slice())
+}
+
+/// What this column of a table of ours is that is declared as a blob.
+pub(crate) fn collection(table: &Table, column: &str) -> Option<Collection> {
+    ours(&table.keyspace)?.collections.get(&(table.name.as_str(), column)).copied()
 }
 
 /// The rows of one of our tables, at the moment it was made.
@@ -114,13 +100,16 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// What `table` shows now.
-    pub(crate) fn of(table: &Table, catalog: &dyn Catalog) -> Snapshot {
+    pub(crate) fn of(table: &Table, catalog: &dyn Catalog, prepared: &Cache) -> Snapshot {
         let records = match (table.keyspace.as_str(), table.name.as_str()) {
-            ("system", "local") => local(catalog),
-            ("system", "peers") => peers(catalog),
-            ("system_schema", "keyspaces") => keyspaces(catalog),
-            ("system_schema", "tables") => tables(catalog),
-            ("system_schema", "columns") => columns(catalog),
+            ("system", "local") => nodes::local(catalog),
+            ("system", "peers") => nodes::peers(catalog),
+            ("system", "peers_v2") => nodes::peers_v2(catalog),
+            ("system", "prepared_statements") => schema::prepared_statements(prepared),
+            ("system_schema", "keyspaces") => schema::keyspaces(catalog),
+            ("system_schema", "tables") => schema::tables(catalog),
+            ("system_schema", "columns") => schema::columns(catalog),
+            // What they list does not exist yet.
             _ => Vec::new(),
         };
         let mut partitions: BTreeMap<PartitionKey, Partition> = BTreeMap::new();
@@ -171,128 +160,6 @@ fn read_only() -> store::Error {
 /// One row by column name.
 type Record = BTreeMap<&'static str, Value>;
 
-fn local(catalog: &dyn Catalog) -> Vec<Record> {
-    let nodes = catalog.nodes();
-    let Some(node) = nodes.first() else { return Vec::new() };
-    let mut record = of_node(node, catalog);
-    record.extend([
-        ("key", text("local")),
-        ("cluster_name", text(&catalog.cluster_name())),
-        ("cql_version", text("3.4.7")),
-        ("helenus_version", text(env!("CARGO_PKG_VERSION"))),
-        ("listen_address", Value::Inet(node.peer.ip())),
-        ("native_protocol_version", text("5")),
-        ("partitioner", text("org.apache.cassandra.dht.Murmur3Partitioner")),
-        ("rpc_port", Value::Int(i32::from(node.cql.port()))),
-    ]);
-    vec![record]
-}
-
-fn peers(catalog: &dyn Catalog) -> Vec<Record> {
-    let peers = catalog.nodes();
-    // Several nodes of one address, as on one machine, would be one row: the first one stays.
-    let mut seen: Vec<IpAddr> = Vec::new();
-    let mut records = Vec::new();
-    for node in peers.iter().skip(1) {
-        let ip = node.peer.ip();
-        if !seen.contains(&ip) {
-            seen.push(ip);
-            let mut record = of_node(node, catalog);
-            record.insert("peer", Value::Inet(ip));
-            records.push(record);
-        }
-    }
-    records
-}
-
-fn of_node(node: &NodeInfo, catalog: &dyn Catalog) -> Record {
-    let epoch = catalog.schema().epoch.to_be_bytes();
-    let version = uuid::Builder::from_random_bytes(xxh3_128(&epoch).to_be_bytes()).into_uuid();
-    Record::from([
-        ("data_center", text(&node.dc)),
-        ("host_id", Value::Uuid(node.host.0)),
-        ("rack", text(&node.rack)),
-        ("release_version", text(RELEASE_VERSION)),
-        ("rpc_address", Value::Inet(node.cql.ip())),
-        ("schema_version", Value::Uuid(version)),
-    ])
-}
-
-fn keyspaces(catalog: &dyn Catalog) -> Vec<Record> {
-    let schema = catalog.schema();
-    let record = |it: &Arc<model::Keyspace>| {
-        let map: Vec<String> = it
-            .replication
-            .to_map()
-            .into_iter()
-            .map(|(key, value)| {
-                format!("{}: {}", text(&key).to_literal(), text(&value).to_literal())
-            })
-            .collect();
-        Record::from([
-            ("keyspace_name", text(&it.name)),
-            ("durable_writes", Value::Boolean(it.durable_writes)),
-            ("replication", text(&format!("{{{}}}", map.join(", ")))),
-        ])
-    };
-    schema.keyspaces.values().map(record).collect()
-}
-
-fn all_tables(catalog: &dyn Catalog) -> Vec<Arc<Table>> {
-    let schema = catalog.schema();
-    let theirs = schema.keyspaces.values().flat_map(|it| it.tables.values().cloned());
-    theirs.chain(SYSTEM.iter().cloned()).chain(SYSTEM_SCHEMA.iter().cloned()).collect()
-}
-
-fn tables(catalog: &dyn Catalog) -> Vec<Record> {
-    let seconds = |it: u32| Value::Int(i32::try_from(it).unwrap_or(i32::MAX));
-    let record = |it: Arc<Table>| {
-        Record::from([
-            ("keyspace_name", text(&it.keyspace)),
-            ("table_name", text(&it.name)),
-            ("bloom_filter_fp_chance", Value::Double(it.options.bloom_filter_fp_chance)),
-            ("comment", text(&it.options.comment)),
-            ("default_time_to_live", seconds(it.options.default_time_to_live)),
-            ("gc_grace_seconds", seconds(it.options.gc_grace_seconds)),
-            ("id", Value::Uuid(it.id.0)),
-        ])
-    };
-    all_tables(catalog).into_iter().map(record).collect()
-}
-
-fn columns(catalog: &dyn Catalog) -> Vec<Record> {
-    let mut records = Vec::new();
-    for table in all_tables(catalog) {
-        let parts = [&table.partition_key, &table.clustering_key];
-        for (position, column) in parts.iter().flat_map(|part| part.iter().enumerate()) {
-            records.push(of_column(&table, column, i32::try_from(position).unwrap_or(i32::MAX)));
-        }
-        for column in table.statics.iter().chain(&table.regulars) {
-            records.push(of_column(&table, column, -1));
-        }
-    }
-    records
-}
-
-fn of_column(table: &Table, column: &Column, position: i32) -> Record {
-    let (kind, order) = match column.kind {
-        ColumnKind::Partition => ("partition_key", "none"),
-        ColumnKind::Clustering(Order::Asc) => ("clustering", "asc"),
-        ColumnKind::Clustering(Order::Desc) => ("clustering", "desc"),
-        ColumnKind::Static => ("static", "none"),
-        ColumnKind::Regular => ("regular", "none"),
-    };
-    Record::from([
-        ("keyspace_name", text(&table.keyspace)),
-        ("table_name", text(&table.name)),
-        ("column_name", text(&column.name)),
-        ("clustering_order", text(order)),
-        ("kind", text(kind)),
-        ("position", Value::Int(position)),
-        ("type", text(column.cql_type.name())),
-    ])
-}
-
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())
 }
@@ -319,28 +186,26 @@ fn stored(table: &Table, record: &Record) -> Option<(PartitionKey, Clustering, R
     Some((key, Clustering(clustering), row))
 }
 
-/// The definition of one of our tables. Columns are given in key order, or by name.
-fn define(
-    (keyspace, name): (&str, &str),
-    partition: &[(&str, CqlType)],
-    clustering: &[(&str, CqlType)],
-    regulars: &[(&str, CqlType)],
-) -> Arc<Table> {
+fn define(keyspace: &str, definition: &Definition) -> Arc<Table> {
     let mut ids = (0..).map(ColumnId);
-    let mut columns = |parts: &[(&str, CqlType)], kind: ColumnKind| -> Vec<Column> {
-        let column = |((name, cql_type), id): (&(&str, CqlType), ColumnId)| Column {
+    let mut columns = |parts: &[(&str, Kind)], kind: ColumnKind| -> Vec<Column> {
+        let column = |((name, of), id): (&(&str, Kind), ColumnId)| Column {
             id,
             name: (*name).to_owned(),
-            cql_type: *cql_type,
+            cql_type: match of {
+                Kind::Plain(cql_type) => *cql_type,
+                Kind::Many(_) => CqlType::Blob,
+            },
             kind,
         };
         parts.iter().zip(ids.by_ref()).map(column).collect()
     };
+    let Definition { name, partition, clustering, regulars } = definition;
     let id = xxh3_128(format!("{keyspace}.{name}").as_bytes());
     Arc::new(Table {
         id: TableId(Uuid::from_u128(id)),
         keyspace: keyspace.to_owned(),
-        name: name.to_owned(),
+        name: (*name).to_owned(),
         partition_key: columns(partition, ColumnKind::Partition),
         clustering_key: columns(clustering, ColumnKind::Clustering(Order::Asc)),
         statics: Vec::new(),
@@ -349,4 +214,24 @@ fn define(
         options: TableOptions::default(),
         epoch: 0,
     })
+}
+
+/// Short names of the types that are used most.
+mod kinds {
+    use super::{Collection, CqlType, Kind};
+
+    pub(super) const BLOB: Kind = Kind::Plain(CqlType::Blob);
+    pub(super) const BIGINT: Kind = Kind::Plain(CqlType::Bigint);
+    pub(super) const BOOLEAN: Kind = Kind::Plain(CqlType::Boolean);
+    pub(super) const DOUBLE: Kind = Kind::Plain(CqlType::Double);
+    pub(super) const INET: Kind = Kind::Plain(CqlType::Inet);
+    pub(super) const INT: Kind = Kind::Plain(CqlType::Int);
+    pub(super) const TEXT: Kind = Kind::Plain(CqlType::Text);
+    pub(super) const TIMESTAMP: Kind = Kind::Plain(CqlType::Timestamp);
+    pub(super) const UUID: Kind = Kind::Plain(CqlType::Uuid);
+    pub(super) const TEXTS: Kind = Kind::Many(Collection::Set(CqlType::Text));
+    pub(super) const TEXT_LIST: Kind = Kind::Many(Collection::List(CqlType::Text));
+    pub(super) const TEXT_MAP: Kind = Kind::Many(Collection::Map(CqlType::Text, CqlType::Text));
+    pub(super) const BLOB_MAP: Kind = Kind::Many(Collection::Map(CqlType::Text, CqlType::Blob));
+    pub(super) const UUID_MAP: Kind = Kind::Many(Collection::Map(CqlType::Uuid, CqlType::Blob));
 }

@@ -5,6 +5,7 @@
 //! engines and a coordinator: with a flush behind every write, with a compaction behind every write,
 //! and on three nodes of which one is down, another one after each write.
 
+mod doors;
 mod laws;
 mod reads;
 mod replicas;
@@ -235,7 +236,7 @@ fn shown(reply: &Reply) -> String {
                 }
             }
         }
-        Outcome::Text(text) => format!("{text}\n"),
+        Outcome::Description(it) => format!("{}\n", it.text),
     };
     for warning in &reply.warnings {
         out.push_str(&format!("warning: {warning}\n"));
@@ -254,7 +255,10 @@ fn lines(rows: &Rows) -> String {
         assert_eq!(row.len(), rows.columns.len());
         let value = |(value, column): (&Option<bytes::Bytes>, &crate::ColumnSpec)| match value {
             None => "null".to_owned(),
-            Some(bytes) => Value::decode(column.cql_type, bytes).unwrap().to_literal(),
+            Some(bytes) => match column.collection {
+                Some(collection) => collection.to_literal(bytes).unwrap(),
+                None => Value::decode(column.cql_type, bytes).unwrap().to_literal(),
+            },
         };
         let values: Vec<String> = row.iter().zip(&rows.columns).map(value).collect();
         out.push_str(&format!("{}\n", values.join(" | ")));

@@ -86,7 +86,7 @@ impl Fleet {
         let ports = ports(count, dir).await?;
         let seeds: Vec<String> = ports.iter().map(|it| format!("127.0.0.1:{}", it[0])).collect();
         let mut members = Vec::new();
-        for (index, [peer, client, http]) in ports.into_iter().enumerate() {
+        for (index, [peer, client, http, cql]) in ports.into_iter().enumerate() {
             let mut layers = Layers::default();
             let node_dir = dir.join(format!("node{}", index + 1));
             let values = [
@@ -95,6 +95,7 @@ impl Fleet {
                 ("peer_port", peer.to_string()),
                 ("client_port", client.to_string()),
                 ("http_port", http.to_string()),
+                ("cql_port", cql.to_string()),
                 ("seeds", seeds.join(",")),
                 ("memory", NODE_MEMORY.to_owned()),
                 ("log.level", level.to_owned()),
@@ -136,14 +137,18 @@ impl Fleet {
     pub(super) fn list(&self) -> String {
         let line = |(index, member): (usize, &Member)| match &member.running {
             Some((_, node)) => {
-                let Addresses { peer, client, http, .. } = node.addresses();
-                format!("node {}  up    client {client}  peers {peer}  http {http}", index + 1)
+                let Addresses { peer, client, http, cql } = node.addresses();
+                format!(
+                    "node {}  up    client {client}  cql {cql}  peers {peer}  http {http}",
+                    index + 1
+                )
             }
             None => {
                 let it = &member.settings;
-                let (client, peer, http) = (it.client_port, it.peer_port, it.http_port);
+                let (client, cql) = (it.client_port, it.cql_port);
+                let (peer, http) = (it.peer_port, it.http_port);
                 format!(
-                    "node {}  down  client 127.0.0.1:{client}  peers 127.0.0.1:{peer}  http 127.0.0.1:{http}",
+                    "node {}  down  client 127.0.0.1:{client}  cql 127.0.0.1:{cql}  peers 127.0.0.1:{peer}  http 127.0.0.1:{http}",
                     index + 1
                 )
             }
@@ -235,16 +240,19 @@ async fn launch(settings: Settings) -> Result<(Runtime, Arc<Node>), Failed> {
     }
 }
 
-/// Three free ports for each node, remembered in the folder.
-async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; 3]>, Error> {
+/// Doors of a node.
+const PORTS_EACH: usize = 4;
+
+/// Free ports for each node, remembered in the folder.
+async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; PORTS_EACH]>, Error> {
     let path: PathBuf = dir.join("ports");
     let disk = sys::RealDisk;
     sys::Disk::create_dir_all(&disk, dir)?;
     if let Ok(bytes) = sys::disk::read_all(&disk, &path, 4096) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let numbers: Vec<u16> = text.split_whitespace().filter_map(|it| it.parse().ok()).collect();
-        if numbers.len() == count * 3 {
-            return Ok(numbers.chunks(3).map(|it| [it[0], it[1], it[2]]).collect());
+        if numbers.len() == count * PORTS_EACH {
+            return Ok(numbers.as_chunks().0.to_vec());
         }
         let why = format!("{} was made with another number of nodes", dir.display());
         return Err(Error::System(std::io::Error::other(why)));
@@ -259,7 +267,7 @@ async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; 3]>, Error> {
             Err(error) if PORT_ATTEMPTS_MAX <= attempt => return Err(Error::System(error)),
             Err(_) => {}
         }
-        if held.len() == count * 3 {
+        if held.len() == count * PORTS_EACH {
             break;
         }
     }
@@ -269,5 +277,5 @@ async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; 3]>, Error> {
     }
     let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     sys::disk::write_atomically(&disk, &path, text.join(" ").as_bytes())?;
-    Ok(numbers.chunks(3).map(|it| [it[0], it[1], it[2]]).collect())
+    Ok(numbers.as_chunks().0.to_vec())
 }

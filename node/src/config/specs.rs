@@ -39,7 +39,7 @@ pub const SPECS: &[Spec] = &[
         "advertise_cql",
         "HOST:PORT",
         "",
-        "Where CQL clients reach this node; empty: `advertise` and `cql_port`.",
+        "Where CQL drivers reach this node; empty: `advertise` and port.",
     ),
     spec(
         "advertise_client",
@@ -48,7 +48,7 @@ pub const SPECS: &[Spec] = &[
         "Where the client crate reaches this node; empty: `advertise` and port.",
     ),
     spec("peer_port", "PORT", "7000", "Door for peers; 0 takes a free one."),
-    spec("cql_port", "PORT", "9042", "Door for the native protocol, once it exists."),
+    spec("cql_port", "PORT", "9042", "Door for CQL drivers; 0 takes a free one."),
     spec(
         "client_port",
         "PORT",
@@ -87,7 +87,7 @@ pub const SPECS: &[Spec] = &[
         "connections_max",
         "N",
         "auto",
-        "Connections that the doors for clients and for peers each hold open, at least 4; auto: a quarter of the open files, at most 4096.",
+        "Connections that the doors for clients, for CQL drivers and for peers each hold open, at least 4; auto: a quarter of the open files, at most 4096.",
     ),
     spec(
         "commitlog.sync",

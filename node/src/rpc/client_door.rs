@@ -87,6 +87,29 @@ pub(crate) enum Kind {
     Other,
 }
 
+impl Kind {
+    /// Of a request that came to this.
+    pub(crate) fn of(outcome: &Outcome) -> Kind {
+        match outcome {
+            Outcome::Rows(_) => Kind::Read,
+            Outcome::Void => Kind::Write,
+            Outcome::SchemaChange { .. } => Kind::Schema,
+            Outcome::SetKeyspace(_) | Outcome::Description(_) => Kind::Other,
+        }
+    }
+
+    /// Of a request that failed, as far as the error tells.
+    pub(crate) fn of_failed(error: &Error) -> Kind {
+        if error.code == Code::WriteTimeout {
+            Kind::Write
+        } else if matches!(error.code, Code::ReadTimeout | Code::ReadFailure) {
+            Kind::Read
+        } else {
+            Kind::Other
+        }
+    }
+}
+
 /// The service.
 pub(crate) struct ClientDoor {
     /// The node behind.
@@ -304,13 +327,9 @@ async fn carry_out(
     };
     let outcome = execute(behind, request, trace).await;
     let kind = match &outcome {
-        Ok(Done::Reply(Reply { outcome: Outcome::Rows(_), .. })) => Kind::Read,
-        Ok(Done::Reply(Reply { outcome: Outcome::Void, .. })) => Kind::Write,
-        Ok(Done::Reply(Reply { outcome: Outcome::SchemaChange { .. }, .. })) => Kind::Schema,
-        Ok(Done::Reply(_) | Done::Prepared(_)) => Kind::Other,
-        Err(error) if error.code == Code::WriteTimeout => Kind::Write,
-        Err(error) if matches!(error.code, Code::ReadTimeout | Code::ReadFailure) => Kind::Read,
-        Err(_) => Kind::Other,
+        Ok(Done::Reply(reply)) => Kind::of(&reply.outcome),
+        Ok(Done::Prepared(_)) => Kind::Other,
+        Err(error) => Kind::of_failed(error),
     };
     let took = behind.monotonic().saturating_sub(begun);
     behind.observe(&Observed { kind, consistency, took, trace }, outcome.as_ref().err());
@@ -382,8 +401,10 @@ async fn execute(
         consistency,
         page_rows: (options.page_rows > 0).then_some(options.page_rows),
         paging_state: (!options.paging_state.is_empty()).then_some(options.paging_state),
+        whole: false,
         timestamp: options.timestamp,
-        timeout,
+        now_seconds: None,
+        timeout: Some(timeout),
         trace,
     };
     // The coordinator keeps the deadline too; this one catches what it does not see.

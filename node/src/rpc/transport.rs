@@ -46,7 +46,7 @@ const FIRST_WORDS: usize = 24;
 const WINDOW_BYTES: u32 = 4 << 20;
 
 /// Before accepting is tried again after it failed: out of file descriptors it would fail as fast, for ever.
-const ACCEPT_RETRY: Duration = Duration::from_millis(10);
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(10);
 
 /// An accepted connection, as tonic wants it.
 pub(crate) struct Accepted {

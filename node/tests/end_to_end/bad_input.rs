@@ -124,6 +124,8 @@ const STARTS: &[(&[&str], i32, &str)] = &[
             "0",
             "--http-port",
             "0",
+            "--cql-port",
+            "0",
         ],
         1,
         "HX6006",
@@ -226,7 +228,7 @@ async fn bad_bytes(node: &Node, session: &Session) {
         ("headers that do not end", after_preface(frame(1, 0, 1, &[0x82; 1000]))),
         ("data on no stream", after_preface(frame(0, 0, 7, &noise[..1000]))),
     ];
-    for port in [node.peer_port(), node.client_port(), node.http] {
+    for port in [node.peer_port(), node.client_port(), node.cql_port(), node.http] {
         for (what, bytes) in &attacks {
             let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
             stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();

@@ -116,6 +116,7 @@ pub(crate) struct Node {
     peer: u16,
     client: u16,
     pub(crate) http: u16,
+    cql: u16,
     cluster_name: String,
     seeds: String,
     memory: &'static str,
@@ -126,13 +127,14 @@ impl Node {
     /// One that would found a cluster of itself alone.
     pub(crate) fn new(folder: PathBuf) -> Node {
         fs::create_dir_all(&folder).unwrap();
-        let [peer, client, http] = free_ports();
+        let [peer, client, http, cql] = free_ports();
         let cluster_name = "end-to-end".to_owned();
         Node {
             folder,
             peer,
             client,
             http,
+            cql,
             cluster_name,
             seeds: String::new(),
             memory: "128MiB",
@@ -176,6 +178,10 @@ impl Node {
         self.client
     }
 
+    pub(crate) fn cql_port(&self) -> u16 {
+        self.cql
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -190,7 +196,7 @@ impl Node {
 
     /// The command that runs it, with its data in `data_dir`.
     pub(crate) fn command(&self, data_dir: &Path) -> Command {
-        let ports = [self.peer, self.client, self.http].map(|it| it.to_string());
+        let ports = [self.peer, self.client, self.http, self.cql].map(|it| it.to_string());
         let mut args = vec!["start", "--memory", self.memory, "--cluster-name", &self.cluster_name];
         args.extend([
             "--peer-port",
@@ -199,6 +205,8 @@ impl Node {
             &ports[1],
             "--http-port",
             &ports[2],
+            "--cql-port",
+            &ports[3],
         ]);
         if !self.seeds.is_empty() {
             args.extend(["--seeds", &self.seeds]);

@@ -34,7 +34,7 @@ impl Executor {
             return Err(Error::new(Code::BadBind, "rows of values are for statements that write"));
         };
         let keyspace = entry.keyspace.as_deref();
-        let run = self.run(&request, keyspace);
+        let run = self.run(&request, keyspace, self.options.timeouts.write);
         run.write_many(write, &entry.plan, rows).await.map_err(|error| self.name_nodes(error))
     }
 }

@@ -108,6 +108,7 @@ pub(crate) fn spec(table: &Table, column: &Column) -> ColumnSpec {
         table: table.name.clone(),
         name: column.name.clone(),
         cql_type: column.cql_type,
+        collection: system_tables::collection(table, &column.name),
     }
 }
 

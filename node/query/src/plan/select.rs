@@ -23,7 +23,7 @@ use super::{
     rows::{Choice, Rows, bad_where},
     term::{Operand, Terms, pseudo},
 };
-use crate::{ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
+use crate::{Collection, ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
 
 /// A read, its markers still open.
 #[derive(Clone, Debug)]
@@ -294,8 +294,12 @@ fn output(select: &ast::Select, table: &Table) -> Result<(Output, Vec<ColumnSpec
     for selector in selectors {
         let (selection, cql_type, printed) = selection(&selector.expr, table)?;
         let name = selector.alias.as_ref().map_or(printed, |alias| alias.text.clone());
+        let collection = match &selection {
+            Selection::Row(expr) => collection(expr, table),
+            Selection::All(_) => None,
+        };
         let (keyspace, table) = (table.keyspace.clone(), table.name.clone());
-        columns.push(ColumnSpec { keyspace, table, name, cql_type });
+        columns.push(ColumnSpec { keyspace, table, name, cql_type, collection });
         computed.push(selection);
     }
     if computed.iter().any(|it| matches!(it, Selection::All(_))) {
@@ -310,6 +314,16 @@ fn output(select: &ast::Select, table: &Table) -> Result<(Output, Vec<ColumnSpec
         Selection::All(_) => None,
     });
     Ok((Output::Rows(exprs.collect()), columns))
+}
+
+/// What a selector really is that is a column of a system table.
+fn collection(expr: &Expr, table: &Table) -> Option<Collection> {
+    let column = match expr {
+        Expr::Cell(cell) => table.regulars.iter().find(|it| it.id == cell.id)?,
+        Expr::Clustering(at) => table.clustering_key.get(*at)?,
+        Expr::Partition(_) | Expr::Writetime(_) | Expr::Ttl(_) | Expr::Call(..) => return None,
+    };
+    system_tables::collection(table, &column.name)
 }
 
 /// What one selector is about.

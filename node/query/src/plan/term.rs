@@ -129,6 +129,7 @@ impl<'t> Terms<'t> {
                 table: self.table.name.clone(),
                 name: marker.name.clone().unwrap_or_else(|| name.to_owned()),
                 cql_type: *cql_type,
+                collection: None,
             },
         );
         Operand::Marker(marker.index)

@@ -8,9 +8,7 @@ use model::{
     schema::{self, Column, ColumnKind},
 };
 
-use super::{
-    Decision, Proposal, exists, invalid, lone_static, missing, options, refuse_ours, replication,
-};
+use super::{Decision, Proposal, invalid, lone_static, missing, options, refuse_ours, replication};
 use crate::{
     Error, NodeInfo, SchemaChange, SchemaEffect, SchemaTarget,
     plan::names::{Scope, column, list},
@@ -99,7 +97,11 @@ pub(crate) fn alter_table(alter: &ast::AlterTable, scope: &Scope<'_>) -> Result<
 fn add(table: &mut Table, new: &ast::ColumnDef, tolerant: bool) -> Result<(), Error> {
     let (name, span) = (&new.name.text, new.name.span);
     if table.column(name).is_some() {
-        return exists("column", name, span, tolerant).map(|_| ());
+        if tolerant {
+            return Ok(());
+        }
+        let message = format!("column `{name}` already exists");
+        return Err(Error::new(Code::AlreadyExists, message).at(span).hint("add IF NOT EXISTS"));
     }
     if new.is_static && table.clustering_key.is_empty() {
         return Err(lone_static(&new.name));

@@ -378,14 +378,21 @@ fn describe_recreates_the_schema() {
     for statement in statements {
         world.run(statement).unwrap();
     }
-    let Outcome::Text(before) = world.run("DESCRIBE SCHEMA").unwrap().outcome else { panic!() };
+    let before = described(&mut world);
     world.run("DROP KEYSPACE other").unwrap();
     world.run("DROP KEYSPACE ks").unwrap();
     for statement in before.split(";\n") {
         world.run(statement).unwrap();
     }
-    let Outcome::Text(after) = world.run("DESCRIBE SCHEMA").unwrap().outcome else { panic!() };
+    let after = described(&mut world);
     assert_eq!(before, after);
+}
+
+/// The whole schema as text.
+fn described(world: &mut World) -> String {
+    let outcome = world.run("DESCRIBE SCHEMA").unwrap().outcome;
+    let Outcome::Description(described) = outcome else { panic!("{outcome:?}") };
+    described.text
 }
 
 #[test]
@@ -418,7 +425,7 @@ fn no_time_is_no_outcome() {
     let mut world = World::new();
     world.run("CREATE TABLE t (k int PRIMARY KEY)").unwrap();
     for statement in ["SELECT * FROM t", "INSERT INTO t (k) VALUES (1)", "DROP TABLE t"] {
-        let request = Request { timeout: Duration::ZERO, ..text(&world, statement) };
+        let request = Request { timeout: Some(Duration::ZERO), ..text(&world, statement) };
         assert_eq!(world.execute(request).unwrap_err().retry, Retry::Safe);
     }
     assert_eq!(world.store.writes(), 0);

@@ -12,7 +12,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use self::model::{Answered, Model, Read, Table, Write};
 use super::replicas::{Cluster, Sizes};
-use super::world::{Agreed, BEGIN_MICROS};
+use super::world::{Agreed, BEGIN_MICROS, TIMEOUTS};
 use crate::guardrail::Guard;
 use crate::{Catalog as _, Executor, Options, Outcome, Request, Source};
 use ::model::Consistency;
@@ -207,6 +207,7 @@ impl Ground {
             page_tombstones_max: setting.page_tombstones_max,
             prepared_max: 3,
             guard: Arc::new(Guard::default()),
+            timeouts: TIMEOUTS,
             partition_bytes: Arc::new(|_, _| 0),
         };
         let executor = |store: Arc<dyn crate::Store>| {
@@ -311,8 +312,10 @@ fn request(text: &str) -> Request {
         consistency: Consistency::Quorum,
         page_rows: None,
         paging_state: None,
+        whole: false,
         timestamp: None,
-        timeout: Duration::from_secs(5),
+        now_seconds: None,
+        timeout: Some(Duration::from_secs(5)),
         trace: 1,
     }
 }

@@ -18,8 +18,8 @@ use model::{
 use sys::{Clock as _, ManualClock, SharedRng};
 
 use crate::{
-    Acks, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId, Reply, Request,
-    Rows, SchemaChange, Source, Store, catalog,
+    Acks, BatchRequest, Bound, Catalog, Error, Executor, NodeInfo, Options, Outcome, PreparedId,
+    Reply, Request, Rows, SchemaChange, Source, Store, Timeouts, catalog,
     guardrail::{Guard, Guardrail, Limits},
     memory, store,
     tests::replicas::{Cluster, Sizes},
@@ -89,6 +89,7 @@ impl World {
                 page_tombstones_max: 10_000,
                 prepared_max: 3,
                 guard: Arc::new(Guard::new(only_timestamps)),
+                timeouts: TIMEOUTS,
                 partition_bytes: Arc::new(|_, _| 0),
             },
         );
@@ -113,7 +114,7 @@ impl World {
                     cluster.next_is_down();
                 }
             }
-            Outcome::Rows(_) | Outcome::SetKeyspace(_) | Outcome::Text(_) => {}
+            Outcome::Rows(_) | Outcome::SetKeyspace(_) | Outcome::Description(_) => {}
         }
     }
 
@@ -127,6 +128,7 @@ impl World {
             page_tombstones_max,
             prepared_max: 3,
             guard: Arc::new(guard),
+            timeouts: TIMEOUTS,
             // A partition whose key ends in 3 has 300 bytes.
             partition_bytes: Arc::new(|_, key| {
                 100 * key.bytes.last().map_or(0, |it| u64::from(*it))
@@ -172,8 +174,10 @@ impl World {
             consistency: self.consistency,
             page_rows: None,
             paging_state: None,
+            whole: false,
             timestamp: self.timestamp,
-            timeout: Duration::from_secs(1),
+            now_seconds: None,
+            timeout: Some(Duration::from_secs(1)),
             trace: 1,
         }
     }
@@ -205,6 +209,10 @@ impl World {
         self.runtime.block_on(self.executor.execute_many(request, rows))
     }
 
+    pub(super) fn execute_batch(&self, batch: BatchRequest) -> Result<Reply, Error> {
+        self.runtime.block_on(self.executor.execute_batch(batch))
+    }
+
     /// Every page of a read.
     pub(super) fn pages(&mut self, request: &Request, page_rows: u32) -> Result<Vec<Rows>, Error> {
         let mut pages = Vec::new();
@@ -228,6 +236,12 @@ impl World {
         Ok(self.executor.prepare(text, self.keyspace.as_deref())?.id)
     }
 }
+
+/// Longer than any script takes.
+pub(super) const TIMEOUTS: Timeouts = {
+    let long = Duration::from_secs(5);
+    Timeouts { read: long, write: long, schema: long }
+};
 
 /// As production limits them; scripts about other things meet no other guardrail.
 fn only_timestamps(guardrail: Guardrail) -> Limits {

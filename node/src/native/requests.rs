@@ -1,0 +1,239 @@
+//! Requests that go to `query`: what they ask in its words.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use cql_lite::code::Code;
+use model::Consistency;
+use proto::cql::{
+    batch::{self, Batch},
+    error::WriteKind,
+    execute::Execute,
+    params::Params,
+    prepare::Prepare,
+    primitive::Value,
+    query::Query,
+    request::Request,
+    response::Response,
+};
+use query::{BatchRequest, Bound, Error, Outcome, PreparedId, Reply, Request as Statement, Source};
+
+use super::{
+    answers::{self, Shown},
+    door::Behind,
+    errors::{self, Asked},
+    session::Change,
+};
+use crate::rpc::client_door::{Kind, Observed};
+
+/// One request to carry out.
+pub(super) struct Job {
+    /// The node.
+    pub(super) behind: Arc<dyn Behind>,
+    /// The connection's keyspace.
+    pub(super) keyspace: Option<String>,
+    /// Names the request in the logs.
+    pub(super) trace: u64,
+}
+
+/// The answer, what the user should know, and what it changes about the connection.
+type Carried = (Response, Vec<String>, Option<Change>);
+
+impl Job {
+    pub(super) async fn carry_out(self, request: Request) -> Carried {
+        let begun = self.behind.monotonic();
+        let asked = asked(&request);
+        let shown = shown(&request);
+        let outcome = match request {
+            Request::Prepare(prepare) => {
+                return match self.prepare(&prepare) {
+                    Ok(prepared) => (answers::prepared(&prepared), Vec::new(), None),
+                    Err(error) => self.failed(error, &asked, begun),
+                };
+            }
+            Request::Query(query) => self.query(query).await,
+            Request::Execute(execute) => self.execute(execute).await,
+            Request::Batch(batch) => self.batch(batch).await,
+            // The session answers them itself.
+            Request::Startup(_)
+            | Request::Options
+            | Request::AuthResponse(_)
+            | Request::Register(_) => Err(Error::new(Code::Internal, "not a statement")),
+        };
+        match outcome {
+            Ok(Reply { outcome, warnings }) => {
+                self.observe(Kind::of(&outcome), &asked, begun, None);
+                let change = match &outcome {
+                    Outcome::SetKeyspace(keyspace) => Some(Change::Keyspace(keyspace.clone())),
+                    Outcome::Void
+                    | Outcome::Rows(_)
+                    | Outcome::SchemaChange { .. }
+                    | Outcome::Description(_) => None,
+                };
+                (Response::Result(answers::outcome(outcome, &shown)), warnings, change)
+            }
+            Err(error) => self.failed(error, &asked, begun),
+        }
+    }
+
+    fn failed(&self, error: Error, asked: &Asked, begun: std::time::Duration) -> Carried {
+        self.observe(Kind::of_failed(&error), asked, begun, Some(&error));
+        (Response::Error(errors::to_wire(error, asked)), Vec::new(), None)
+    }
+
+    fn observe(
+        &self,
+        kind: Kind,
+        asked: &Asked,
+        begun: std::time::Duration,
+        error: Option<&Error>,
+    ) {
+        let took = self.behind.monotonic().saturating_sub(begun);
+        let consistency = Consistency::from_code(asked.consistency);
+        self.behind.observe(&Observed { kind, consistency, took, trace: self.trace }, error);
+    }
+
+    fn prepare(&self, prepare: &Prepare) -> Result<Arc<query::Prepared>, Error> {
+        let keyspace = prepare.keyspace.as_deref().or(self.keyspace.as_deref());
+        let prepared = self.behind.executor()?.prepare(&prepare.text, keyspace)?;
+        self.behind.prepared(&prepared, keyspace, &prepare.text);
+        Ok(prepared)
+    }
+
+    async fn query(&self, query: Query) -> Result<Reply, Error> {
+        let Query { text, params } = query;
+        self.statement(Source::Text(text.to_string()), params).await
+    }
+
+    async fn execute(&self, execute: Execute) -> Result<Reply, Error> {
+        let Execute { id, params, .. } = execute;
+        self.statement(prepared_id(&id)?, params).await
+    }
+
+    async fn statement(&self, source: Source, params: Params) -> Result<Reply, Error> {
+        let executor = self.behind.executor()?;
+        let page_rows = params.page_size.and_then(|it| u32::try_from(it).ok()).filter(|it| 0 < *it);
+        let names = params.values.are_named().then(|| {
+            params.values.iter().filter_map(|(name, _)| name).map(|it| it.to_string()).collect()
+        });
+        let statement = Statement {
+            source,
+            keyspace: self.keyspace(&params),
+            values: params.values.iter().map(|(_, value)| bound(value)).collect(),
+            names,
+            consistency: consistency(params.consistency)?,
+            page_rows,
+            paging_state: params.paging_state,
+            whole: page_rows.is_none(),
+            timestamp: params.timestamp,
+            now_seconds: params.now_in_seconds.map(i64::from),
+            timeout: None,
+            trace: self.trace,
+        };
+        executor.execute(statement).await
+    }
+
+    async fn batch(&self, batch: Batch) -> Result<Reply, Error> {
+        let executor = self.behind.executor()?;
+        if batch.kind == batch::Kind::Counter {
+            let message = "batches of counters are not supported yet";
+            return Err(Error::new(Code::NotSupported, message));
+        }
+        let mut statements = Vec::new();
+        for statement in batch.statements() {
+            let source = match statement.source {
+                batch::Source::Text(text) => Source::Text(text.to_string()),
+                batch::Source::Prepared(id) => prepared_id(&id)?,
+            };
+            let values = statement.values.iter().map(|(_, value)| bound(value)).collect();
+            statements.push((source, values));
+        }
+        let params = &batch.params;
+        let request = BatchRequest {
+            statements,
+            unlogged: batch.kind == batch::Kind::Unlogged,
+            keyspace: self.keyspace(params),
+            consistency: consistency(params.consistency)?,
+            timestamp: params.timestamp,
+            now_seconds: params.now_in_seconds.map(i64::from),
+            timeout: None,
+            trace: self.trace,
+        };
+        executor.execute_batch(request).await
+    }
+
+    fn keyspace(&self, params: &Params) -> Option<String> {
+        params.keyspace.as_ref().map(|it| it.to_string()).or_else(|| self.keyspace.clone())
+    }
+}
+
+/// What an error needs to know of the request.
+fn asked(request: &Request) -> Asked {
+    match request {
+        Request::Query(query) => Asked {
+            text: Some(query.text.clone()),
+            consistency: query.params.consistency,
+            ..Asked::default()
+        },
+        Request::Prepare(prepare) => Asked { text: Some(prepare.text.clone()), ..Asked::default() },
+        Request::Execute(execute) => Asked {
+            id: Some(execute.id.clone()),
+            consistency: execute.params.consistency,
+            ..Asked::default()
+        },
+        Request::Batch(batch) => Asked {
+            consistency: batch.params.consistency,
+            write: match batch.kind {
+                batch::Kind::Logged => WriteKind::Batch,
+                batch::Kind::Unlogged => WriteKind::UnloggedBatch,
+                batch::Kind::Counter => WriteKind::Counter,
+            },
+            ..Asked::default()
+        },
+        Request::Startup(_)
+        | Request::Options
+        | Request::AuthResponse(_)
+        | Request::Register(_) => Asked::default(),
+    }
+}
+
+/// What the client knows of the columns of its rows. In version 4 a client that skips them cannot
+/// be told that they changed: there they are told each time.
+fn shown(request: &Request) -> Shown {
+    match request {
+        Request::Execute(Execute { result_metadata_id: Some(id), params, .. }) => {
+            Shown::Known { id: id.clone(), skip: params.skip_metadata }
+        }
+        Request::Execute(_)
+        | Request::Query(_)
+        | Request::Prepare(_)
+        | Request::Batch(_)
+        | Request::Startup(_)
+        | Request::Options
+        | Request::AuthResponse(_)
+        | Request::Register(_) => Shown::Nothing,
+    }
+}
+
+fn prepared_id(id: &Bytes) -> Result<Source, Error> {
+    let id = <[u8; 16]>::try_from(&id[..]).map_err(|_| {
+        let message = "no statement is prepared under an id of this length";
+        Error::new(Code::Unprepared, message)
+    })?;
+    Ok(Source::Prepared(PreparedId(id)))
+}
+
+fn consistency(number: u16) -> Result<Consistency, Error> {
+    Consistency::from_code(number).ok_or_else(|| {
+        let message = format!("no consistency level has number {number}");
+        Error::new(Code::BadBind, message)
+    })
+}
+
+fn bound(value: Value) -> Bound {
+    match value {
+        Value::Null => Bound::Null,
+        Value::Unset => Bound::Unset,
+        Value::Bytes(bytes) => Bound::Value(bytes),
+    }
+}
