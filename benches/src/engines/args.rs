@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::workload::Kind;
 
+/// Fewer rows fill no partition.
+pub(super) const ROWS_MIN: u64 = 100;
+
 /// Measures Helenus's storage engine beside RocksDB and fjall: the same rows, each engine in a
 /// process of its own.
 #[derive(Clone, Debug, Parser)]
@@ -17,7 +20,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value = "messages")]
     pub workload: Kind,
     /// Rows to load; overwrites and deletes come on top
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(ROWS_MIN..=1_000_000_000))]
     pub rows: u64,
     /// Engines to measure, in this order. Default: all that this build has
     #[arg(long, value_enum, value_delimiter = ',', value_name = "LIST")]
@@ -28,8 +31,8 @@ pub struct Args {
     /// Runs of all of it; of each measure the run that is the worst for helenus is shown
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub runs: u32,
-    /// Measure 1 million rows first (or a tenth, if there are fewer than 2 million), and print how each
-    /// figure grows
+    /// Measure a tenth of the rows first, or a million where that is less, and print how each figure
+    /// grows
     #[arg(long)]
     pub growth: bool,
     /// Seconds that each kind of read is measured

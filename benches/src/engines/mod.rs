@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<String, Failure> {
         let feature = engine.name();
         return Err(format!("this build has no {feature}: add --features {feature}").into());
     }
-    let small = args.growth.then(|| (args.rows / 10).max(1_000_000.min(args.rows / 2)));
+    let small = args.growth.then(|| (args.rows / 10).clamp(args::ROWS_MIN, 1_000_000));
     let mut reports = Vec::new();
     for rows in small.into_iter().chain([args.rows]) {
         let runs = (0..args.runs).map(|_| parent::run(args, rows)).collect::<Result<_, _>>()?;

@@ -35,10 +35,12 @@ impl<'a> Report<'a> {
                 Better::Low => -ratio,
             })
         };
-        self.runs.iter().min_by(|a, b| standing(a).partial_cmp(&standing(b)).unwrap_or_else(|| {
-            // Not a number: no run is better than another.
-            std::cmp::Ordering::Equal
-        }))
+        self.runs.iter().min_by(|a, b| {
+            standing(a).partial_cmp(&standing(b)).unwrap_or_else(|| {
+                // Not a number: no run is better than another.
+                std::cmp::Ordering::Equal
+            })
+        })
     }
 
     /// The figures that count of `measure`, in the order of the engines.

@@ -1,7 +1,6 @@
 //! What an engine must be able to do to be measured: the seam between the measures and the engines.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::workload::Change;
 
@@ -140,6 +139,3 @@ pub(super) trait Store: Sized + Send + Sync {
     /// Ends in good order.
     fn close(self) -> Result<(), Failure>;
 }
-
-/// How long background work may go on without an end in sight.
-pub(super) const PATIENCE: Duration = Duration::from_secs(600);

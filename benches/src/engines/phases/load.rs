@@ -30,8 +30,7 @@ fn write_all<S: Store>(
     batch: usize,
     every: u64,
 ) -> Result<Loaded, Failure> {
-    let mut loaded =
-        Loaded { tally: Tally::new(every)?, raw_bytes: 0, preparing: Duration::ZERO };
+    let mut loaded = Loaded { tally: Tally::new(every)?, raw_bytes: 0, preparing: Duration::ZERO };
     let mut ops = workload.ops(0..workload.rows).peekable();
     while ops.peek().is_some() {
         let cpu = meter::cpu_of_thread();

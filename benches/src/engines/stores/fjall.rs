@@ -5,9 +5,7 @@ use std::path::Path;
 use fjall::config::{
     BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy,
 };
-use fjall::{
-    CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode,
-};
+use fjall::{CompressionType, Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use super::row::{self, Key, Put};
 use crate::engines::store::{Aggregate, Ask, Failure, Found, Log, Setup, Store, What};

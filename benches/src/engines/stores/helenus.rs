@@ -92,10 +92,8 @@ impl Store for Helenus {
             compaction: BTreeMap::new(),
             durable: true,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_time()
-            .build()?;
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
         let disk = Arc::new(RealDisk);
         let (engine, _) = Engine::open(options, disk, Arc::new(RealClock::new()), vec![shape])?;
         let jobs = Arc::new(ThreadPool::new(4));

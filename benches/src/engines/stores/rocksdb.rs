@@ -1,6 +1,7 @@
 //! RocksDB, as its makers advise for a server: filters, LZ4, blocks of 4 KiB, levelled compaction.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rocksdb::{
     BlockBasedOptions, Cache, DB, DBCompressionType, Options, ReadOptions, WaitForCompactOptions,
@@ -8,8 +9,11 @@ use rocksdb::{
 };
 
 use super::row::{self, Key, Put};
-use crate::engines::store::{Aggregate, Ask, Failure, Found, Log, PATIENCE, Setup, Store, What};
+use crate::engines::store::{Aggregate, Ask, Failure, Found, Log, Setup, Store, What};
 use crate::engines::workload::Change;
+
+/// How long its background work may go on without an end in sight.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(in crate::engines) struct RocksDb {
     db: DB,
