@@ -35,12 +35,9 @@ impl<'a> Report<'a> {
                 Better::Low => -ratio,
             })
         };
-        self.runs.iter().min_by(|a, b| {
-            standing(a).partial_cmp(&standing(b)).unwrap_or_else(|| {
-                // Not a number: no run is better than another.
-                std::cmp::Ordering::Equal
-            })
-        })
+        // Where a figure is no number, no run is better than another.
+        let compared = |a: &Run, b: &Run| standing(a).partial_cmp(&standing(b));
+        self.runs.iter().min_by(|a, b| compared(a, b).unwrap_or(std::cmp::Ordering::Equal))
     }
 
     /// The figures that count of `measure`, in the order of the engines.

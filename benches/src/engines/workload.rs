@@ -182,8 +182,8 @@ impl Workload {
         let mut at = chance;
         while text.len() < length {
             at = mix(at, 1);
-            let draw = (at & 0xFFFF) * (at >> 16 & 0xFFFF) >> 16;
-            let word = &self.words[(draw * self.words.len() as u64 >> 16) as usize];
+            let draw = ((at & 0xFFFF) * (at >> 16 & 0xFFFF)) >> 16;
+            let word = &self.words[((draw * self.words.len() as u64) >> 16) as usize];
             text.extend_from_slice(word.as_bytes());
             text.push(b' ');
         }
