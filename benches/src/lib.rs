@@ -1,4 +1,5 @@
-//! Measuring: `load` drives whole clusters through the client crate; the criterion benches beside
-//! it measure one part at a time.
+//! Measuring: `load` drives whole clusters through the client crate, `engines` measures the storage
+//! engine beside its peers; the criterion benches beside them measure one part at a time.
 
+pub mod engines;
 pub mod load;
