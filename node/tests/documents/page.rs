@@ -19,8 +19,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Blocks that hold no command: drawings, bytes that tests decode, examples that tests compile.
-const QUIET: [&str; 10] = [
+const QUIET: [&str; 11] = [
     "answer",
+    "block",
     "command",
     "components",
     "cql",

@@ -91,6 +91,7 @@ impl Store for Helenus {
             bloom_fp: 0.01,
             compaction: BTreeMap::new(),
             durable: true,
+            dropped: Vec::new(),
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
@@ -220,7 +221,14 @@ fn command(target: Target, slice: Slice) -> Command {
         slices: vec![slice],
         reversed: false,
         resume: None,
-        limits: Limits { rows: most, rows_per_partition: most, bytes: most, tombstones: most },
+        limits: Limits {
+            rows: most,
+            rows_per_partition: most,
+            bytes: most,
+            tombstones: most,
+            scanned: most,
+        },
+        filter: None,
         now: NOW,
         dropped: Vec::new(),
     }
