@@ -197,6 +197,7 @@ async fn thousands_of_columns(session: &Session) {
 const CELLS: i32 = 200;
 const CELL_BYTES: usize = 1 << 20;
 
+/// One after the other, and again where the memtables are past their share.
 async fn write_large_cells(session: &Session) {
     session
         .execute("CREATE TABLE wide.cells (k int, n int, v text, PRIMARY KEY (k, n))", ())
@@ -205,7 +206,10 @@ async fn write_large_cells(session: &Session) {
     let insert =
         session.prepare("INSERT INTO wide.cells (k, n, v) VALUES (1, ?, ?)").await.unwrap();
     for n in 0..CELLS {
-        session.execute(&insert, (n, large_cell(n))).await.unwrap();
+        let cell = large_cell(n);
+        while let Err(error) = session.execute(&insert, (n, cell.clone())).await {
+            assert!(matches!(error, client::Error::Retry(_)), "{error}");
+        }
     }
 }
 
