@@ -383,10 +383,7 @@ async fn execute(
             row_count = Some(rows_within_limit(it.row_count)?);
             (prepared(&it.id)?, unpack(&it.cells)?, Vec::new(), it.options)
         }
-        None => {
-            let code = Code::BadMessage;
-            return Err(Error::new(code, "a request without a body"));
-        }
+        None => return Err(Error::new(Code::BadMessage, "a request without a body")),
     };
     let options = options.unwrap_or_else(|| client::Options {
         consistency: Consistency::Quorum as u32,

@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::future::IntoFuture as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use client::{Column, Outcome, Prepared, Response, Row};
+use tokio::sync::Mutex;
 
 use super::progress::Progress;
 use super::state::{Keeper, State};
@@ -76,8 +78,10 @@ async fn to_file(
         }
     };
     let progress = Progress::new(terminal, None, state.rows);
-    let pages = Pages { task, select, part: &part, progress: &progress };
+    let pages = Pages { task, select, part: &part, progress: &progress, pen: Arc::default() };
     let ran = or_interrupt(pages.copy(sheet, &mut state, &mut keeper)).await;
+    // A page may still be on its way into the file: nobody goes on with it, or says how far it is, before that is over.
+    drop(pages.pen.lock().await);
     drop(progress);
     match ran.unwrap_or(Err(Failure::Cancelled { rows: 0 })) {
         Ok(()) => {
@@ -98,6 +102,8 @@ struct Pages<'p> {
     select: &'p Prepared,
     part: &'p Path,
     progress: &'p Progress,
+    /// Held while a page is written.
+    pen: Arc<Mutex<()>>,
 }
 
 impl Pages<'_> {
@@ -114,8 +120,10 @@ impl Pages<'_> {
                 return Err(Failure::Copy("the node answered without rows".to_owned()));
             };
             let count = rows.len() as u64;
+            let pen = Arc::clone(&self.pen).lock_owned().await;
             let writing = tokio::task::spawn_blocking(move || {
                 let written = sheet.write(&rows);
+                drop(pen);
                 (sheet, written)
             });
             let fetching = async {

@@ -10,9 +10,9 @@ fn next(outgoing: &mut Outgoing<i32>) -> Option<i32> {
 /// As long as a frame waits, and until the one behind it is asked for.
 #[test]
 fn answers_weigh_until_they_are_written() {
-    let limits = |rail| match rail {
-        Guardrail::RequestBytes => Limits { warn: None, fail: Some(100) },
-        _ => Limits { warn: None, fail: Some(10) },
+    let limits = |rail| {
+        let fail = if rail == Guardrail::RequestBytes { 100 } else { 10 };
+        Limits { warn: None, fail: Some(fail) }
     };
     let scales = Scales::new(Arc::new(Guard::new(limits)));
     let (frames, outgoing) = mpsc::channel(8);
