@@ -6,7 +6,7 @@
 //!
 //! Being alive is a round trip: a heartbeat repeats which of the receiver's heartbeats its sender has
 //! heard, and counts only when that has moved on. So when one direction of a link is cut, both ends
-//! notice. The same round trip compares the two wall clocks: see [`skew_of`].
+//! notice. The same round trip compares the two wall clocks: see `skew_of`.
 //!
 //! Decides nothing about membership: the metadata log does.
 
