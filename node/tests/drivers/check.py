@@ -29,8 +29,11 @@ ROWS = 20_000
 def connect(nodes, policy=None, **options):
     """A session; its cluster is shut down by the caller, through `with`."""
     options.setdefault("protocol_version", 5)
+    # What was written is read: the drivers' own default, LOCAL_ONE, does not promise that.
     profile = ExecutionProfile(
-        load_balancing_policy=policy or TokenAwarePolicy(RoundRobinPolicy()), request_timeout=60
+        load_balancing_policy=policy or TokenAwarePolicy(RoundRobinPolicy()),
+        consistency_level=ConsistencyLevel.QUORUM,
+        request_timeout=60,
     )
     return Cluster(
         processes.ADDRESSES,
