@@ -5,7 +5,7 @@
 //! does not take, nothing further is read: TCP tells the peer. Who begins an envelope and does not
 //! end it, or takes no answers, is let go of after a while; who is idle may stay.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use futures_util::{
@@ -36,7 +36,7 @@ use super::{
     door::Behind,
     session::{Change, Done, Session},
 };
-use crate::rpc::weight::Scales;
+use crate::rpc::weight::{Scales, Weight};
 
 /// Requests in hand at once: further ones stay unread.
 const REQUESTS_MAX: usize = 4096;
@@ -87,6 +87,12 @@ pub(super) struct Connection {
     incoming: BytesMut,
     /// What was not taken by the peer yet.
     outgoing: BytesMut,
+    /// Bytes that it has taken, of all.
+    taken: u64,
+    /// What waits in `outgoing` weighs until so many bytes are taken.
+    weights: VecDeque<(u64, Weight)>,
+    /// Of answers that are not in `outgoing` yet.
+    fresh: Vec<Weight>,
     events: Option<broadcast::Receiver<Event>>,
     /// No request is read any more: what is in hand is answered, then it ends.
     closing: bool,
@@ -115,6 +121,9 @@ impl Connection {
             running: FuturesUnordered::new(),
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
+            taken: 0,
+            weights: VecDeque::new(),
+            fresh: Vec::new(),
             events: None,
             closing: false,
             deadline: Instant::now() + STARTUP_TIMEOUT,
@@ -140,6 +149,8 @@ impl Connection {
                 }
                 Woken::Wrote(bytes) => {
                     self.outgoing.advance(bytes);
+                    self.taken += bytes as u64;
+                    while self.weights.pop_front_if(|(end, _)| *end <= self.taken).is_some() {}
                     self.moved(bytes, self.outgoing.is_empty());
                     // Requests that were held back for it.
                     self.take_requests();
@@ -252,11 +263,14 @@ impl Connection {
             self.finish(done);
         }
         self.outbound.finish(&mut self.outgoing);
+        let end = self.taken + self.outgoing.len() as u64;
+        self.weights.extend(self.fresh.drain(..).map(|it| (end, it)));
     }
 
     fn finish(&mut self, done: Done) {
-        let Done { answer, version, change } = done;
+        let Done { answer, version, change, weight } = done;
         self.push(&answer, version);
+        self.fresh.extend(weight);
         match change {
             None => {}
             Some(Change::Keyspace(keyspace)) => self.session.use_keyspace(keyspace),

@@ -16,6 +16,7 @@ use proto::cql::{
     register::Register,
     request::Request,
     response::Response,
+    result::Outcome as Wire,
     segment::Packing,
     startup::{COMPRESSION, CQL_VERSION, Startup},
 };
@@ -23,7 +24,7 @@ use sys::SharedRng;
 use tokio::sync::broadcast;
 
 use super::{door::Behind, errors, requests::Job};
-use crate::rpc::weight::Scales;
+use crate::rpc::weight::{Scales, Weight};
 
 /// The version of the language that clients are told.
 const CQL_VERSION_OURS: &str = "3.4.7";
@@ -48,6 +49,8 @@ pub(super) struct Done {
     pub(super) version: Version,
     /// And with this effect.
     pub(super) change: Option<Change>,
+    /// What it weighs until the peer has taken it.
+    pub(super) weight: Option<Weight>,
 }
 
 /// What a connection agreed on.
@@ -94,8 +97,10 @@ impl Session {
     ) -> Result<Done, BoxFuture<'static, Done>> {
         let bytes = body.len() as u64;
         let (version, stream) = (header.version, header.stream);
-        let done =
-            |response, change| Ok(Done { answer: Answer::new(stream, response), version, change });
+        let done = |response, change| {
+            let answer = Answer::new(stream, response);
+            Ok(Done { answer, version, change, weight: None })
+        };
         if let Some(agreed) = self.version
             && agreed != version
         {
@@ -140,7 +145,7 @@ impl Session {
             Err(full) => {
                 let error = errors::to_wire(full, &errors::Asked::default());
                 let answer = Answer::new(stream, Response::Error(error));
-                return Ok(Done { answer, version, change: None });
+                return Ok(Done { answer, version, change: None, weight: None });
             }
         };
         let job = Job {
@@ -148,12 +153,14 @@ impl Session {
             keyspace: self.keyspace.clone(),
             trace: self.rng.next_u64(),
         };
+        let scales = self.scales.clone();
         Err(async move {
             let (response, more, change) = job.carry_out(request).await;
             drop(weight);
             warnings.extend(more);
+            let (response, weight) = weigh(&scales, response);
             let answer = Answer { stream, trace: None, warnings, response };
-            Done { answer, version, change }
+            Done { answer, version, change, weight }
         }
         .boxed())
     }
@@ -186,6 +193,15 @@ impl Session {
         };
         self.version = Some(version);
         Ok(framing)
+    }
+}
+
+/// Puts rows on the scales, and says that there is no room for them where there is none: they may be read again.
+fn weigh(scales: &Scales, response: Response) -> (Response, Option<Weight>) {
+    let Response::Result(Wire::Rows(rows)) = &response else { return (response, None) };
+    match scales.put_answer(rows.bytes() as u64) {
+        Ok(weight) => (response, Some(weight)),
+        Err(full) => (Response::Error(errors::to_wire(full, &errors::Asked::default())), None),
     }
 }
 

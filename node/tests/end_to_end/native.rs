@@ -335,6 +335,50 @@ async fn who_takes_no_answers_gets_no_more_of_them() {
     assert!(streams.into_iter().eq(0..1000));
 }
 
+/// Each of them may leave a few megabytes untaken, but all of them no more than the node has for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_take_no_answers_share_one_budget() {
+    const GREEDY: usize = 60;
+    const REQUESTS: i16 = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let mut node = Node::new(folder.path().join("node")).with_memory("128MiB");
+    node.start();
+    node.ready().await;
+    let mut raw = Raw::start(&node, Version::V4);
+    raw.query(KEYSPACE);
+    raw.query("CREATE TABLE ks.t (k int PRIMARY KEY, v blob)");
+    let insert = raw.prepare("INSERT INTO ks.t (k, v) VALUES (?, ?)");
+    let (key, value) = (Bytes::from(vec![0, 0, 0, 1]), Bytes::from(vec![7; 500_000]));
+    raw.execute(&insert, &[Value::Bytes(key), Value::Bytes(value)]);
+    let before = node.memory("VmHWM");
+    // Together they ask for 360 MB.
+    let mut greedy: Vec<Raw> = (0..GREEDY).map(|_| Raw::start(&node, Version::V4)).collect();
+    for raw in &mut greedy {
+        for stream in 0..REQUESTS {
+            raw.send(stream, &query("SELECT v FROM ks.t WHERE k = 1"));
+        }
+    }
+    for _ in 0..100 {
+        raw.query("SELECT key FROM system.local");
+    }
+    let grown = node.memory("VmHWM").saturating_sub(before);
+    assert!(grown < 128 << 20, "{grown} bytes more");
+    // Everybody is answered, some of them that there is no room now.
+    let (mut rows, mut refused) = (0, 0);
+    for raw in &mut greedy {
+        for _ in 0..REQUESTS {
+            let (_, opcode, body) = raw.answer();
+            if opcode == Opcode::Result.number() {
+                rows += 1;
+                continue;
+            }
+            assert_eq!(Reader::new(body).int("code").unwrap(), 0x1001, "overloaded");
+            refused += 1;
+        }
+    }
+    assert!(rows > 0 && refused > 0, "{rows} rows, {refused} refused");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_drains_answers_what_it_has_in_hand() {
     let folder = tempfile::tempdir().unwrap();
