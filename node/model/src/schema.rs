@@ -9,6 +9,7 @@ pub use cql_lite::types::CqlType;
 use crate::key::Order;
 
 mod check;
+pub mod compaction;
 mod ddl;
 mod options;
 

@@ -2,8 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use model::schema::compaction;
+
 use super::size_tiered::{self, Thresholds};
 use super::{Options, SstableMeta};
+
+/// The unit of windows that name none, seconds.
+const DAY: i64 = 86_400;
 
 /// How long a window is, and how sstables of the newest one merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,13 +21,9 @@ pub(crate) struct Window {
 impl Window {
     /// `compaction_window_unit` (`MINUTES`, `HOURS`, or `DAYS`, which is the default) times `compaction_window_size` (1).
     pub(super) fn of(options: &Options) -> Window {
-        let unit = match options.text("compaction_window_unit").unwrap_or_default() {
-            "MINUTES" => 60,
-            "HOURS" => 3_600,
-            _ => 86_400,
-        };
+        let unit = options.text("compaction_window_unit").and_then(compaction::window_unit);
         let size: u32 = options.number("compaction_window_size", 1);
-        let seconds = unit * i64::from(size.max(1));
+        let seconds = unit.unwrap_or(DAY) * i64::from(size.max(1));
         Window { seconds, thresholds: Thresholds::of(options) }
     }
 }

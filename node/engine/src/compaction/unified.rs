@@ -3,6 +3,8 @@
 //! Levels, fan-out and threshold are those of Cassandra's UnifiedCompactionStrategy (CEP-26); an sstable is not split into
 //! shards here, so its density is its size.
 
+use model::schema::compaction::{self, Level};
+
 use super::{Options, SstableMeta};
 
 /// Sstables below this are on level 0, bytes; each level above begins at as many times that of the one below as the
@@ -16,24 +18,13 @@ const MERGED_MAX: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Scaling(Vec<Level>);
 
-/// How a level grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Level {
-    /// How many times larger the sstables of the next level are.
-    fanout: u64,
-    /// How many sstables are worth a merge.
-    threshold: usize,
-}
-
 /// What a table has that names none.
 const DEFAULT: Level = Level { fanout: 4, threshold: 4 };
 
 impl Scaling {
-    /// `scaling_parameters`: `T4`, `L10`, `N` or a number, or several of them with commas between, for the levels from 0 up.
+    /// By `scaling_parameters`.
     pub(super) fn of(options: &Options) -> Scaling {
-        let text = options.text("scaling_parameters").unwrap_or_default();
-        let levels: Option<Vec<Level>> =
-            text.split(',').map(|it| Level::parse(it.trim())).collect();
+        let levels = options.text("scaling_parameters").and_then(compaction::scaling);
         Scaling(levels.unwrap_or_else(|| vec![DEFAULT]))
     }
 
@@ -58,29 +49,6 @@ impl Scaling {
             }
         }
         number
-    }
-}
-
-impl Level {
-    /// `Tn`: tiered, n at once; `Ln`: levelled, n times as large; `N`, and 0: both alike; a number w above 0 is T(w + 2), one
-    /// below is L(2 - w).
-    fn parse(text: &str) -> Option<Level> {
-        let fanout = |it: &str| it.parse::<u32>().ok().filter(|it| (2..=1_000).contains(it));
-        let tiered = |n: u32| Level { fanout: u64::from(n), threshold: n as usize };
-        let levelled = |n: u32| Level { fanout: u64::from(n), threshold: 2 };
-        match text.split_at_checked(1)? {
-            ("T", n) => fanout(n).map(tiered),
-            ("L", n) => fanout(n).map(levelled),
-            ("N", "") => Some(tiered(2)),
-            _ => {
-                let w: i32 = text.parse().ok().filter(|it| (-998..=998).contains(it))?;
-                Some(if w < 0 {
-                    levelled(2 + w.unsigned_abs())
-                } else {
-                    tiered(2 + w.unsigned_abs())
-                })
-            }
-        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Table options and replication, from what CQL says and back to it.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, str::FromStr};
+use std::{collections::BTreeMap, str::FromStr};
 
 use cql_lite::ast::{Literal, Name, OptionValue, Spanned, TableOption};
 
-use super::{Error, Replication, TableOptions};
+use super::{Error, Replication, TableOptions, compaction};
 use crate::cell::TTL_MAX;
 
 /// What a table has that names no options.
@@ -86,7 +86,7 @@ impl TableOptions {
         if !self.compaction.contains_key("class") {
             return bad("compaction", "needs a 'class'");
         }
-        match self.compaction.iter().find_map(|(name, value)| unreadable(name, value)) {
+        match self.compaction.iter().find_map(|(name, value)| compaction::unreadable(name, value)) {
             Some(reason) => bad("compaction", reason),
             None => Ok(()),
         }
@@ -117,32 +117,6 @@ impl TableOptions {
             option("default_time_to_live", number(self.default_time_to_live)),
             option("gc_grace_seconds", number(self.gc_grace_seconds)),
         ]
-    }
-}
-
-/// What is wrong with an entry of the compaction map, if it is one that the engine reads.
-fn unreadable(name: &str, value: &str) -> Option<&'static str> {
-    let is_number = |range: RangeInclusive<u32>| value.parse().is_ok_and(|it| range.contains(&it));
-    match name {
-        "min_threshold" | "max_threshold" => (!is_number(2..=1_000))
-            .then_some("expects 'min_threshold' and 'max_threshold' from 2 to 1000"),
-        "compaction_window_size" => (!is_number(1..=1_000_000))
-            .then_some("expects a 'compaction_window_size' from 1 to 1000000"),
-        "compaction_window_unit" => (!["MINUTES", "HOURS", "DAYS"].contains(&value))
-            .then_some("expects a 'compaction_window_unit' of MINUTES, HOURS or DAYS"),
-        "enabled" => (!["true", "false"].contains(&value.to_ascii_lowercase().as_str()))
-            .then_some("expects 'enabled' to be true or false"),
-        "scaling_parameters" => {
-            let fanout = |it: &str| it.parse().is_ok_and(|it: u32| (2..=1_000).contains(&it));
-            let is_scaling = |it: &str| match it.split_at_checked(1) {
-                Some(("T" | "L", n)) => fanout(n),
-                Some(("N", "")) => true,
-                Some(_) | None => it.parse().is_ok_and(|it: i32| (-998..=998).contains(&it)),
-            };
-            (!value.split(',').all(|it| is_scaling(it.trim())))
-                .then_some("expects 'scaling_parameters' such as T4, L10 or N, with commas between")
-        }
-        _ => None,
     }
 }
 
