@@ -282,6 +282,9 @@ impl Judge {
     }
 }
 
+/// By when a node has noticed what is wrong with its disk.
+const LOOKED_BY: Duration = Duration::from_millis(1_500);
+
 /// Does what the nemesis wishes, as an operator would.
 pub async fn operate(client: Client, wishes: Wishes, wrong: Violations) {
     while now() < client.until {
@@ -301,13 +304,20 @@ pub async fn operate(client: Client, wishes: Wishes, wrong: Violations) {
 }
 
 async fn fulfil(wish: &Wish, client: &Client) -> Result<(), String> {
+    let begun = now();
     match wish {
         Wish::Flush(node) => flush(node, &client.sockets).await,
-        Wish::Complains(node, words) => {
+        Wish::Complains(node, words) => loop {
+            // Nodes look at their disk every second.
             let reasons = health(node, &client.sockets).await?;
-            let said = reasons.iter().any(|it| it.contains(words));
-            if said { Ok(()) } else { Err(format!("it only says {reasons:?}")) }
-        }
+            if reasons.iter().any(|it| it.contains(words)) {
+                return Ok(());
+            }
+            if begun + LOOKED_BY < now() {
+                return Err(format!("it only says {reasons:?}"));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        },
         Wish::IsSilentOf(node, words) => {
             let reasons = health(node, &client.sockets).await?;
             let said = reasons.iter().any(|it| it.contains(words));

@@ -210,10 +210,18 @@ pub const DISK_THAT_REFUSES: Scenario = Scenario {
     plan: |rng| {
         let mut plan = background(rng);
         one_after_the_other(rng, |rng, node, begins, ends| {
-            let refuses = if rng.chance(0.5) { Fault::FullDisk } else { Fault::ReadOnlyDisk };
-            plan.at(begins, refuses(node.clone()));
+            if rng.chance(0.5) {
+                // The node makes room: flushes give back the log's. Somebody else takes that.
+                let mut when = begins;
+                while when < ends {
+                    plan.at(when, Fault::FullDisk(node.clone()));
+                    when += SECOND / 2;
+                }
+            } else {
+                plan.at(begins, Fault::ReadOnlyDisk(node.clone()));
+            }
             plan.at(
-                ends - SECOND,
+                ends - 2 * SECOND,
                 Fault::Wish(Wish::Complains(node.clone(), "writes are refused")),
             );
             plan.at(ends, Fault::MendDisk(node.clone()));
