@@ -153,7 +153,7 @@ async fn bad_statements_and_bad_requests_are_called_by_name_and_harm_nothing() {
     let mut node = Node::new(folder.path().join("node"));
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
     for statement in [
         &format!("CREATE KEYSPACE k WITH replication = {replication}"),
@@ -195,7 +195,7 @@ async fn bad_statements_and_bad_requests_are_called_by_name_and_harm_nothing() {
     assert_eq!(node.terminate().await.code(), Some(0), "{}", node.log());
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     is_whole(&session, "a restart").await;
 }
 

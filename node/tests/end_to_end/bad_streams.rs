@@ -47,7 +47,7 @@ impl Ground {
         let mut node = Node::new(folder.path().join("node"));
         node.start();
         node.ready().await;
-        let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+        let session = node.session().await;
         let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
         for statement in [
             &format!("CREATE KEYSPACE k WITH replication = {replication}"),

@@ -176,8 +176,7 @@ async fn drains_and_replays_nothing(node: &mut Node) {
     node.ready().await;
     let opened = node.logged("the data directory is open");
     assert_eq!((&opened["clean"], &opened["replayed"]), (&true.into(), &0.into()), "{opened}");
-    let session =
-        client::Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     let rows = session.query("SELECT id, v FROM k.t", ()).all::<(i32, String)>().await.unwrap();
     assert_eq!(rows.len(), 2, "{rows:?}");
     assert_eq!(node.terminate().await.code(), Some(0));

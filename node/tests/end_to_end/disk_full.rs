@@ -57,7 +57,7 @@ async fn a_full_file_system_refuses_writes_and_recovers_alone() {
     let mut node = Node::new(place.clone());
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     let keyspace = "CREATE KEYSPACE packed WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}";
     session.execute(keyspace, ()).await.unwrap();
     session.execute("CREATE TABLE packed.t (k int PRIMARY KEY, v text)", ()).await.unwrap();
@@ -101,7 +101,7 @@ async fn a_full_file_system_refuses_writes_and_recovers_alone() {
     node.gone();
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     check(&session, acknowledged).await;
 }
 

@@ -28,7 +28,7 @@ async fn ground(folder: &std::path::Path) -> (Node, Session) {
     fs::write(folder.join("helenus.toml"), SETTINGS).unwrap();
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
     let keyspace = format!("CREATE KEYSPACE few WITH replication = {replication}");
     session.execute(keyspace.as_str(), ()).await.unwrap();
@@ -56,7 +56,7 @@ async fn check_after_a_kill(mut node: Node, count: i32) {
     node.gone();
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     check(&session, count).await;
 }
 
@@ -82,7 +82,7 @@ async fn a_flood_of_connections_leaves_storage_its_files_and_ends_when_they_go()
     assert!(begun.elapsed() < Duration::from_secs(9), "the flood itself goes after 10 s");
     drop(flood);
     assert!(late.next(SOON).is_some(), "the door is open again");
-    let another = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let another = node.session().await;
     check(&another, 400).await;
     check_after_a_kill(node, 400).await;
 }

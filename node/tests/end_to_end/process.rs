@@ -237,6 +237,11 @@ impl Node {
         begin.elapsed()
     }
 
+    /// A session at its client door alone.
+    pub(crate) async fn session(&self) -> Session {
+        Session::builder().known_node(self.client_address()).build().await.unwrap()
+    }
+
     /// Everything that it logged.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
