@@ -113,3 +113,36 @@ fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
         assert!(sstable.index.is_sorted_by(|left, right| left.start < right.start));
     }
 }
+
+/// What a compaction reads may go as soon as it is written: it needs no more memory for more of it.
+#[test]
+fn a_writer_keeps_none_of_the_bytes_that_it_was_given() {
+    let disk = sys::disk::MemoryDisk::new();
+    let shape = shape(TableId(uuid::Uuid::nil()));
+    let mut writer = Writer::create(&disk, std::path::Path::new("/1.sst"), 1, &shape, 100).unwrap();
+    // A block of ten rows, of which key, bounds and values are slices.
+    let block = |from: u8| -> Bytes { (0..10).map(|it| from + it).chain([b'k'; 1000]).collect() };
+    let mut blocks = Vec::new();
+    for number in 0..4_u8 {
+        let block = block(1 + 10 * number);
+        let mut part = Partition::empty(PartitionKey::new(block.slice(10..14)));
+        if number == 0 {
+            writer.begin(part.clone());
+        }
+        for at in 0..10 {
+            let content = Content::Live { value: block.slice(14..114) };
+            let cells = vec![(ColumnId(1), Cell { timestamp: 1, content })];
+            part.put_row(Clustering(block.slice(at..=at)), Row { cells, ..Row::default() });
+        }
+        let start = if number == 0 { Bytes::new() } else { block.slice(..1) };
+        let end = if number == 3 { piece::top() } else { Bytes::from(vec![11 + 10 * number]) };
+        writer.add(Piece { start, end, part }).unwrap();
+        blocks.push(block);
+    }
+    writer.end().unwrap();
+    // The first one has given its partition's key, which is the last one so far.
+    let kept: Vec<bool> = blocks.iter().map(|it| !it.is_unique()).collect();
+    assert_eq!(kept, [true, false, false, false]);
+    assert!(writer.finish().unwrap());
+    assert!(blocks.iter().all(Bytes::is_unique));
+}

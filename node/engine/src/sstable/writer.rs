@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{Partition, TableId};
+use model::{Partition, PartitionKey, TableId};
 use sys::{Disk, File, Open};
 
 use super::block::{self, Fragment};
@@ -84,7 +84,7 @@ impl Writer {
     pub(crate) fn begin(&mut self, head: Partition) {
         assert!(self.open.is_none(), "the partition before is ended");
         let stats = self.stats.get_or_insert_with(|| SstableStats {
-            first: head.key.clone(),
+            first: own(&head.key),
             last: head.key.clone(),
             partitions: 0,
             rows: 0,
@@ -179,7 +179,12 @@ impl Writer {
 
     fn end_block(&mut self) -> Result<(), Error> {
         let Some(first) = self.block.first() else { return Ok(()) };
-        let (key, start) = (first.part.key.clone(), first.start.clone());
+        // Own bytes: what came from a block would keep that in memory until the file is complete.
+        let key = match self.index.last() {
+            Some(last) if last.key == first.part.key => last.key.clone(),
+            Some(_) | None => own(&first.part.key),
+        };
+        let start = Bytes::copy_from_slice(&first.start);
         let extent = self.section(&block::encode(self.table, &self.block));
         self.block.clear();
         self.block_len = 0;
@@ -199,6 +204,11 @@ impl Writer {
         self.out.clear();
         Ok(())
     }
+}
+
+/// A key that keeps nothing else in memory.
+fn own(key: &PartitionKey) -> PartitionKey {
+    PartitionKey { token: key.token, bytes: Bytes::copy_from_slice(&key.bytes) }
 }
 
 /// Where a part must be cut to fit into `room` bytes, and how many bytes lie before; `None` if it fits.
