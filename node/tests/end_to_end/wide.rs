@@ -68,6 +68,8 @@ async fn awkward_rows_stay_within_the_memory_budget() {
         read_large_cells(&session, order).await;
         watch.check(&node, &format!("large cells, read {order}"));
     }
+    all_large_cells_at_once(&session).await;
+    watch.check(&node, "large cells, read at once");
     assert!(node.operate("compact").await.status.success());
     watch.check(&node, "large cells, compacted");
     assert!(node.terminate().await.success());
@@ -78,7 +80,7 @@ async fn one_node(folder: &Path) -> (Node, Session, Watch) {
     let mut node = Node::new(folder.join("node")).with_memory("256MiB");
     node.start();
     node.ready().await;
-    let session = Session::builder().known_node(node.client_address()).build().await.unwrap();
+    let session = node.session().await;
     session
         .execute(
             "CREATE KEYSPACE wide WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}",
@@ -210,6 +212,28 @@ async fn write_large_cells(session: &Session) {
         while let Err(error) = session.execute(&insert, (n, cell.clone())).await {
             assert!(matches!(error, client::Error::Retry(_)), "{error}");
         }
+    }
+}
+
+/// Reads every cell in a request of its own, all at the same time: together they are nearly the whole budget. For
+/// whom there is no room is told so, and comes again.
+async fn all_large_cells_at_once(session: &Session) {
+    let one = session.prepare("SELECT v FROM wide.cells WHERE k = 1 AND n = ?").await.unwrap();
+    let mut readers = JoinSet::new();
+    for n in 0..CELLS {
+        let (session, one) = (session.clone(), one.clone());
+        readers.spawn(async move {
+            loop {
+                match session.execute(&one, (n,)).all::<(String,)>().await {
+                    Ok(rows) => break assert_eq!(rows[0].0, large_cell(n)),
+                    Err(client::Error::Retry(_)) => tokio::task::yield_now().await,
+                    Err(error) => panic!("cell {n}: {error}"),
+                }
+            }
+        });
+    }
+    while let Some(read) = readers.join_next().await {
+        read.unwrap();
     }
 }
 
