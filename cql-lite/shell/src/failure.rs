@@ -7,6 +7,7 @@ use cql_lite::code::Code;
 use cql_lite::span::Span;
 use nu_ansi_term::Color;
 
+use crate::output::Layout;
 use crate::words::Refused;
 
 /// Why a statement or word was not done.
@@ -75,7 +76,7 @@ impl Failure {
     }
 
     /// Several lines for people: the error, the words at fault, and what to do.
-    pub(crate) fn render(&self, source: &str, colors: bool) -> String {
+    pub(crate) fn render(&self, source: &str, layout: Layout) -> String {
         let text = match self {
             Failure::Client(error) => render_client(error, source),
             Failure::Refused(Refused::Usage(expected)) => {
@@ -104,7 +105,11 @@ impl Failure {
             }
             Failure::Output(error) => format!("error: cannot write: {error}"),
         };
-        if colors { colored(&text) } else { text }
+        let text = match layout.width {
+            Some(width) => folded(&text, width),
+            None => text,
+        };
+        if layout.colors { colored(&text) } else { text }
     }
 }
 
@@ -159,6 +164,41 @@ fn render_client(error: &Error, source: &str) -> String {
     text
 }
 
+/// Begins advice; what is left of it is indented as deeply.
+const HELP: &str = "  help: ";
+
+/// Advice that is wider than the screen goes on below, between words.
+fn folded(text: &str, width: usize) -> String {
+    let mut folded = String::new();
+    for line in text.lines() {
+        if !folded.is_empty() {
+            folded.push('\n');
+        }
+        if !line.starts_with(HELP) {
+            folded.push_str(line);
+            continue;
+        }
+        let mut used = 0;
+        for (at, word) in line[HELP.len()..].split(' ').enumerate() {
+            let len = word.chars().count();
+            if at == 0 {
+                folded.push_str(HELP);
+                used = HELP.len();
+            } else if used + 1 + len <= width {
+                folded.push(' ');
+                used += 1;
+            } else {
+                folded.push('\n');
+                folded.extend(std::iter::repeat_n(' ', HELP.len()));
+                used = HELP.len();
+            }
+            folded.push_str(word);
+            used += len;
+        }
+    }
+    folded
+}
+
 /// The first word in red, carets too.
 fn colored(text: &str) -> String {
     let red = Color::Red.bold();
@@ -173,4 +213,17 @@ fn colored(text: &str) -> String {
         }
     });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn advice_goes_on_below_between_words() {
+        let text = "error: a long line that stays\n  --> as it is, whatever its width\n  help: one two three fourfivesix";
+        let expected = "error: a long line that stays\n  --> as it is, whatever its width\n  help: one two\n        three\n        fourfivesix";
+        assert_eq!(folded(text, 16), expected);
+        assert_eq!(folded(text, 80), text);
+    }
 }

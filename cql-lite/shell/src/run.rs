@@ -25,7 +25,7 @@ pub async fn run(options: Options) -> u8 {
         }
         Err(error) => {
             let failure = Failure::Client(error);
-            let text = failure.render("", terminal.colors);
+            let text = failure.render("", terminal.layout());
             // Nobody is left to tell if even that fails.
             drop(writeln!(terminal.err, "{text}"));
             failure.exit_code()

@@ -369,7 +369,7 @@ impl Shell {
     /// Tells a failure and where it happened; returns its exit code.
     fn complain(&mut self, failure: &Failure, source: &str, at: Option<(&str, usize)>) -> u8 {
         drop(self.terminal.out.flush());
-        let text = failure.render(source, self.terminal.colors);
+        let text = failure.render(source, self.terminal.layout());
         self.notice(&text);
         if let Some((name, line)) = at {
             let place = format!("  in {name}, line {line}");
