@@ -98,6 +98,7 @@ pub(crate) fn spawn(
         rng: seams.rng.clone(),
         scales: scales.of_stream(),
         connections_max: most,
+        untaken_max: usize::try_from(shared.settings.memory / 10).unwrap_or(usize::MAX),
     };
     tasks.spawn(native.serve(doors.native));
     let client = client::client_server::ClientServer::new(ClientDoor {

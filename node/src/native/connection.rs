@@ -2,10 +2,11 @@
 //! is ready of their answers goes out with one write.
 //!
 //! Everything is bounded. Past so many requests in hand, or so many bytes of answers that the peer
-//! does not take, nothing further is read: TCP tells the peer. Who begins an envelope and does not
-//! end it, or takes no answers, is let go of after a while; who is idle may stay.
+//! does not take, nothing further is read: TCP tells the peer. Past so many bytes that all peers
+//! together do not take, that holds for each connection where some wait. Who begins an envelope and
+//! does not end it, or takes no answers, is let go of after a while; who is idle may stay.
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use futures_util::{
@@ -35,8 +36,9 @@ use tokio::{
 use super::{
     door::Behind,
     session::{Change, Done, Session},
+    untaken::Untaken,
 };
-use crate::rpc::weight::{Scales, Weight};
+use crate::rpc::weight::Scales;
 
 /// Requests in hand at once: further ones stay unread.
 const REQUESTS_MAX: usize = 4096;
@@ -87,12 +89,8 @@ pub(super) struct Connection {
     incoming: BytesMut,
     /// What was not taken by the peer yet.
     outgoing: BytesMut,
-    /// Bytes that it has taken, of all.
-    taken: u64,
-    /// What waits in `outgoing` weighs until so many bytes are taken.
-    weights: VecDeque<(u64, Weight)>,
-    /// Of answers that are not in `outgoing` yet.
-    fresh: Vec<Weight>,
+    /// How much that is, beside what others did not take.
+    untaken: Untaken,
     events: Option<broadcast::Receiver<Event>>,
     /// No request is read any more: what is in hand is answered, then it ends.
     closing: bool,
@@ -113,7 +111,12 @@ enum Woken {
 }
 
 impl Connection {
-    pub(super) fn new(behind: Arc<dyn Behind>, rng: SharedRng, scales: Scales) -> Connection {
+    pub(super) fn new(
+        behind: Arc<dyn Behind>,
+        rng: SharedRng,
+        scales: Scales,
+        untaken: Untaken,
+    ) -> Connection {
         Connection {
             session: Session::new(behind, rng, scales),
             inbound: Inbound::new(CQL_BODY_BYTES_MAX),
@@ -121,9 +124,7 @@ impl Connection {
             running: FuturesUnordered::new(),
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
-            taken: 0,
-            weights: VecDeque::new(),
-            fresh: Vec::new(),
+            untaken,
             events: None,
             closing: false,
             deadline: Instant::now() + STARTUP_TIMEOUT,
@@ -149,8 +150,6 @@ impl Connection {
                 }
                 Woken::Wrote(bytes) => {
                     self.outgoing.advance(bytes);
-                    self.taken += bytes as u64;
-                    while self.weights.pop_front_if(|(end, _)| *end <= self.taken).is_some() {}
                     self.moved(bytes, self.outgoing.is_empty());
                     // Requests that were held back for it.
                     self.take_requests();
@@ -187,7 +186,7 @@ impl Connection {
         writer: &mut WriteHalf<sys::Stream>,
         draining: &mut Option<BoxFuture<'_, ()>>,
     ) -> io::Result<Woken> {
-        let has_room = self.outgoing.len() < ANSWER_BYTES_MAX;
+        let has_room = self.has_room();
         let may_read = !self.closing && self.running.len() < REQUESTS_MAX && has_room;
         if may_read {
             let idle = self.running.is_empty() && self.incoming.is_empty();
@@ -231,10 +230,7 @@ impl Connection {
 
     /// Takes apart what came, as far as there is room for its requests.
     fn take_requests(&mut self) {
-        while !self.closing
-            && self.running.len() < REQUESTS_MAX
-            && self.outgoing.len() < ANSWER_BYTES_MAX
-        {
+        while !self.closing && self.running.len() < REQUESTS_MAX && self.has_room() {
             match self.inbound.next(&mut self.incoming) {
                 Ok(Some(Item::Envelope(header, body))) => {
                     let work = self.session.begin(header, body);
@@ -257,20 +253,23 @@ impl Connection {
 
     /// Takes all answers that are ready, to go with the same write.
     fn collect(&mut self) {
-        while self.outgoing.len() < ANSWER_BYTES_MAX
+        while self.has_room()
             && let Some(Some(done)) = self.running.next().now_or_never()
         {
             self.finish(done);
         }
         self.outbound.finish(&mut self.outgoing);
-        let end = self.taken + self.outgoing.len() as u64;
-        self.weights.extend(self.fresh.drain(..).map(|it| (end, it)));
+    }
+
+    /// Whether one more answer may wait for the peer.
+    fn has_room(&mut self) -> bool {
+        self.untaken.set(self.outgoing.len());
+        self.outgoing.len() < ANSWER_BYTES_MAX && self.untaken.has_room()
     }
 
     fn finish(&mut self, done: Done) {
-        let Done { answer, version, change, weight } = done;
+        let Done { answer, version, change } = done;
         self.push(&answer, version);
-        self.fresh.extend(weight);
         match change {
             None => {}
             Some(Change::Keyspace(keyspace)) => self.session.use_keyspace(keyspace),

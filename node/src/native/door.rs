@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::connection::Connection;
+use super::{connection::Connection, untaken::Untaken};
 use crate::rpc::{client_door::Observed, transport::ACCEPT_RETRY, weight::Scales};
 
 /// What the door needs of the node behind it.
@@ -51,6 +51,8 @@ pub(crate) struct Door {
     pub(crate) scales: Scales,
     /// Connections held open.
     pub(crate) connections_max: usize,
+    /// Bytes of answers that all peers together may leave untaken before each waits for its own.
+    pub(crate) untaken_max: usize,
 }
 
 impl Door {
@@ -68,6 +70,7 @@ impl Door {
     /// Until this node drains, and who is connected was answered.
     async fn let_in(&self, mut listener: Box<dyn Listener>) {
         let places = Arc::new(Semaphore::new(self.connections_max));
+        let untaken = Untaken::new(self.untaken_max);
         let mut connections = JoinSet::new();
         loop {
             // Reaped as they end, so that the set does not grow.
@@ -89,6 +92,7 @@ impl Door {
                 Arc::clone(&self.behind),
                 self.rng.clone(),
                 self.scales.of_stream(),
+                untaken.of_connection(),
             );
             connections.spawn(async move {
                 if let Err(why) = connection.serve(stream).await {

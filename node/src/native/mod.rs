@@ -6,6 +6,7 @@
 pub(crate) mod door;
 
 mod connection;
+mod untaken;
 
 mod requests;
 mod session;

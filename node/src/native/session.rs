@@ -16,7 +16,6 @@ use proto::cql::{
     register::Register,
     request::Request,
     response::Response,
-    result::Outcome as Wire,
     segment::Packing,
     startup::{COMPRESSION, CQL_VERSION, Startup},
 };
@@ -24,7 +23,7 @@ use sys::SharedRng;
 use tokio::sync::broadcast;
 
 use super::{door::Behind, errors, requests::Job};
-use crate::rpc::weight::{Scales, Weight};
+use crate::rpc::weight::Scales;
 
 /// The version of the language that clients are told.
 const CQL_VERSION_OURS: &str = "3.4.7";
@@ -49,8 +48,6 @@ pub(super) struct Done {
     pub(super) version: Version,
     /// And with this effect.
     pub(super) change: Option<Change>,
-    /// What it weighs until the peer has taken it.
-    pub(super) weight: Option<Weight>,
 }
 
 /// What a connection agreed on.
@@ -97,10 +94,8 @@ impl Session {
     ) -> Result<Done, BoxFuture<'static, Done>> {
         let bytes = body.len() as u64;
         let (version, stream) = (header.version, header.stream);
-        let done = |response, change| {
-            let answer = Answer::new(stream, response);
-            Ok(Done { answer, version, change, weight: None })
-        };
+        let done =
+            |response, change| Ok(Done { answer: Answer::new(stream, response), version, change });
         if let Some(agreed) = self.version
             && agreed != version
         {
@@ -145,7 +140,7 @@ impl Session {
             Err(full) => {
                 let error = errors::to_wire(full, &errors::Asked::default());
                 let answer = Answer::new(stream, Response::Error(error));
-                return Ok(Done { answer, version, change: None, weight: None });
+                return Ok(Done { answer, version, change: None });
             }
         };
         let job = Job {
@@ -153,14 +148,12 @@ impl Session {
             keyspace: self.keyspace.clone(),
             trace: self.rng.next_u64(),
         };
-        let scales = self.scales.clone();
         Err(async move {
             let (response, more, change) = job.carry_out(request).await;
             drop(weight);
             warnings.extend(more);
-            let (response, weight) = weigh(&scales, response);
             let answer = Answer { stream, trace: None, warnings, response };
-            Done { answer, version, change, weight }
+            Done { answer, version, change }
         }
         .boxed())
     }
@@ -193,15 +186,6 @@ impl Session {
         };
         self.version = Some(version);
         Ok(framing)
-    }
-}
-
-/// Puts rows on the scales, and says that there is no room for them where there is none: they may be read again.
-fn weigh(scales: &Scales, response: Response) -> (Response, Option<Weight>) {
-    let Response::Result(Wire::Rows(rows)) = &response else { return (response, None) };
-    match scales.put_answer(rows.bytes() as u64) {
-        Ok(weight) => (response, Some(weight)),
-        Err(full) => (Response::Error(errors::to_wire(full, &errors::Asked::default())), None),
     }
 }
 

@@ -335,7 +335,8 @@ async fn who_takes_no_answers_gets_no_more_of_them() {
     assert!(streams.into_iter().eq(0..1000));
 }
 
-/// Each of them may leave a few megabytes untaken, but all of them no more than the node has for it.
+/// Each of them may leave a few megabytes untaken, but all of them no more than the node has for it;
+/// nobody is refused for it, and whoever takes answers goes on meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_take_no_answers_share_one_budget() {
     const GREEDY: usize = 60;
@@ -363,20 +364,13 @@ async fn many_who_take_no_answers_share_one_budget() {
     }
     let grown = node.memory("VmHWM").saturating_sub(before);
     assert!(grown < 128 << 20, "{grown} bytes more");
-    // Everybody is answered, some of them that there is no room now.
-    let (mut rows, mut refused) = (0, 0);
     for raw in &mut greedy {
-        for _ in 0..REQUESTS {
-            let (_, opcode, body) = raw.answer();
-            if opcode == Opcode::Result.number() {
-                rows += 1;
-                continue;
-            }
-            assert_eq!(Reader::new(body).int("code").unwrap(), 0x1001, "overloaded");
-            refused += 1;
-        }
+        let answered =
+            (0..REQUESTS).map(|_| raw.answer()).map(|(stream, opcode, _)| (stream, opcode));
+        let mut answered: Vec<_> = answered.collect();
+        answered.sort_unstable();
+        assert!(answered.into_iter().eq((0..REQUESTS).map(|it| (it, Opcode::Result.number()))));
     }
-    assert!(rows > 0 && refused > 0, "{rows} rows, {refused} refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,16 +18,11 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// What their values take when written, bytes.
-    pub fn bytes(&self) -> usize {
-        let size = |value: &Option<Bytes>| 4 + value.as_ref().map_or(0, Bytes::len);
-        4 + self.rows.iter().flatten().map(size).sum::<usize>()
-    }
-
     /// Writes them.
     pub fn put(&self, version: Version, out: &mut BytesMut) {
         self.metadata.put(version, out);
-        out.reserve(self.bytes());
+        let size = |value: &Option<Bytes>| 4 + value.as_ref().map_or(0, Bytes::len);
+        out.reserve(4 + self.rows.iter().flatten().map(size).sum::<usize>());
         put_int(out, self.rows.len());
         self.rows.iter().flatten().for_each(|it| put_bytes(out, it.as_deref()));
     }
