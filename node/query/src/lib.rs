@@ -30,7 +30,7 @@ mod merged;
 
 mod filter;
 mod fold;
-mod page;
+pub mod page;
 mod row;
 mod scan;
 
