@@ -12,6 +12,7 @@ mod request;
 
 pub mod catalog;
 pub mod store;
+pub mod views;
 
 pub mod guardrail;
 
@@ -38,6 +39,7 @@ mod describe;
 mod schema_change;
 
 mod memory;
+pub mod sessions;
 mod system_tables;
 
 #[cfg(test)]
@@ -46,7 +48,7 @@ mod tests;
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
 pub use collection::Collection;
 pub use error::{About, Acks, Error, Retry};
-pub use executor::{Executor, Options, Timeouts};
+pub use executor::{Executor, Open, Options, Timeouts};
 pub use request::{
     BatchRequest, Bound, ColumnSpec, Description, Outcome, Prepared, PreparedId, Reply, Request,
     Rows, SchemaEffect, SchemaTarget, Source,

@@ -266,7 +266,9 @@ fn narrow(guardrail: Guardrail) -> Limits {
         Guardrail::Keyspaces => limits(2, 3),
         Guardrail::Tables => limits(2, 3),
         Guardrail::Columns => limits(4, 6),
-        Guardrail::StreamBytes | Guardrail::RequestBytes => Limits::default(),
+        Guardrail::StreamBytes | Guardrail::AddressBytes | Guardrail::RequestBytes => {
+            Limits::default()
+        }
     }
 }
 
@@ -484,6 +486,14 @@ impl Catalog for Agreed {
 
     fn cluster_name(&self) -> String {
         "troy".to_owned()
+    }
+
+    fn ask_others(
+        &self,
+        _: model::read::Command,
+        _: Duration,
+    ) -> BoxFuture<'_, Vec<model::Partition>> {
+        Box::pin(ready(Vec::new()))
     }
 
     fn secret(&self) -> [u8; 32] {
