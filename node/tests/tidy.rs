@@ -138,7 +138,7 @@ fn every_source_file_is_compiled() {
         };
         let folder = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
         let entry = matches!(stem, "lib" | "main" | "build")
-            || matches!(folder, "bin" | "tests" | "examples" | "benches");
+            || matches!(folder, "bin" | "tests" | "examples" | "benches" | "targets");
         assert!(entry || declared.contains(stem), "{}: nobody declares it", path.display());
     }
 }
