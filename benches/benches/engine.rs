@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cql_lite::CqlType;
+use cql_lite::types::NativeType;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use engine::{CommitlogSync, Engine, Options, Read, TableShape};
 use model::key::{Order, compose, encode_clustering};
@@ -212,7 +212,8 @@ fn partition_key(server: u64) -> PartitionKey {
 }
 
 fn clustering(timestamp: i64, metric: &str) -> Clustering {
-    let columns = [(CqlType::Timestamp, Order::Asc), (CqlType::Text, Order::Asc)];
+    let columns =
+        [(NativeType::Timestamp.into(), Order::Asc), (NativeType::Text.into(), Order::Asc)];
     let components: [&[u8]; 2] = [&timestamp.to_be_bytes(), metric.as_bytes()];
     Clustering(encode_clustering(&columns, &components).expect("the types fit"))
 }

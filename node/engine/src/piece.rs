@@ -118,7 +118,9 @@ pub(crate) fn row_bytes(clustering: &Clustering, row: &Row) -> usize {
         Content::Dead { .. } => 0,
     };
     let cells: usize = row.cells.iter().map(|(_, cell)| CELL + value(cell)).sum();
-    ROW + clustering.0.len() + cells
+    let elements = row.elements.iter().flat_map(|(_, it)| &it.cells);
+    let elements: usize = elements.map(|(path, cell)| CELL + path.len() + value(cell)).sum();
+    ROW + clustering.0.len() + cells + elements + row.elements.len() * CELL
 }
 
 /// About how many bytes a range tombstone takes when written.
@@ -128,9 +130,21 @@ pub(crate) fn range_bytes(range: &RangeTombstone) -> usize {
 
 /// Tombstones in a row at `now`: its deletion, its marker if expired, its dead and expired cells.
 pub(crate) fn row_tombstones(row: &Row, now: i64) -> u64 {
-    let dead = row.cells.iter().filter(|(_, cell)| cell.value(now).is_none()).count() as u64;
+    let dead = all_cells(row).filter(|cell| cell.value(now).is_none()).count() as u64;
     let expired = |it: &model::Liveness| it.expiry.is_some_and(|(_, at)| at <= now);
+    let dead = dead + row.elements.iter().filter(|(_, it)| it.deletion.is_some()).count() as u64;
     dead + u64::from(row.deletion.is_some()) + u64::from(row.liveness.as_ref().is_some_and(expired))
+}
+
+/// Every cell of a row, those of columns with elements too.
+fn all_cells(row: &Row) -> impl Iterator<Item = &model::Cell> {
+    let elements = row.elements.iter().flat_map(|(_, it)| &it.cells).map(|(_, cell)| cell);
+    row.cells.iter().map(|(_, cell)| cell).chain(elements)
+}
+
+/// The deletions of columns with elements.
+fn column_deletions(row: &Row) -> impl Iterator<Item = model::Deletion> {
+    row.elements.iter().filter_map(|(_, it)| it.deletion)
 }
 
 /// Smallest timestamp of anything in `part`, microseconds; `i64::MAX` of nothing.
@@ -145,7 +159,8 @@ pub(crate) fn timestamp_max(part: &Partition) -> i64 {
 
 fn fold_timestamps(part: &Partition, none: i64, pick: fn(i64, i64) -> i64) -> i64 {
     let row = |so_far: i64, row: &Row| {
-        let cells = row.cells.iter().map(|(_, cell)| cell.timestamp);
+        let cells = all_cells(row).map(|cell| cell.timestamp);
+        let cells = cells.chain(column_deletions(row).map(|it| it.timestamp));
         let marker = row.liveness.iter().map(|it| it.timestamp);
         let deletion = row.deletion.iter().map(|it| it.timestamp);
         cells.chain(marker).chain(deletion).fold(so_far, pick)
@@ -170,7 +185,7 @@ pub(crate) fn ends(part: &Partition) -> (i64, i64) {
     let rows = || part.rows.iter().map(|(_, row)| row).chain([&part.static_row]);
     for row in rows() {
         row.liveness.iter().for_each(|it| expiring(it.expiry));
-        for (_, cell) in &row.cells {
+        for cell in all_cells(row) {
             match &cell.content {
                 Content::Live { .. } => expiring(None),
                 Content::Expiring { ttl, expires_at, .. } => expiring(Some((*ttl, *expires_at))),
@@ -179,11 +194,12 @@ pub(crate) fn ends(part: &Partition) -> (i64, i64) {
         }
     }
     let dead = |row: &Row| {
-        let cells = row.cells.iter().filter_map(|(_, cell)| match &cell.content {
+        let cells = all_cells(row).filter_map(|cell| match &cell.content {
             Content::Dead { deleted_at } => Some(*deleted_at),
             Content::Live { .. } | Content::Expiring { .. } => None,
         });
-        cells.chain(row.deletion.map(|it| it.deleted_at)).max()
+        let columns = column_deletions(row).map(|it| it.deleted_at);
+        cells.chain(columns).chain(row.deletion.map(|it| it.deleted_at)).max()
     };
     let ranges = part.range_tombstones.iter().map(|it| it.deletion.deleted_at);
     let deletions =

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Target};
 use model::{
-    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Mutation, Partition, PartitionKey,
-    Row, Slice, TableId, TokenRange,
+    Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Mutation, Partition,
+    PartitionKey, Row, Slice, TableId, TokenRange,
 };
 use sys::disk::MemoryDisk;
 use sys::{Disk, Inline, ManualClock};
@@ -114,6 +114,7 @@ fn row(timestamp: i64, value: &[u8]) -> Row {
         liveness: Some(Liveness { timestamp, expiry: None }),
         deletion: None,
         cells: vec![(ColumnId(1), value_cell(timestamp, value))],
+        elements: Vec::new(),
     }
 }
 

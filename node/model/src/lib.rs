@@ -13,6 +13,8 @@ pub mod key;
 // What it holds, and how versions of it become one.
 pub mod cell;
 
+pub mod elements;
+
 pub mod row;
 
 pub mod partition;
@@ -40,6 +42,7 @@ mod worlds;
 
 pub use cell::{Cell, Content, Deletion};
 pub use cql_lite::Consistency;
+pub use elements::Elements;
 pub use key::{Clustering, PartitionKey, Slice};
 pub use mutation::Mutation;
 pub use partition::{Partition, RangeTombstone};

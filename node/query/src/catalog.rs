@@ -4,7 +4,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use model::{HostId, Keyspace, Schema, Table, TableId, Token, schema::Replication};
+use model::{
+    HostId, Keyspace, Schema, Table, TableId, Token,
+    schema::{Replication, UserType},
+};
 
 /// The schema and the nodes as this node knows them.
 pub trait Catalog: Send + Sync + 'static {
@@ -56,6 +59,22 @@ pub enum SchemaChange {
         name: String,
         /// Its identity.
         id: TableId,
+    },
+    /// Makes a user type.
+    CreateType(UserType),
+    /// Gives a user type other names for its fields, or more fields, wherever it is used.
+    AlterType {
+        /// What the change was made from: if that changed since, see [`Error::Changed`].
+        before: UserType,
+        /// What it is from now on.
+        after: UserType,
+    },
+    /// Removes a user type that nothing uses.
+    DropType {
+        /// Its keyspace.
+        keyspace: String,
+        /// Its name.
+        name: String,
     },
 }
 

@@ -361,7 +361,9 @@ fn show_expired(partition: &mut Partition, now: i64) {
         let expired = |cell: &Cell| {
             matches!(cell.content, Content::Expiring { .. }) && cell.value(now).is_none()
         };
-        if row.cells.iter().any(|(_, cell)| expired(cell)) {
+        let elements = row.elements.iter().flat_map(|(_, it)| &it.cells);
+        let mut cells = row.cells.iter().map(|(_, cell)| cell).chain(elements.map(|(_, it)| it));
+        if cells.any(expired) {
             row.purge(now, i64::MIN, i64::MIN);
         }
     }

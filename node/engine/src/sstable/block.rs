@@ -19,7 +19,8 @@ mod values;
 
 use bytes::Bytes;
 use model::{
-    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Partition, PartitionKey, Row, Slice,
+    Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Partition, PartitionKey,
+    Row, Slice,
 };
 
 use crate::piece::{self, Piece};
@@ -94,6 +95,8 @@ mod kind {
     pub(super) const LIVE: i64 = 0;
     pub(super) const EXPIRING: i64 = 1;
     pub(super) const DEAD: i64 = 2;
+    /// Not one cell but the elements of a column, as `Elements::encode` writes them.
+    pub(super) const ELEMENTS: i64 = 3;
 }
 
 /// The cells of one column.
@@ -224,23 +227,22 @@ impl Rows {
             .map(|at| {
                 let (liveness, deletion) = self.head(at);
                 let cells = Vec::with_capacity(everywhere);
-                (Clustering(self.keys.get(at)), Row { liveness, deletion, cells })
+                let row = Row { liveness, deletion, cells, elements: Vec::new() };
+                (Clustering(self.keys.get(at)), row)
             })
             .collect();
         for column in &self.columns {
             match &column.rows {
                 None => {
                     for at in from..to {
-                        let cell = column.cell(at, self.times.get(at));
-                        rows[at - from].1.cells.push((column.id, cell));
+                        column.put(&mut rows[at - from].1, at, self.times.get(at));
                     }
                 }
                 Some(present) => {
                     let first = present.partition_point(|it| (*it as usize) < from);
                     let inside = present[first..].iter().map(|it| *it as usize);
                     for (at, row) in (first..).zip(inside.take_while(|it| *it < to)) {
-                        let cell = column.cell(at, self.times.get(row));
-                        rows[row - from].1.cells.push((column.id, cell));
+                        column.put(&mut rows[row - from].1, at, self.times.get(row));
                     }
                 }
             }
@@ -270,6 +272,18 @@ impl Rows {
 }
 
 impl Column {
+    /// Puts what is at place `at` into its row, which was written at `row_time`.
+    fn put(&self, row: &mut Row, at: usize, row_time: i64) {
+        if self.kinds.get(at) != kind::ELEMENTS {
+            row.cells.push((self.id, self.cell(at, row_time)));
+            return;
+        }
+        let value = self.ranks.as_ref().map_or(at, |it| it[at][0] as usize);
+        // Looked at when the block was decoded.
+        let elements = Elements::decode(self.values.get(value)).unwrap_or_default();
+        row.elements.push((self.id, elements));
+    }
+
     /// The cell at place `at`, of a row written at `row_time`.
     fn cell(&self, at: usize, row_time: i64) -> Cell {
         let timestamp = row_time.wrapping_add(self.times.get(at));

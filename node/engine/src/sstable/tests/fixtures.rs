@@ -54,7 +54,12 @@ fn series() -> Partition {
             cells[0].1.content = Content::Expiring { value, ttl, expires_at };
         }
         let expiry = expires.then_some((ttl, expires_at));
-        let row = Row { liveness: Some(Liveness { timestamp, expiry }), deletion: None, cells };
+        let row = Row {
+            liveness: Some(Liveness { timestamp, expiry }),
+            deletion: None,
+            cells,
+            elements: Vec::new(),
+        };
         part.put_row(numbered(number * 60_000), row);
     }
     part
