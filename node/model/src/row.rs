@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    cell::{Cell, Deletion},
+    cell::{Cell, Content, Deletion},
     schema::ColumnId,
 };
 
@@ -128,6 +128,10 @@ impl Row {
     pub fn purge(&mut self, now: i64, gc_before: i64, max_purgeable: i64) {
         self.liveness = self.liveness.filter(|it| !it.is_purgeable(now, gc_before, max_purgeable));
         self.deletion = self.deletion.filter(|it| !it.is_purgeable(gc_before, max_purgeable));
+        // Nearly always all of them are values that stay.
+        if self.cells.iter().all(|(_, cell)| matches!(cell.content, Content::Live { .. })) {
+            return;
+        }
         for (column, cell) in mem::take(&mut self.cells) {
             if let Some(cell) = cell.purge(now, gc_before, max_purgeable) {
                 self.cells.push((column, cell));
