@@ -9,7 +9,7 @@ use model::{
 };
 
 use crate::cache::{Cache, Halt, Io, Recent};
-use crate::merge::{self, Merge, Source};
+use crate::merge::{self, Merge, Order, Source};
 use crate::piece::{self, Piece};
 use crate::version::Version;
 
@@ -17,6 +17,8 @@ use crate::version::Version;
 pub(crate) struct Scan {
     sources: Vec<Source>,
     command: Command,
+    /// Around all slices of the command.
+    hull: Slice,
     recent: Recent,
     /// Partitions before are done. `None`: there are no more.
     next: Option<Bound<PartitionKey>>,
@@ -73,7 +75,8 @@ impl Scan {
         let sources = version.sources();
         let recent = Recent::default();
         let sieve = Sieve::new(&command);
-        Scan { sources, command, recent, next, current: None, answer, bytes: 0, sieve }
+        let hull = hull(&command.slices);
+        Scan { sources, command, hull, recent, next, current: None, answer, bytes: 0, sieve }
     }
 
     /// Goes on for `pieces` merged pieces with what is in memory. `None` if there is more to do.
@@ -141,7 +144,8 @@ impl Scan {
             None => limits.rows.min(limits.rows_per_partition).min(merge::PIECE_ROWS_MAX as u64),
         };
         let reversed = self.command.reversed;
-        let mut merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
+        let order = Order { hull: &self.hull, reversed, rows_max: rows_max as usize };
+        let mut merge = Merge::open(&key, &self.sources, order, io)?;
         if let Some(merge) = &mut merge {
             merge.forget_statics(&self.command.dropped);
         }
@@ -158,7 +162,7 @@ impl Scan {
         self.answer.tombstones += u64::from(head.deletion.is_some());
         self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
         let statics = piece::row_bytes(&Clustering::default(), &head.static_row);
-        let (mut slices, resumed_at) = slices_of(&self.command, &key);
+        let (mut slices, resumed_at) = slices_of(&mut self.command, &key);
         if self.sieve.as_mut().is_some_and(|it| !it.begin(&key, &head.static_row)) {
             slices.clear();
         }
@@ -329,7 +333,7 @@ impl Scan {
     /// Puts the partition into the answer, complete up to `clustering`, or wholly.
     fn close_partition(&mut self, clustering: Option<Bytes>) -> Option<Position> {
         let current = self.current.take()?;
-        let mut partition = current.merge.head().clone();
+        let mut partition = current.merge.into_head();
         let mut parts = current.parts;
         if self.command.reversed {
             parts.reverse();
@@ -404,9 +408,21 @@ fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
     }
 }
 
+/// What lies around all of `slices`, which ascend.
+fn hull(slices: &[Slice]) -> Slice {
+    match slices {
+        [] => Slice { start: Bytes::new(), end: Bytes::new() },
+        [first, .., last] => Slice { start: first.start.clone(), end: last.end.clone() },
+        [only] => only.clone(),
+    }
+}
+
 /// The slices to read of `key`, the first to read last, and where an earlier page has left off.
-fn slices_of(command: &Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
-    let mut slices = command.slices.clone();
+fn slices_of(command: &mut Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
+    let mut slices = match command.target {
+        Target::One(_) => std::mem::take(&mut command.slices),
+        Target::Range { .. } => command.slices.clone(),
+    };
     let resume = command.resume.as_ref().filter(|it| it.key == *key);
     let at = resume.and_then(|it| it.clustering.as_ref());
     let at = at.map(|at| if command.reversed { at.clone() } else { piece::successor(at) });

@@ -1,0 +1,84 @@
+//! A row in a memtable: in the bytes that it was written in, or merged from several writes.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::written::Place;
+use model::{Clustering, Row};
+
+/// A row. As written it is made only for whoever reads it, so that taking it in costs next to nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Of its clustering.
+    prefix: Prefix,
+    stored: Stored,
+}
+
+#[derive(Clone, Debug)]
+enum Stored {
+    /// In an encoded mutation, which was looked over.
+    Written {
+        bytes: Bytes,
+        place: Place,
+    },
+    Merged(Arc<(Clustering, Row)>),
+}
+
+/// The first 16 bytes of a clustering: most comparisons need no more, and no look at other memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Prefix(u128);
+
+impl Prefix {
+    pub(crate) fn of(clustering: &[u8]) -> Prefix {
+        let mut first = [0; 16];
+        let len = clustering.len().min(16);
+        first[..len].copy_from_slice(&clustering[..len]);
+        Prefix(u128::from_be_bytes(first))
+    }
+}
+
+impl Entry {
+    /// The row at `place` in `bytes`, where it was found.
+    pub(crate) fn written(bytes: Bytes, place: Place) -> Entry {
+        let prefix = Prefix::of(place.clustering(&bytes));
+        Entry { prefix, stored: Stored::Written { bytes, place } }
+    }
+
+    pub(crate) fn merged(clustering: Clustering, row: Row) -> Entry {
+        let prefix = Prefix::of(&clustering.0);
+        Entry { prefix, stored: Stored::Merged(Arc::new((clustering, row))) }
+    }
+
+    pub(crate) fn prefix(&self) -> Prefix {
+        self.prefix
+    }
+
+    pub(crate) fn clustering(&self) -> &[u8] {
+        match &self.stored {
+            Stored::Written { bytes, place } => place.clustering(bytes),
+            Stored::Merged(row) => &row.0.0,
+        }
+    }
+
+    /// How its clustering compares with `clustering`, whose prefix is known.
+    pub(crate) fn compare(&self, prefix: Prefix, clustering: &[u8]) -> Ordering {
+        self.prefix.cmp(&prefix).then_with(|| self.clustering().cmp(clustering))
+    }
+
+    /// A copy of the row, which shares its values.
+    pub(crate) fn row(&self) -> (Clustering, Row) {
+        match &self.stored {
+            Stored::Written { bytes, place } => place.read(bytes),
+            Stored::Merged(row) => (**row).clone(),
+        }
+    }
+
+    /// Memory beside the entry itself and the bytes of its mutation.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.stored {
+            Stored::Written { .. } => 0,
+            Stored::Merged(row) => 16 + size_of::<(Clustering, Row)>() + row.1.heap_bytes(),
+        }
+    }
+}
