@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use model::TableId;
 use sys::{Clock, Disk, Lock};
 
@@ -19,7 +18,7 @@ use crate::manifest::{Manifest, Op};
 use crate::sstable::{self, Sstable};
 use crate::stats::Counters;
 use crate::table::{self, Table};
-use crate::write::Incoming;
+use crate::write::{Copies, Incoming};
 use crate::{Error, Options, TableShape};
 
 /// The format of a data directory as a whole.
@@ -291,17 +290,16 @@ fn replay_segment(
     read: &Segment,
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
-    let mut rows = Vec::new();
+    let mut places = Vec::new();
     for record in &read.records {
         let payload = read.payload(record);
         let corrupt = |why: String| Error::corrupt(&read.path, record.offset, why);
-        let places = format::mutations(&payload)
+        let found = format::mutations(&payload)
             .ok_or_else(|| corrupt("a record that is not of whole mutations".into()))?;
-        for place in places {
-            // Copied, so that a memtable keeps the mutation and not the segment.
-            let own = Bytes::copy_from_slice(&payload[place]);
-            rows.clear();
-            let incoming = Incoming::read(own, &mut rows).map_err(|it| corrupt(it.to_string()))?;
+        for place in found {
+            places.clear();
+            let incoming = Incoming::read(&payload[place], &mut places)
+                .map_err(|it| corrupt(it.to_string()))?;
             let Ok(table) = inner.table(incoming.table) else {
                 recovery.dropped += 1;
                 continue;
@@ -312,7 +310,9 @@ fn replay_segment(
                 continue;
             }
             version.active.set_logged();
-            inner.grow_memtables(version.active.apply(incoming.change(&rows)));
+            let mut copies = Copies::of(std::slice::from_ref(&incoming), incoming.table);
+            let rows = copies.next(&incoming);
+            inner.grow_memtables(version.active.apply(incoming.change(&places, rows)));
             recovery.replayed += 1;
         }
         // Between two records: the log is needed from one on, not from inside of it.

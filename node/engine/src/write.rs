@@ -4,6 +4,7 @@
 //! all. Each mutation of it is atomic and isolated; a reader may see some of them before others.
 
 use std::ops::Range;
+use std::sync::{Arc, RwLockReadGuard};
 
 use bytes::{Bytes, BytesMut};
 use model::written::{self, Place};
@@ -12,12 +13,13 @@ use model::{Mutation, TableId};
 use crate::inner::Inner;
 use crate::memtable::Change;
 use crate::stats;
+use crate::version::Version;
 use crate::{Error, Lane, Ticket};
 
 /// A mutation that was understood.
-pub(crate) struct Incoming {
+pub(crate) struct Incoming<'a> {
     pub(crate) table: TableId,
-    bytes: Bytes,
+    bytes: &'a [u8],
     what: What,
 }
 
@@ -30,40 +32,80 @@ enum What {
     Any(Box<Mutation>),
 }
 
-impl Incoming {
-    /// Reads an encoded mutation, and appends to `places` where its rows lie. `bytes` are kept as long as rows of it are in
-    /// a memtable: the caller makes sure that they are its own.
-    pub(crate) fn read(bytes: Bytes, places: &mut Vec<Place>) -> Result<Incoming, Error> {
+impl<'a> Incoming<'a> {
+    /// Reads an encoded mutation, and appends to `places` where its rows lie. Nothing keeps `bytes`.
+    pub(crate) fn read(bytes: &'a [u8], places: &mut Vec<Place>) -> Result<Incoming<'a>, Error> {
         let first = places.len();
-        if let Some(overview) = written::look_over(&bytes, places) {
+        if let Some(overview) = written::look_over(bytes, places) {
             let table = overview.table;
             let places = first..places.len();
             return Ok(Incoming { table, bytes, what: What::Rows { overview, places } });
         }
-        let mutation = Box::new(Mutation::decode(bytes.clone())?);
+        // Copied, so that a memtable keeps a mutation and not the network buffer that it came in.
+        let mutation = Box::new(Mutation::decode(Bytes::copy_from_slice(bytes))?);
         Ok(Incoming { table: mutation.table, bytes, what: What::Any(mutation) })
     }
 
-    /// What it changes. `places` are those that `read` appended to.
-    pub(crate) fn change(self, places: &[Place]) -> Change<'_> {
-        let bytes = self.bytes;
+    /// What it changes. `places` are those that `read` appended to; `rows` is the copy of its rows.
+    pub(crate) fn change<'b>(self, places: &'b [Place], rows: Bytes) -> Change<'b>
+    where
+        'a: 'b,
+    {
         match self.what {
             What::Rows { overview: written::Overview { key, timestamp_min, .. }, places: own } => {
-                Change::Rows { bytes, key, places: &places[own], timestamp_min }
+                Change::Rows { key: &self.bytes[key], rows, places: &places[own], timestamp_min }
             }
             What::Any(mutation) => {
-                Change::Any { partition: mutation.partition, bytes: bytes.len() }
+                Change::Any { partition: mutation.partition, bytes: self.bytes.len() }
             }
         }
     }
+
+    /// The bytes of its rows, if it holds nothing else: what a memtable keeps of it.
+    fn rows(&self) -> &[u8] {
+        match &self.what {
+            What::Rows { overview, .. } => &self.bytes[overview.rows..],
+            What::Any(_) => &[],
+        }
+    }
+}
+
+/// Copies of rows, for the memtable of one table: one buffer for all of them, which goes when the last of them does.
+pub(crate) struct Copies(Bytes);
+
+impl Copies {
+    /// Of what `incoming` holds of `table`.
+    pub(crate) fn of(incoming: &[Incoming<'_>], table: TableId) -> Copies {
+        let of_table = || incoming.iter().filter(|it| it.table == table);
+        let mut together = BytesMut::with_capacity(of_table().map(|it| it.rows().len()).sum());
+        of_table().for_each(|it| together.extend_from_slice(it.rows()));
+        Copies(together.freeze())
+    }
+
+    /// The rows of the next one.
+    pub(crate) fn next(&mut self, incoming: &Incoming<'_>) -> Bytes {
+        let len = incoming.rows().len();
+        if len == self.0.len() { std::mem::take(&mut self.0) } else { self.0.split_to(len) }
+    }
+}
+
+/// Where mutations of one table go.
+struct Target<'a> {
+    table: TableId,
+    is_durable: bool,
+    copies: Copies,
+    /// Held still until all are in.
+    version: RwLockReadGuard<'a, Arc<Version>>,
 }
 
 /// Takes in encoded mutations, with one record in the log for all of them.
 pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error> {
     inner.refuse_closed()?;
     let mut places = Vec::with_capacity(mutations.len());
-    let read = |bytes| Incoming::read(bytes, &mut places);
-    let incoming = own(mutations).into_iter().map(read).collect::<Result<Vec<_>, Error>>()?;
+    let mut incoming = Vec::with_capacity(mutations.len());
+    for bytes in mutations {
+        incoming.push(Incoming::read(bytes, &mut places)?);
+    }
     let mut tables = Vec::new();
     for it in &incoming {
         if tables.last().is_none_or(|(id, _)| *id != it.table) {
@@ -79,32 +121,29 @@ pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error>
         inner.wake(Lane::Flush);
         return Err(Error::Overloaded { what: "memtables", bytes, max });
     }
-    let versions: Vec<_> =
-        tables.iter().map(|(id, table)| (*id, table.is_durable(), table.write_into())).collect();
-    if let Some((id, ..)) = versions.iter().find(|(.., version)| version.dropped) {
-        return Err(Error::UnknownTable(*id));
+    let mut targets: Vec<Target<'_>> = tables
+        .iter()
+        .map(|(id, table)| Target {
+            table: *id,
+            is_durable: table.is_durable(),
+            copies: Copies::of(&incoming, *id),
+            version: table.write_into(),
+        })
+        .collect();
+    if let Some(gone) = targets.iter().find(|it| it.version.dropped) {
+        return Err(Error::UnknownTable(gone.table));
     }
-    let version_of = |id: TableId| {
-        let at = versions.partition_point(|it| it.0 < id);
-        &versions[at]
-    };
-    let both = mutations.iter().zip(&incoming);
-    let logged: Vec<&[u8]> =
-        both.filter(|(_, it)| version_of(it.table).1).map(|(bytes, _)| &bytes[..]).collect();
-    let (ticket, due) = if logged.is_empty() {
-        (Ticket::done(), false)
-    } else {
-        let durable = versions.iter().filter(|(_, is_durable, _)| *is_durable);
-        durable.for_each(|(.., version)| version.active.set_logged());
-        inner.log.append(&logged)?
-    };
+    let (ticket, due) = append(inner, &incoming, &targets)?;
     stats::add(&inner.counters.writes, incoming.len() as u64);
-    let grown = incoming.into_iter().map(|it| {
-        let (.., version) = version_of(it.table);
-        version.active.apply(it.change(&places))
-    });
-    inner.grow_memtables(grown.sum());
-    drop(versions);
+    let mut grown = 0;
+    for it in incoming {
+        let at = targets.partition_point(|target| target.table < it.table);
+        let Target { copies, version, .. } = &mut targets[at];
+        let rows = copies.next(&it);
+        grown += version.active.apply(it.change(&places, rows));
+    }
+    inner.grow_memtables(grown);
+    drop(targets);
     if due {
         inner.wake(Lane::Log);
     }
@@ -114,15 +153,19 @@ pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error>
     Ok(ticket)
 }
 
-/// Copies, so that a memtable keeps mutations and not the network buffer that they came in. Those of one table lie
-/// together: they are freed together too.
-fn own(mutations: &[Bytes]) -> Vec<Bytes> {
-    let is_other = |it: &[Bytes]| written::table_bytes(&it[0]) != written::table_bytes(&it[1]);
-    if mutations.len() == 1 || mutations.windows(2).any(is_other) {
-        return mutations.iter().map(|it| Bytes::copy_from_slice(it)).collect();
+/// Appends those that are to be durable to the log. The answer says whether a sync became due.
+fn append(
+    inner: &Inner,
+    incoming: &[Incoming<'_>],
+    targets: &[Target<'_>],
+) -> Result<(Ticket, bool), Error> {
+    let of = |it: &Incoming<'_>| &targets[targets.partition_point(|to| to.table < it.table)];
+    let durable = incoming.iter().filter(|it| of(it).is_durable);
+    let logged: Vec<&[u8]> = durable.map(|it| it.bytes).collect();
+    if logged.is_empty() {
+        return Ok((Ticket::done(), false));
     }
-    let mut together = BytesMut::with_capacity(mutations.iter().map(Bytes::len).sum());
-    mutations.iter().for_each(|it| together.extend_from_slice(it));
-    let mut together = together.freeze();
-    mutations.iter().map(|it| together.split_to(it.len())).collect()
+    let memtables = targets.iter().filter(|it| it.is_durable).map(|it| &it.version.active);
+    memtables.for_each(|it| it.set_logged());
+    inner.log.append(&logged)
 }

@@ -23,14 +23,16 @@ pub struct Overview {
     pub table: TableId,
     /// Where the bytes of the partition key lie.
     pub key: Range<usize>,
+    /// Where the rows begin: they go on to the end.
+    pub rows: usize,
     /// The oldest timestamp of anything in it, microseconds.
     pub timestamp_min: i64,
 }
 
-/// Where a row lies in an encoded mutation, and what it takes to read it there.
+/// Where a row lies among the rows of an encoded mutation, and what it takes to read it there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where its clustering begins, with the length before it.
+    /// Where its clustering begins, with the length before it; behind `Overview::rows`.
     at: u32,
     /// The timestamp before it, microseconds, from which its own are told.
     time: i64,
@@ -51,27 +53,22 @@ pub fn look_over(bytes: &[u8], places: &mut Vec<Place>) -> Option<Overview> {
     overview
 }
 
-/// The bytes that name the table in an encoded mutation, if it is long enough to have them.
-pub fn table_bytes(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.get(1..17)
-}
-
 impl Place {
-    /// The clustering of the row, in the bytes that were looked over.
+    /// The clustering of the row, in the bytes from `Overview::rows` on.
     ///
     /// # Panics
     /// When they are others.
-    pub fn clustering(self, bytes: &[u8]) -> &[u8] {
-        let mut cursor = Cursor { input: bytes, at: self.at as usize };
+    pub fn clustering(self, rows: &[u8]) -> &[u8] {
+        let mut cursor = Cursor { input: rows, at: self.at as usize };
         cursor.bytes().expect("a row lies where it was found")
     }
 
-    /// The row, whose byte strings share `bytes`: those that were looked over.
+    /// The row, in the bytes from `Overview::rows` on, which it shares.
     ///
     /// # Panics
     /// When they are others.
-    pub fn read(self, bytes: &Bytes) -> (Clustering, Row) {
-        let mut reader = Reader::starting_at(bytes.clone(), self.at as usize);
+    pub fn read(self, rows: &Bytes) -> (Clustering, Row) {
+        let mut reader = Reader::starting_at(rows.clone(), self.at as usize);
         encoding::read_row_after(&mut reader, self.time).expect("a row was whole when it was found")
     }
 }
@@ -95,10 +92,11 @@ impl<'a> Cursor<'a> {
             return None;
         }
         let count = self.uint()?;
+        let rows = self.at;
         let (mut time, mut oldest) = (0, i64::MAX);
         let mut last: Option<&[u8]> = None;
         for _ in 0..count {
-            let place = Place { at: self.at as u32, time };
+            let place = Place { at: (self.at - rows) as u32, time };
             let clustering = self.bytes()?;
             if last.is_some_and(|last| clustering <= last) {
                 return None;
@@ -108,7 +106,7 @@ impl<'a> Cursor<'a> {
             places.push(place);
         }
         let is_whole = last.is_some() && self.at == self.input.len();
-        is_whole.then_some(Overview { table, key, timestamp_min: oldest })
+        is_whole.then_some(Overview { table, key, rows, timestamp_min: oldest })
     }
 
     /// The oldest timestamp of a row, which its own deletion must not shadow.

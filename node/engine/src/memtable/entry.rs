@@ -17,9 +17,9 @@ pub(crate) struct Entry {
 
 #[derive(Clone, Debug)]
 enum Stored {
-    /// In an encoded mutation, which was looked over.
+    /// Among the rows of an encoded mutation, which was looked over.
     Written {
-        bytes: Bytes,
+        rows: Bytes,
         place: Place,
     },
     Merged(Arc<(Clustering, Row)>),
@@ -39,10 +39,10 @@ impl Prefix {
 }
 
 impl Entry {
-    /// The row at `place` in `bytes`, where it was found.
-    pub(crate) fn written(bytes: Bytes, place: Place) -> Entry {
-        let prefix = Prefix::of(place.clustering(&bytes));
-        Entry { prefix, stored: Stored::Written { bytes, place } }
+    /// The row at `place` among `rows`, where it was found.
+    pub(crate) fn written(rows: Bytes, place: Place) -> Entry {
+        let prefix = Prefix::of(place.clustering(&rows));
+        Entry { prefix, stored: Stored::Written { rows, place } }
     }
 
     pub(crate) fn merged(clustering: Clustering, row: Row) -> Entry {
@@ -56,7 +56,7 @@ impl Entry {
 
     pub(crate) fn clustering(&self) -> &[u8] {
         match &self.stored {
-            Stored::Written { bytes, place } => place.clustering(bytes),
+            Stored::Written { rows, place } => place.clustering(rows),
             Stored::Merged(row) => &row.0.0,
         }
     }
@@ -69,7 +69,7 @@ impl Entry {
     /// A copy of the row, which shares its values.
     pub(crate) fn row(&self) -> (Clustering, Row) {
         match &self.stored {
-            Stored::Written { bytes, place } => place.read(bytes),
+            Stored::Written { rows, place } => place.read(rows),
             Stored::Merged(row) => (**row).clone(),
         }
     }

@@ -10,7 +10,7 @@ mod leaf;
 pub(crate) mod run;
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, Range};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -56,8 +56,8 @@ struct Slot {
 
 /// A change to one partition.
 pub(crate) enum Change<'a> {
-    /// Rows in an encoded mutation that was looked over: at these places, the partition key in this range.
-    Rows { bytes: Bytes, key: Range<usize>, places: &'a [Place], timestamp_min: i64 },
+    /// The rows of an encoded mutation that was looked over: at these places in their bytes.
+    Rows { key: &'a [u8], rows: Bytes, places: &'a [Place], timestamp_min: i64 },
     /// Anything, with how many bytes the mutation takes that its values lie in.
     Any { partition: Partition, bytes: usize },
 }
@@ -157,7 +157,7 @@ impl Memtable {
 impl Change<'_> {
     fn key(&self) -> &[u8] {
         match self {
-            Change::Rows { bytes, key, .. } => &bytes[key.clone()],
+            Change::Rows { key, .. } => key,
             Change::Any { partition, .. } => &partition.key.bytes,
         }
     }
@@ -178,7 +178,7 @@ impl Change<'_> {
 
     fn bytes(&self) -> usize {
         match self {
-            Change::Rows { bytes, .. } => bytes.len(),
+            Change::Rows { rows, .. } => rows.len(),
             Change::Any { bytes, .. } => *bytes,
         }
     }
@@ -186,10 +186,10 @@ impl Change<'_> {
     fn put_into(self, run: &mut Run) {
         match self {
             Change::Any { partition, .. } => run.merge(partition),
-            Change::Rows { bytes, places, .. } => {
+            Change::Rows { rows, places, .. } => {
                 let Some((last, places)) = places.split_last() else { return };
-                places.iter().for_each(|it| run.put(Entry::written(bytes.clone(), *it)));
-                run.put(Entry::written(bytes, *last));
+                places.iter().for_each(|it| run.put(Entry::written(rows.clone(), *it)));
+                run.put(Entry::written(rows, *last));
             }
         }
     }

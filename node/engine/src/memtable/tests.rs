@@ -57,9 +57,12 @@ fn write(run: &mut Run, partition: &Partition) {
     let bytes = Mutation { table, partition: partition.clone() }.encode();
     let mut places = Vec::new();
     let change = match written::look_over(&bytes, &mut places) {
-        Some(Overview { key, timestamp_min, .. }) => {
-            Change::Rows { bytes, key, places: &places, timestamp_min }
-        }
+        Some(Overview { key, rows, timestamp_min, .. }) => Change::Rows {
+            key: &bytes[key],
+            rows: Bytes::copy_from_slice(&bytes[rows..]),
+            places: &places,
+            timestamp_min,
+        },
         None => Change::Any { partition: partition.clone(), bytes: bytes.len() },
     };
     change.put_into(run);
