@@ -87,16 +87,58 @@ pub(crate) fn append(part: &mut Partition, next: Partition) {
     }
 }
 
+/// What a row takes when written, about, beside clustering and cells.
+const ROW: usize = 12;
+/// What a cell takes beside its value.
+const CELL: usize = 10;
+
+/// What a reader counts of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// As `row_bytes`.
+    pub(crate) bytes: u64,
+    /// As `row_tombstones`.
+    pub(crate) tombstones: u64,
+    pub(crate) is_live: bool,
+    /// Some cell has a value that nobody is to see.
+    pub(crate) has_expired: bool,
+}
+
+impl Weight {
+    /// In one pass. Of a row that is read at `now`, seconds.
+    pub(crate) fn of(clustering: &Clustering, row: &Row, now: i64) -> Weight {
+        let mut bytes = ROW + clustering.0.len();
+        let mut tombstones = u64::from(row.deletion.is_some());
+        let (mut is_live, mut has_expired) = (false, false);
+        if let Some(marker) = &row.liveness {
+            is_live = marker.is_live(now);
+            tombstones += u64::from(!is_live);
+        }
+        for (_, cell) in &row.cells {
+            bytes += CELL + value_bytes(cell);
+            match cell.value(now) {
+                Some(_) => is_live = true,
+                None => {
+                    tombstones += 1;
+                    has_expired |= matches!(cell.content, Content::Expiring { .. });
+                }
+            }
+        }
+        Weight { bytes: bytes as u64, tombstones, is_live, has_expired }
+    }
+}
+
 /// About how many bytes a row takes when written.
 pub(crate) fn row_bytes(clustering: &Clustering, row: &Row) -> usize {
-    const ROW: usize = 12;
-    const CELL: usize = 10;
-    let value = |cell: &model::Cell| match &cell.content {
+    let cells: usize = row.cells.iter().map(|(_, cell)| CELL + value_bytes(cell)).sum();
+    ROW + clustering.0.len() + cells
+}
+
+fn value_bytes(cell: &model::Cell) -> usize {
+    match &cell.content {
         Content::Live { value } | Content::Expiring { value, .. } => value.len(),
         Content::Dead { .. } => 0,
-    };
-    let cells: usize = row.cells.iter().map(|(_, cell)| CELL + value(cell)).sum();
-    ROW + clustering.0.len() + cells
+    }
 }
 
 /// About how many bytes a range tombstone takes when written.

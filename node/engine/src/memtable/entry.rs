@@ -25,11 +25,16 @@ enum Stored {
     Merged(Arc<(Clustering, Row)>),
 }
 
-/// The first 16 bytes of a clustering: most comparisons need no more, and no look at other memory.
+/// The first 16 bytes of a clustering or of a key: most comparisons need no more, and no look at other memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Prefix(u128);
 
 impl Prefix {
+    /// Whether a byte string is told from all others of its length by its prefix.
+    pub(crate) fn holds(bytes: &[u8]) -> bool {
+        bytes.len() <= size_of::<Prefix>()
+    }
+
     pub(crate) fn of(clustering: &[u8]) -> Prefix {
         let mut first = [0; 16];
         let len = clustering.len().min(16);

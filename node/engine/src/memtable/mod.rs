@@ -197,12 +197,12 @@ impl Change<'_> {
 
 impl Shard {
     fn get(&self, key: &PartitionKey) -> Option<&Arc<Run>> {
-        self.0.get(&key.token)?.runs().find(|it| it.key().bytes == key.bytes)
+        self.0.get(&key.token)?.runs().find(|it| it.is_of(&key.bytes))
     }
 
     fn get_mut(&mut self, token: Token, key: &[u8]) -> Option<&mut Arc<Run>> {
         let Slot { first, others } = self.0.get_mut(&token)?;
-        std::iter::once(first).chain(others).find(|it| it.key().bytes == key)
+        std::iter::once(first).chain(others).find(|it| it.is_of(key))
     }
 
     fn insert(&mut self, run: Arc<Run>) {

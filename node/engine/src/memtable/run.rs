@@ -23,6 +23,7 @@ use crate::piece::{self, Piece};
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     key: PartitionKey,
+    key_prefix: Prefix,
     /// Partition deletion and static row, where there is one; no rows.
     head: Option<Box<Partition>>,
     /// All leaves but the last, in order.
@@ -34,12 +35,20 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(key: PartitionKey) -> Run {
-        let heap_bytes = key.bytes.len();
-        Run { key, head: None, full: Vec::new(), last: Leaf::new(Bytes::new()), heap_bytes }
+        let (key_prefix, heap_bytes) = (Prefix::of(&key.bytes), key.bytes.len());
+        let last = Leaf::new(Bytes::new());
+        Run { key, key_prefix, head: None, full: Vec::new(), last, heap_bytes }
     }
 
     pub(crate) fn key(&self) -> &PartitionKey {
         &self.key
+    }
+
+    /// Whether this is the partition of these bytes. Of short ones it looks at nothing but the run itself.
+    pub(super) fn is_of(&self, key: &[u8]) -> bool {
+        self.key.bytes.len() == key.len()
+            && self.key_prefix == Prefix::of(key)
+            && (Prefix::holds(key) || self.key.bytes == key)
     }
 
     /// Memory taken beside the mutations that rows lie in, bytes. Never shrinks: what a deletion frees is free with

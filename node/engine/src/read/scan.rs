@@ -10,7 +10,7 @@ use model::{
 
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::merge::{self, Merge, Order, Source};
-use crate::piece::{self, Piece};
+use crate::piece::{self, Piece, Weight};
 use crate::version::Version;
 
 /// A read under way.
@@ -25,6 +25,8 @@ pub(crate) struct Scan {
     current: Option<Current>,
     answer: Answer,
     bytes: u64,
+    /// Something of the current partition may have expired.
+    has_expired: bool,
     /// With a filter: leaves out what does not pass it.
     sieve: Option<Sieve>,
 }
@@ -76,7 +78,18 @@ impl Scan {
         let recent = Recent::default();
         let sieve = Sieve::new(&command);
         let hull = hull(&command.slices);
-        Scan { sources, command, hull, recent, next, current: None, answer, bytes: 0, sieve }
+        Scan {
+            sources,
+            command,
+            hull,
+            recent,
+            next,
+            current: None,
+            answer,
+            bytes: 0,
+            has_expired: false,
+            sieve,
+        }
     }
 
     /// Goes on for `pieces` merged pieces with what is in memory. `None` if there is more to do.
@@ -161,6 +174,7 @@ impl Scan {
         let head = merge.head();
         self.answer.tombstones += u64::from(head.deletion.is_some());
         self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
+        self.has_expired = !head.static_row.is_empty();
         let statics = piece::row_bytes(&Clustering::default(), &head.static_row);
         let (mut slices, resumed_at) = slices_of(&mut self.command, &key);
         if self.sieve.as_mut().is_some_and(|it| !it.begin(&key, &head.static_row)) {
@@ -218,6 +232,9 @@ impl Scan {
     /// Counts rows and range tombstones in reading direction until a limit is reached.
     fn count(&mut self, piece: &Piece) -> Option<End> {
         let Piece { part, .. } = piece;
+        if part.range_tombstones.is_empty() && self.sieve.is_none() {
+            return self.count_rows(&part.rows);
+        }
         let (mut rows, mut ranges) = (&part.rows[..], &part.range_tombstones[..]);
         loop {
             let (row, range, at) = if self.command.reversed {
@@ -252,14 +269,29 @@ impl Scan {
         }
     }
 
+    /// As `count`, of rows alone, each of which counts.
+    fn count_rows(&mut self, rows: &[(Clustering, Row)]) -> Option<End> {
+        let mut rows = rows.iter();
+        let reversed = self.command.reversed;
+        while let Some((clustering, row)) = if reversed { rows.next_back() } else { rows.next() } {
+            self.count_row(clustering, row);
+            if let Some(end) = self.end_at(&clustering.0) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
     fn count_row(&mut self, clustering: &Clustering, row: &Row) {
-        self.answer.tombstones += piece::row_tombstones(row, self.command.now);
+        let weight = Weight::of(clustering, row, self.command.now);
+        self.answer.tombstones += weight.tombstones;
+        self.has_expired |= weight.has_expired;
         let lives = match &mut self.sieve {
             Some(sieve) => sieve.judge(clustering, row),
-            None => row.is_live(self.command.now),
+            None => weight.is_live,
         };
         let live = u64::from(lives);
-        self.add_bytes(piece::row_bytes(clustering, row) as u64, lives || self.sieve.is_none());
+        self.add_bytes(weight.bytes, lives || self.sieve.is_none());
         self.answer.live_rows += live;
         if let Some(current) = &mut self.current {
             current.live_rows += live;
@@ -340,7 +372,9 @@ impl Scan {
         }
         parts.into_iter().for_each(|part| piece::append(&mut partition, part));
         let key = partition.key.clone();
-        show_expired(&mut partition, self.command.now);
+        if std::mem::take(&mut self.has_expired) {
+            show_expired(&mut partition, self.command.now);
+        }
         if let Some(sieve) = &mut self.sieve {
             sieve.end(&mut partition);
         }
