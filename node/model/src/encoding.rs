@@ -25,28 +25,28 @@ const ELEMENTS_BYTES_MIN: usize = 3;
 const RANGE_BYTES_MIN: usize = 5;
 
 /// What a partition has. A row has its own flags.
-mod part {
-    pub(super) const DELETION: u8 = 0x01;
-    pub(super) const STATICS: u8 = 0x02;
-    pub(super) const ROWS: u8 = 0x04;
-    pub(super) const RANGES: u8 = 0x08;
-    pub(super) const ALL: u8 = DELETION | STATICS | ROWS | RANGES;
+pub(crate) mod part {
+    pub(crate) const DELETION: u8 = 0x01;
+    pub(crate) const STATICS: u8 = 0x02;
+    pub(crate) const ROWS: u8 = 0x04;
+    pub(crate) const RANGES: u8 = 0x08;
+    pub(crate) const ALL: u8 = DELETION | STATICS | ROWS | RANGES;
 }
 
-mod row_flag {
-    pub(super) const MARKER: u8 = 0x01;
-    pub(super) const MARKER_EXPIRES: u8 = 0x02;
-    pub(super) const DELETION: u8 = 0x04;
-    pub(super) const CELLS: u8 = 0x08;
-    pub(super) const ELEMENTS: u8 = 0x10;
-    pub(super) const ALL: u8 = MARKER | MARKER_EXPIRES | DELETION | CELLS | ELEMENTS;
+pub(crate) mod row_flag {
+    pub(crate) const MARKER: u8 = 0x01;
+    pub(crate) const MARKER_EXPIRES: u8 = 0x02;
+    pub(crate) const DELETION: u8 = 0x04;
+    pub(crate) const CELLS: u8 = 0x08;
+    pub(crate) const ELEMENTS: u8 = 0x10;
+    pub(crate) const ALL: u8 = MARKER | MARKER_EXPIRES | DELETION | CELLS | ELEMENTS;
 }
 
-mod cell_flag {
-    pub(super) const EXPIRING: u8 = 0x01;
-    pub(super) const DEAD: u8 = 0x02;
+pub(crate) mod cell_flag {
+    pub(crate) const EXPIRING: u8 = 0x01;
+    pub(crate) const DEAD: u8 = 0x02;
     /// A difference of timestamps follows; without it the timestamp is that of the item before.
-    pub(super) const TIMESTAMP: u8 = 0x04;
+    pub(crate) const TIMESTAMP: u8 = 0x04;
 }
 
 /// Room for `count` items that were announced but not yet seen: the vector grows with what is
@@ -275,6 +275,15 @@ fn read_column(reader: &mut Reader, next: &mut u64) -> Result<ColumnId, Malforme
     let column = column.ok_or_else(|| reader.malformed("column"))?;
     *next = u64::from(column) + 1;
     Ok(ColumnId(column))
+}
+
+/// A row with its clustering, told from the timestamp before it (microseconds).
+pub(crate) fn read_row_after(
+    reader: &mut Reader,
+    time: i64,
+) -> Result<(Clustering, Row), Malformed> {
+    let clustering = Clustering(reader.bytes("clustering")?);
+    Ok((clustering, read_row(reader, &mut Times { last: time })?))
 }
 
 fn read_row(reader: &mut Reader, times: &mut Times) -> Result<Row, Malformed> {

@@ -23,6 +23,8 @@ mod ranges;
 // What is asked of a replica.
 pub mod mutation;
 
+pub mod written;
+
 pub mod read;
 
 // What the bytes mean, and the bytes.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use cql_lite::types::CqlType;
 
 use crate::{
-    cell::{Cell, Deletion},
+    cell::{Cell, Content, Deletion},
     elements::Elements,
     schema::ColumnId,
 };
@@ -163,6 +163,11 @@ impl Row {
     pub fn purge(&mut self, now: i64, gc_before: i64, max_purgeable: i64) {
         self.liveness = self.liveness.filter(|it| !it.is_purgeable(now, gc_before, max_purgeable));
         self.deletion = self.deletion.filter(|it| !it.is_purgeable(gc_before, max_purgeable));
+        // Nearly always all of them are values that stay.
+        let stays = |(_, cell): &(ColumnId, Cell)| matches!(cell.content, Content::Live { .. });
+        if self.elements.is_empty() && self.cells.iter().all(stays) {
+            return;
+        }
         for (column, cell) in mem::take(&mut self.cells) {
             if let Some(cell) = cell.purge(now, gc_before, max_purgeable) {
                 self.cells.push((column, cell));

@@ -17,6 +17,8 @@ mod ints;
 mod keys;
 mod values;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use model::{
     Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Partition, PartitionKey,
@@ -173,8 +175,8 @@ impl Block {
         let part = self.parts[..at].last().filter(|it| it.key == *key)?;
         let mut start = (&part.start).max(&want.start).clone();
         let mut end = (&part.end).min(&want.end).clone();
-        let mut from = self.rows.first_at(part, &start);
-        let mut to = self.rows.first_at(part, &end);
+        let mut from = self.rows.first_at(part.first_row..part.end_row, &start);
+        let mut to = self.rows.first_near(from..part.end_row, &end);
         if to - from > rows_max {
             if reversed {
                 from = to - rows_max;
@@ -206,9 +208,19 @@ impl Block {
 }
 
 impl Rows {
-    /// The first row of `part` at or behind `clustering`.
-    fn first_at(&self, part: &Part, clustering: &[u8]) -> usize {
-        let (mut from, mut to) = (part.first_row, part.end_row);
+    /// The first of `rows` at or behind `clustering`, which is probably near their beginning.
+    fn first_near(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
+        let (mut from, mut len) = (rows.start, 1);
+        while from + len < rows.end && self.keys.bytes(from + len - 1) < clustering {
+            from += len;
+            len *= 2;
+        }
+        self.first_at(from..rows.end.min(from + len), clustering)
+    }
+
+    /// The first of `rows` at or behind `clustering`.
+    fn first_at(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
+        let (mut from, mut to) = (rows.start, rows.end);
         while from < to {
             let middle = from.midpoint(to);
             if self.keys.bytes(middle) < clustering {

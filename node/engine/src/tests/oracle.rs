@@ -14,6 +14,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Action {
     Apply(Mutation),
+    Batch(Vec<Mutation>),
     Flush,
     Compact,
     Jobs,
@@ -189,7 +190,8 @@ fn any_filter() -> impl Strategy<Value = Filter> {
 
 fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        8 => any_mutation().prop_map(Action::Apply),
+        6 => any_mutation().prop_map(Action::Apply),
+        2 => prop::collection::vec(any_mutation(), 1..5).prop_map(Action::Batch),
         2 => Just(Action::Flush),
         1 => Just(Action::Compact),
         1 => Just(Action::Jobs),
@@ -216,9 +218,11 @@ proptest! {
             match action {
                 Action::Apply(mutation) => {
                     write(&open, &mutation).unwrap();
-                    let key = mutation.partition.key.clone();
-                    let merged = model.entry(key.clone()).or_insert_with(|| Partition::empty(key));
-                    merged.merge(mutation.partition);
+                    take_in(&mut model, mutation);
+                }
+                Action::Batch(mutations) => {
+                    write_all(&open, &mutations).unwrap();
+                    mutations.into_iter().for_each(|it| take_in(&mut model, it));
                 }
                 Action::Flush => flush(&open).unwrap(),
                 Action::Compact => compact(&open).unwrap(),
@@ -234,6 +238,12 @@ proptest! {
             });
         }
     }
+}
+
+fn take_in(model: &mut Model, mutation: Mutation) {
+    let key = mutation.partition.key.clone();
+    let merged = model.entry(key.clone()).or_insert_with(|| Partition::empty(key));
+    merged.merge(mutation.partition);
 }
 
 /// Reads page after page, and compares each with its piece of the model.

@@ -134,6 +134,25 @@ fn any_fragments() -> impl Strategy<Value = Vec<Fragment>> {
     })
 }
 
+/// What a piece of a fragment must be.
+fn cut(fragment: &Fragment, want: &Slice, reversed: bool, rows_max: usize) -> Piece {
+    let mut start = (&fragment.start).max(&want.start).clone();
+    let mut end = (&fragment.end).min(&want.end).clone();
+    let inside = |it: &&(Clustering, Row)| start <= it.0.0 && it.0.0 < end;
+    let mut rows: Vec<_> = fragment.part.rows.iter().filter(inside).cloned().collect();
+    if rows_max < rows.len() && reversed {
+        rows.drain(..rows.len() - rows_max);
+        start = rows[0].0.0.clone();
+    } else if rows_max < rows.len() {
+        end = rows[rows_max].0.0.clone();
+        rows.truncate(rows_max);
+    }
+    let mut part = Partition::empty(fragment.part.key.clone());
+    part.rows = rows;
+    part.range_tombstones = piece::clip_ranges(&fragment.part.range_tombstones, &start, &end);
+    Piece { start, end, part }
+}
+
 proptest! {
     #[test]
     fn a_block_gives_back_its_fragments(fragments in any_fragments()) {
@@ -162,7 +181,7 @@ proptest! {
             }
             let before = |key: &PartitionKey, it: &Bytes| (key, it) <= (&part.key, start);
             let found = block.piece(&part.key, before, &want, reversed, rows_max).unwrap();
-            let expected = piece::cut(part, (start, end), &want, reversed, rows_max);
+            let expected = cut(fragment, &want, reversed, rows_max);
             prop_assert_eq!((found.start, found.end), (expected.start, expected.end));
             prop_assert_eq!(found.part, expected.part);
         }
