@@ -8,14 +8,14 @@ use std::{
 
 use cluster::{Change, Metadata, Outcome, Refused};
 use coordinator::{
-    replica::{Call, Replica, Request},
+    replica::{Call, Replica, Request, Response},
     view::{Snapshot, View},
 };
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use model::{HostId, Schema};
+use model::{HostId, Partition, Schema, read::Command};
 use query::{Catalog, NodeInfo, SchemaChange, catalog};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -184,6 +184,27 @@ impl Catalog for ClusterCatalog {
         let own = metadata.nodes.get(&self.host).map(info);
         let others = metadata.nodes.values().filter(|it| it.host_id != self.host).map(info);
         own.into_iter().chain(others).collect()
+    }
+
+    fn ask_others(&self, command: Command, timeout: Duration) -> BoxFuture<'_, Vec<Partition>> {
+        async move {
+            let Some(peers) = self.peers.get() else { return Vec::new() };
+            let alive = Arc::clone(&self.published.alive.borrow());
+            let ask = |peer: Arc<dyn Replica>| {
+                let request = Request::Read(command.clone());
+                async move {
+                    peer.call(Call { trace: 0, epoch: 0, timeout, report: None, request }).await
+                }
+            };
+            let others = alive.iter().filter(|host| **host != self.host);
+            let answers = join_all(others.filter_map(|host| peers.get(*host)).map(ask)).await;
+            let data = answers.into_iter().filter_map(|answer| match answer {
+                Ok(Response::Data(answer)) => Some(answer.partitions),
+                Ok(Response::Done | Response::Digest { .. }) | Err(_) => None,
+            });
+            data.flatten().collect()
+        }
+        .boxed()
     }
 
     fn cluster_name(&self) -> String {

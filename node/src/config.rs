@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::PathBuf, time::
 use cql_lite::suggest::suggest;
 use query::guardrail::{Guardrail, Limits, RAILS, Rail, Unit};
 
+mod connections;
 mod pairs;
 mod specs;
 mod units;
@@ -274,6 +275,8 @@ pub struct Settings {
     pub files_max: Option<u64>,
     /// `None` stands for what `fit_files` finds, and without it for 4,096.
     pub connections_max: Option<u64>,
+    /// The same of the door for CQL drivers alone, where it has its own.
+    pub cql_connections_max: Option<u64>,
     pub commitlog_sync: CommitlogSync,
     /// Bytes.
     pub commitlog_segment: u64,
@@ -361,12 +364,16 @@ impl Settings {
             log_level: layers.text("log.level"),
             slow_query: layers.duration("log.slow_query")?,
             files_max: layers.parse("files_max", "auto, or a number from 256", files)?,
-            connections_max: layers.parse("connections_max", "auto, or a number from 4", |it| {
-                match it {
-                    "auto" => Some(None),
-                    it => it.parse().ok().filter(|it| CONNECTIONS_MIN <= *it).map(Some),
-                }
-            })?,
+            connections_max: layers.parse(
+                "connections_max",
+                connections::EXPECTED,
+                connections::parse,
+            )?,
+            cql_connections_max: layers.parse(
+                "cql_connections_max",
+                connections::EXPECTED,
+                connections::parse,
+            )?,
             guardrails: guardrails_of(&layers, memory)?,
             layers,
         };
@@ -374,37 +381,6 @@ impl Settings {
         Ok(settings)
     }
 }
-
-impl Settings {
-    /// Fits the connections into the files that the process may have open: more of them must not take what storage
-    /// needs.
-    ///
-    /// # Errors
-    /// `Bad` where `connections_max` asks for more.
-    pub fn fit_files(&mut self, files: u64) -> Result<(), Error> {
-        let most = files / FILES_PER_CONNECTION;
-        match self.connections_max {
-            None => self.connections_max = Some(most.min(CONNECTIONS_AUTO)),
-            Some(wanted) if most < wanted => return Err(pairs::connections(self, files, most)),
-            Some(_) => {}
-        }
-        Ok(())
-    }
-
-    /// Connections that the doors for clients, for CQL drivers and for peers each hold open.
-    pub(crate) fn connections(&self) -> usize {
-        self.connections_max.unwrap_or(CONNECTIONS_AUTO).try_into().unwrap_or(usize::MAX)
-    }
-}
-
-/// The fewest connections that a door is of use with: a peer has three.
-const CONNECTIONS_MIN: u64 = 4;
-
-/// Without need no door holds more open.
-const CONNECTIONS_AUTO: u64 = 4096;
-
-/// Three doors with a quarter each: as much is left for storage, and for HTTP.
-const FILES_PER_CONNECTION: u64 = 4;
 
 /// The smallest budget a node runs in, bytes.
 pub(crate) const MEMORY_MIN: u64 = 64 << 20;
@@ -450,6 +426,8 @@ fn level_of(layers: &Layers, key: &str, rail: &Rail, memory: u64) -> Result<Opti
     layers.parse(key, &expected, |it| match it {
         "off" => Some(None),
         "auto" if rail.guardrail == Guardrail::RequestBytes => Some(Some(memory / 10)),
+        // One address does not take all that there is.
+        "auto" if rail.guardrail == Guardrail::AddressBytes => Some(Some(memory / 40 * 3)),
         it => {
             let value = match rail.unit {
                 Unit::Bytes => parse_size(it)?,

@@ -96,8 +96,9 @@ pub(crate) fn spawn(
     let native = native::door::Door {
         behind: Arc::clone(shared) as _,
         rng: seams.rng.clone(),
-        scales: scales.of_stream(),
-        connections_max: most,
+        clients: shared.clients.clone(),
+        scales: scales.clone(),
+        connections_max: shared.settings.cql_connections(),
         untaken_max: usize::try_from(shared.settings.memory / 10).unwrap_or(usize::MAX),
     };
     tasks.spawn(native.serve(doors.native));

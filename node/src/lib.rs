@@ -23,4 +23,5 @@ pub mod start;
 mod system_store;
 mod topology;
 pub mod version;
+mod views;
 mod warm_up;

@@ -79,7 +79,7 @@ pub(crate) async fn engine(
         // Three eighths and a quarter: what is left is for requests and answers in flight, for what flushes and
         // compactions hold, and for what the allocator keeps between things.
         memtable_bytes: settings.memory / 8 * 3,
-        cache_bytes: settings.memory / 4,
+        cache_bytes: cache_bytes(settings),
         block_bytes: 16 << 10,
         disk_warn: settings.disk_warn,
         disk_reject: settings.disk_reject,
@@ -132,3 +132,8 @@ pub(crate) async fn facts(
 
 #[cfg(test)]
 mod tests;
+
+/// What the cache of blocks may take, bytes.
+pub(crate) fn cache_bytes(settings: &Settings) -> u64 {
+    settings.memory / 4
+}

@@ -20,6 +20,7 @@ use crate::{
     config::Settings,
     http,
     metrics::Metrics,
+    native::clients::Clients,
     remembered::Remembered,
     rpc::{
         admin_door,
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) native_closed: watch::Sender<bool>,
     /// What happens to the schema and to the nodes.
     pub(crate) events: broadcast::Sender<Event>,
+    /// CQL drivers that are connected.
+    pub(crate) clients: Clients,
     /// Monotonic time of the start.
     pub(crate) begun: Duration,
 }

@@ -14,7 +14,7 @@ use std::{
 use cluster::Cluster;
 use coordinator::{Coordinator, clock::Timestamps, hints, replica::Replica, view::View};
 use engine::Engine;
-use query::{Executor, guardrail::Guard};
+use query::{Executor, guardrail::Guard, sessions::Sessions};
 use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts};
 use tokio::{
     sync::{Mutex, broadcast, mpsc, watch},
@@ -35,7 +35,9 @@ use crate::{
         peers::{Peers, WeakPeers},
     },
     shared::Shared,
-    topology, warm_up,
+    topology,
+    views::{Largest, NodeViews},
+    warm_up,
 };
 
 mod error;
@@ -119,7 +121,9 @@ impl Node {
         let stored = Stored { engine: engine.clone(), hints: hints.clone(), timestamps };
         let replicas =
             Replicated::new(&settings, &seams, stored, &catalog, &weak_peers, inputs.clone());
-        let (coordinator, executor) = serve_statements(&settings, &seams, &replicas, &catalog);
+        let clients = native::clients::Clients::default();
+        let (coordinator, executor) =
+            serve_statements(&settings, &seams, &replicas, &catalog, &clients);
         let (settled_sender, settled) = watch::channel(false);
         let (topology_sender, topology) = watch::channel(topology::picture(&catalog));
         let events = broadcast::Sender::new(native::events::EVENTS_MAX);
@@ -142,6 +146,7 @@ impl Node {
             draining: watch::Sender::new(false),
             native_closed: watch::Sender::new(false),
             events: events.clone(),
+            clients,
             begun: seams.clock.monotonic(),
             settings: settings.clone(),
         });
@@ -275,6 +280,7 @@ struct Replicated {
     peers: Peers,
     metrics: Arc<Metrics>,
     guard: Arc<Guard>,
+    sessions: Sessions,
 }
 
 impl Replicated {
@@ -295,6 +301,7 @@ impl Replicated {
             guard: Arc::clone(&guard),
         };
         let metrics = Arc::new(Metrics::new(Arc::new(move || source.read())));
+        let sessions = Sessions::default();
         let local: Arc<dyn Replica> = Arc::new(Local {
             host: catalog.local(),
             engine: stored.engine.clone(),
@@ -302,11 +309,12 @@ impl Replicated {
             blocking: Arc::clone(&seams.blocking),
             metadata: catalog.watch(),
             inputs,
+            sessions: sessions.clone(),
             metrics: Arc::clone(&metrics),
         });
         let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
         drop(weak_peers.set(peers.downgrade()));
-        Replicated { stored, local, peers, metrics, guard }
+        Replicated { stored, local, peers, metrics, guard, sessions }
     }
 }
 
@@ -315,7 +323,15 @@ fn serve_statements(
     seams: &Seams,
     replicas: &Replicated,
     catalog: &Arc<ClusterCatalog>,
+    clients: &native::clients::Clients,
 ) -> (Coordinator, Executor) {
+    let views = Arc::new(NodeViews {
+        settings: settings.clone(),
+        engine: replicas.stored.engine.clone(),
+        hints: replicas.stored.hints.clone(),
+        clients: clients.clone(),
+        largest: Largest::default(),
+    });
     let coordinator = Coordinator::new(
         coordinator::Parts {
             view: Arc::clone(catalog) as Arc<dyn View>,
@@ -346,12 +362,18 @@ fn serve_statements(
                 schema: settings.timeout_schema,
             },
             partition_bytes: Arc::new({
-                let engine = replicas.stored.engine.clone();
-                move |table, key| engine.partition_bytes(table, key)
+                let (engine, views) = (replicas.stored.engine.clone(), Arc::clone(&views));
+                move |table, key| {
+                    let bytes = engine.partition_bytes(table, key);
+                    views.largest.note(table, bytes);
+                    bytes
+                }
             }),
         },
     )
-    .with_traces(coordinator.traces().clone());
+    .with_traces(coordinator.traces().clone())
+    .with_sessions(replicas.sessions.clone())
+    .with_views(views);
     (coordinator, executor)
 }
 

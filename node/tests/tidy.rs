@@ -44,7 +44,8 @@ const MAY_SEE: &[(&str, &[&str])] = &[
         ],
     ),
     ("sim-tests", &["client", "node", "proto", "sys"]),
-    ("benches", &["client", "cql-lite", "engine", "model", "node", "sys"]),
+    ("benches", &["client", "cql-lite", "engine", "model", "node", "proto", "sys"]),
+    ("fuzz", &["cql-lite", "proto", "query"]),
 ];
 
 /// Only here may `node` see the client and the shell.

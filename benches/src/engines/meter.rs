@@ -135,13 +135,13 @@ fn field(text: &str, name: &str) -> Option<u64> {
 }
 
 /// Load averages of the machine over 1, 5 and 15 minutes.
-pub(super) fn load_average() -> String {
+pub(crate) fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }
 
 /// How many processors of which kind.
-pub(super) fn processors() -> String {
+pub(crate) fn processors() -> String {
     let count = std::thread::available_parallelism().map_or(0, usize::from);
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|it| it.strip_prefix("model name")?.split(": ").nth(1));

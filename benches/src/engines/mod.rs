@@ -26,6 +26,7 @@ mod parent;
 mod report;
 
 pub use args::{Args, EngineName, Phase};
+pub(crate) use meter::{load_average, processors};
 pub use workload::Kind;
 
 use report::Report;

@@ -5,7 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use model::{
-    HostId, Keyspace, Schema, Table, TableId, Token,
+    HostId, Keyspace, Partition, Schema, Table, TableId, Token,
+    read::Command,
     schema::{Replication, UserType},
 };
 
@@ -25,6 +26,10 @@ pub trait Catalog: Send + Sync + 'static {
 
     /// The name of the cluster.
     fn cluster_name(&self) -> String;
+
+    /// What the other nodes that are alive answer to `command`, which reads a table that each of them
+    /// makes up for itself; those that do not answer in time are left out.
+    fn ask_others(&self, command: Command, timeout: Duration) -> BoxFuture<'_, Vec<Partition>>;
 
     /// What seals paging states: the same on every node, known to no client.
     fn secret(&self) -> [u8; 32];

@@ -28,15 +28,20 @@ use crate::{
         write::Write,
     },
     prepared::{Cache, Entry, columns_id, id},
-    resolve, scan, store,
-    system_tables::Snapshot,
+    resolve, scan,
+    sessions::Sessions,
+    store,
+    views::Views,
 };
 
 mod change;
 mod group;
+mod made_up;
 mod many;
 mod traced;
 mod whole;
+
+pub use traced::Open;
 
 /// Limits of the executor.
 #[derive(Clone)]
@@ -78,6 +83,8 @@ pub struct Executor {
     prepared: Cache,
     ticks: Ticks,
     traces: Traces,
+    sessions: Sessions,
+    views: Option<Arc<dyn Views>>,
 }
 
 /// No request is named so: what is done for nobody in particular is not traced.
@@ -98,8 +105,9 @@ impl Executor {
     ) -> Executor {
         let prepared = Cache::new(options.prepared_max);
         let traces = Traces::new(Arc::clone(&clock));
-        let ticks = Ticks::default();
-        Executor { catalog, store, rng, clock, options, prepared, ticks, traces }
+        let (ticks, sessions) = (Ticks::default(), Sessions::default());
+        let views = None;
+        Executor { catalog, store, rng, clock, options, prepared, ticks, traces, sessions, views }
     }
 
     /// Checks a statement against the schema and keeps it, to be executed by its id.
@@ -356,6 +364,12 @@ impl<'r> Run<'r> {
                 }
             }
         };
+        let store: Arc<dyn Store> = if select.is_virtual {
+            // Seldom, and not worth its room in every read.
+            Box::pin(self.made_up(&select.table, &target)).await
+        } else {
+            Arc::clone(&self.executor.store)
+        };
         let per_partition = limit(select.per_partition_limit.as_ref(), &bindings)?;
         let limit = limit(select.limit.as_ref(), &bindings)?;
         let page_rows = self.request.page_rows.unwrap_or(self.executor.options.page_rows);
@@ -381,11 +395,6 @@ impl<'r> Run<'r> {
             Some(state) => seal.open(state)?,
             // `LIMIT` is about rows of the result: of an aggregate there is one.
             None => Progress::start(limit.filter(|_| !is_aggregate)),
-        };
-        let store: Arc<dyn Store> = if select.is_virtual {
-            Arc::new(Snapshot::of(&select.table, &*self.executor.catalog, &self.executor.prepared))
-        } else {
-            Arc::clone(&self.executor.store)
         };
         let source = scan::Source { store, options: self.options(self.timeout) };
         let time_left = || self.time_left(Code::ReadTimeout);

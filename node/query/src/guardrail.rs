@@ -48,6 +48,8 @@ pub enum Guardrail {
     Columns,
     /// Bytes of requests in hand on one stream of a client.
     StreamBytes,
+    /// Bytes of requests in hand on all streams of all clients of one address.
+    AddressBytes,
     /// Bytes of requests in hand on all streams of all clients of this node, and of the rows that wait
     /// to be written to clients and to other nodes.
     RequestBytes,
@@ -95,7 +97,7 @@ pub struct Rail {
 }
 
 /// Every guardrail, in the order of the enum.
-pub const RAILS: [Rail; 16] = [
+pub const RAILS: [Rail; 17] = [
     Rail {
         guardrail: Guardrail::CellBytes,
         name: "cell_bytes",
@@ -240,6 +242,16 @@ pub const RAILS: [Rail; 16] = [
         guardrail: Guardrail::StreamBytes,
         name: "stream_bytes",
         what: "the size of requests in hand on this stream",
+        unit: Unit::Bytes,
+        is_floor: false,
+        most: None,
+        code: Code::Overloaded,
+        remedy: "wait for answers before sending more",
+    },
+    Rail {
+        guardrail: Guardrail::AddressBytes,
+        name: "address_bytes",
+        what: "the size of requests in hand of this client's address",
         unit: Unit::Bytes,
         is_floor: false,
         most: None,

@@ -11,6 +11,7 @@ mod request;
 
 pub mod catalog;
 pub mod store;
+pub mod views;
 
 pub mod guardrail;
 
@@ -29,7 +30,7 @@ mod merged;
 
 mod filter;
 mod fold;
-mod page;
+pub mod page;
 mod row;
 mod scan;
 
@@ -37,6 +38,7 @@ mod describe;
 mod schema_change;
 
 mod memory;
+pub mod sessions;
 mod system_tables;
 
 #[cfg(test)]
@@ -44,7 +46,7 @@ mod tests;
 
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
 pub use error::{About, Acks, Error, Retry};
-pub use executor::{Executor, Options, Timeouts};
+pub use executor::{Executor, Open, Options, Timeouts};
 pub use request::{
     BatchRequest, Bound, ColumnSpec, Description, Outcome, Prepared, PreparedId, Reply, Request,
     Rows, SchemaEffect, SchemaTarget, Source,

@@ -28,42 +28,42 @@ const BYTES_MAX: usize = 1 << 20;
 
 /// How far a statement has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
+pub struct Progress {
     /// The last thing dealt with.
-    pub(crate) position: Option<Position>,
+    pub position: Option<Position>,
     /// Rows that `LIMIT` leaves.
-    pub(crate) remaining: Option<u64>,
+    pub remaining: Option<u64>,
     /// Rows returned of the partition at `position`, as long as it is not done.
-    pub(crate) in_partition: u64,
+    pub in_partition: u64,
 }
 
 impl Progress {
     /// Nothing was read; `LIMIT` allows `remaining` rows.
-    pub(crate) fn start(remaining: Option<u64>) -> Progress {
+    pub fn start(remaining: Option<u64>) -> Progress {
         Progress { position: None, remaining, in_partition: 0 }
     }
 
     /// The partition is done.
-    pub(crate) fn finish(&mut self, key: PartitionKey) {
+    pub fn finish(&mut self, key: PartitionKey) {
         self.position = Some(Position { key, clustering: None });
         self.in_partition = 0;
     }
 }
 
 /// Seals and opens the states of one statement with its values.
-pub(crate) struct Seal {
+pub struct Seal {
     secret: [u8; 32],
     statement: u64,
 }
 
 impl Seal {
     /// For the statement with this hash.
-    pub(crate) fn new(secret: [u8; 32], statement: u64) -> Seal {
+    pub fn new(secret: [u8; 32], statement: u64) -> Seal {
         Seal { secret, statement }
     }
 
     /// The bytes of a state. `None` before anything was read.
-    pub(crate) fn close(&self, progress: &Progress) -> Option<Bytes> {
+    pub fn close(&self, progress: &Progress) -> Option<Bytes> {
         let position = progress.position.as_ref()?;
         let mut body = Writer::default();
         body.raw(&self.statement.to_be_bytes());
@@ -77,16 +77,23 @@ impl Seal {
         }
         body.uint(progress.remaining.map_or(0, |it| it.saturating_add(1)));
         body.uint(progress.in_partition);
-        let body = body.finish();
+        Some(self.of_body(&body.finish()))
+    }
+
+    /// The bytes of a state whose body is this, whatever it says.
+    pub fn of_body(&self, body: &[u8]) -> Bytes {
         let mut out = Writer::default();
         out.u8(VERSION);
-        out.raw(&self.of(&body));
-        out.raw(&body);
-        Some(out.finish())
+        out.raw(&self.of(body));
+        out.raw(body);
+        out.finish()
     }
 
     /// Reads a state that a client hands back.
-    pub(crate) fn open(&self, state: &Bytes) -> Result<Progress, Error> {
+    ///
+    /// # Errors
+    /// `BadPagingState`: it is too long, damaged, of another version, cluster or statement.
+    pub fn open(&self, state: &Bytes) -> Result<Progress, Error> {
         if state.len() > BYTES_MAX {
             return Err(refused("it is too long"));
         }

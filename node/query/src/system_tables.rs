@@ -1,5 +1,5 @@
-//! Tables made up for each read: `system`, `system_schema` and `system_virtual_schema`, with the
-//! columns and types of Cassandra 5, which is what stock drivers read when they connect.
+//! Tables made up for each read: `system`, `system_schema`, `system_virtual_schema`, `system_traces`
+//! and `system_views`, with the columns and types of Cassandra 5, which is what stock drivers read when they connect.
 //!
 //! They answer from this node alone, whatever the consistency level.
 
@@ -24,13 +24,22 @@ use model::{
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Catalog, Store, memory, prepared::Cache, store};
+use crate::{
+    Catalog, Store, memory,
+    prepared::Cache,
+    sessions::{Session, Sessions},
+    store,
+    views::Views,
+};
 
 mod nodes;
 mod schema;
+mod traces;
+mod views;
 
 /// The keyspaces that are ours.
-pub(crate) const KEYSPACES: [&str; 3] = ["system", "system_schema", "system_virtual_schema"];
+pub(crate) const KEYSPACES: [&str; 5] =
+    ["system", "system_schema", "system_traces", "system_views", "system_virtual_schema"];
 
 /// The type of a column, as it is defined below.
 #[derive(Clone, Copy)]
@@ -74,14 +83,30 @@ static SYSTEM_VIRTUAL_SCHEMA: Tables = LazyLock::new(|| {
     schema::VIRTUAL_TABLES.iter().map(|it| define("system_virtual_schema", it)).collect()
 });
 
+static SYSTEM_TRACES: Tables =
+    LazyLock::new(|| traces::TABLES.iter().map(|it| define("system_traces", it)).collect());
+
+static SYSTEM_VIEWS: Tables =
+    LazyLock::new(|| views::TABLES.iter().map(|it| define("system_views", it)).collect());
+
 /// The tables of a keyspace of ours.
 pub(crate) fn keyspace(name: &str) -> Option<&'static [Arc<Table>]> {
     match name {
         "system" => Some(&SYSTEM),
         "system_schema" => Some(&SYSTEM_SCHEMA),
+        "system_traces" => Some(&SYSTEM_TRACES),
+        "system_views" => Some(&SYSTEM_VIEWS),
         "system_virtual_schema" => Some(&SYSTEM_VIRTUAL_SCHEMA),
         _ => None,
     }
+}
+
+/// What the rows are made of.
+pub(crate) struct Sources<'s> {
+    pub(crate) catalog: &'s dyn Catalog,
+    pub(crate) prepared: &'s Cache,
+    pub(crate) sessions: &'s Sessions,
+    pub(crate) views: Option<&'s dyn Views>,
 }
 
 /// The rows of one of our tables, at the moment it was made.
@@ -91,7 +116,8 @@ pub(crate) struct Snapshot {
 
 impl Snapshot {
     /// What `table` shows now.
-    pub(crate) fn of(table: &Table, catalog: &dyn Catalog, prepared: &Cache) -> Snapshot {
+    pub(crate) fn of(table: &Table, from: &Sources<'_>) -> Snapshot {
+        let Sources { catalog, prepared, sessions, views } = *from;
         let records = match (table.keyspace.as_str(), table.name.as_str()) {
             ("system", "local") => nodes::local(catalog),
             ("system", "peers") => nodes::peers(catalog),
@@ -101,17 +127,47 @@ impl Snapshot {
             ("system_schema", "tables") => schema::tables(catalog),
             ("system_schema", "columns") => schema::columns(catalog),
             ("system_schema", "types") => schema::types(catalog),
+            ("system_traces", "sessions") => traces::sessions(&sessions.all()),
+            ("system_traces", "events") => traces::events(&sessions.all()),
+            ("system_views", name) => {
+                views.map_or_else(Vec::new, |it| views::records(name, it, catalog))
+            }
             // What they list does not exist yet.
             _ => Vec::new(),
         };
-        let mut partitions: BTreeMap<PartitionKey, Partition> = BTreeMap::new();
-        for record in records {
-            let Some((key, clustering, row)) = stored(table, &record) else { continue };
-            let partition = partitions.entry(key.clone()).or_insert_with(|| Partition::empty(key));
-            partition.put_row(clustering, row);
-        }
-        Snapshot { partitions: partitions.into_values().collect() }
+        Snapshot { partitions: partitions(table, &records) }
     }
+
+    /// The same, with what other nodes show of it.
+    pub(crate) fn and(mut self, others: Vec<Partition>) -> Snapshot {
+        self.partitions.extend(others);
+        self.partitions.sort_by(|a, b| a.key.cmp(&b.key));
+        // What several nodes know is the same.
+        self.partitions.dedup_by(|a, b| a.key == b.key);
+        self
+    }
+}
+
+/// Whether each node has rows of its own in `table`, and all of them are shown.
+pub(crate) fn is_of_all_nodes(table: &Table) -> bool {
+    table.keyspace == "system_traces"
+}
+
+/// The rows of this table of `system_traces`; none where it is another table.
+pub(crate) fn of_sessions(table: TableId, kept: &[Arc<Session>]) -> Option<Vec<Partition>> {
+    let table = SYSTEM_TRACES.iter().find(|it| it.id == table)?;
+    let records = if table.name == "events" { traces::events } else { traces::sessions };
+    Some(partitions(table, &records(kept)))
+}
+
+fn partitions(table: &Table, records: &[Record]) -> Vec<Partition> {
+    let mut partitions: BTreeMap<PartitionKey, Partition> = BTreeMap::new();
+    for record in records {
+        let Some((key, clustering, row)) = stored(table, record) else { continue };
+        let partition = partitions.entry(key.clone()).or_insert_with(|| Partition::empty(key));
+        partition.put_row(clustering, row);
+    }
+    partitions.into_values().collect()
 }
 
 impl Store for Snapshot {
@@ -215,7 +271,8 @@ fn define(keyspace: &str, definition: &Definition) -> Arc<Table> {
             name: (*name).to_owned(),
             cql_type: of.cql_type(),
             // As in Cassandra: collections of the schema are written whole, those of nodes are not.
-            is_multi_cell: keyspace == "system" && matches!(of, Kind::Set(_) | Kind::Map(..)),
+            is_multi_cell: !keyspace.ends_with("_schema")
+                && matches!(of, Kind::Set(_) | Kind::Map(..)),
             kind,
         };
         parts.iter().zip(ids.by_ref()).map(column).collect()
@@ -248,6 +305,7 @@ mod kinds {
     pub(super) const INT: Kind = Kind::Plain(NativeType::Int);
     pub(super) const TEXT: Kind = Kind::Plain(NativeType::Text);
     pub(super) const TIMESTAMP: Kind = Kind::Plain(NativeType::Timestamp);
+    pub(super) const TIMEUUID: Kind = Kind::Plain(NativeType::Timeuuid);
     pub(super) const UUID: Kind = Kind::Plain(NativeType::Uuid);
     pub(super) const TEXTS: Kind = Kind::Set(NativeType::Text);
     pub(super) const TEXT_LIST: Kind = Kind::List(NativeType::Text);

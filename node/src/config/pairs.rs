@@ -38,13 +38,13 @@ fn hints(settings: &Settings) -> Result<(), Error> {
     Err(bad(&settings.layers, "hints.bytes_max", why))
 }
 
-/// What is wrong with more than `most` connections where `files` may be open.
-pub(super) fn connections(settings: &Settings, files: u64, most: u64) -> Error {
+/// What is wrong with more than `most` connections in the setting `key` where `files` may be open.
+pub(super) fn connections(settings: &Settings, key: &str, files: u64, most: u64) -> Error {
     let why = format!(
         "each takes an open file, and this process may have {files} of them (`files_max`, and the hard limit of the \
          system): at most {most}"
     );
-    bad(&settings.layers, "connections_max", why)
+    bad(&settings.layers, key, why)
 }
 
 /// A port of 0 takes a free one, so any number of them agree.

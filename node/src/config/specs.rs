@@ -1,6 +1,6 @@
 //! The table of settings, and the page and the flags that are made of it.
 
-use query::guardrail::{RAILS, Rail, Unit};
+use query::guardrail::{Guardrail, RAILS, Rail, Unit};
 
 /// One setting: its key in the file, what it may be, its default, what it is for.
 #[derive(Debug)]
@@ -88,6 +88,12 @@ pub const SPECS: &[Spec] = &[
         "N",
         "auto",
         "Connections that the doors for clients, for CQL drivers and for peers each hold open, at least 4; auto: a quarter of the open files, at most 4096.",
+    ),
+    spec(
+        "cql_connections_max",
+        "N",
+        "auto",
+        "Connections that the door for CQL drivers holds open instead, at least 4: three quarters of the open files are for all three doors; auto: as `connections_max`.",
     ),
     spec(
         "commitlog.sync",
@@ -314,6 +320,18 @@ pub const SPECS: &[Spec] = &[
         "More than this is refused: requests in hand on one client's stream.",
     ),
     spec(
+        "guardrails.address_bytes_warn",
+        "SIZE",
+        "off",
+        "More than this is told and counted: requests in hand of all clients of one address.",
+    ),
+    spec(
+        "guardrails.address_bytes_fail",
+        "SIZE",
+        "auto",
+        "More than this is refused: requests in hand of all clients of one address; auto: three quarters of a tenth of `memory`.",
+    ),
+    spec(
         "guardrails.request_bytes_warn",
         "SIZE",
         "off",
@@ -394,6 +412,9 @@ pub fn guardrails() -> String {
         let than = if rail.is_floor { "below " } else { "above " };
         let shown = |level| match default(level) {
             "off" => "–".to_owned(),
+            "auto" if rail.guardrail == Guardrail::AddressBytes => {
+                format!("{than}three quarters of a tenth of `memory`")
+            }
             "auto" => format!("{than}a tenth of `memory`"),
             value => format!("{than}{value}"),
         };

@@ -151,6 +151,23 @@ fn connections_take_no_more_than_half_of_the_open_files() {
     assert!(error.contains("`connections_max` = `65`") && error.contains("at most 64"), "{error}");
 }
 
+/// The other two doors give way to it, unless they were told otherwise.
+#[test]
+fn drivers_may_have_more_connections_than_others() {
+    let fitted = |file: &str, files| {
+        let mut settings = Settings::new(layers(file).unwrap(), 1 << 30).unwrap();
+        settings.fit_files(files).map(|()| (settings.cql_connections(), settings.connections()))
+    };
+    assert_eq!(fitted("", 256), Ok((64, 64)));
+    assert_eq!(fitted("cql_connections_max = 10000", 20_000), Ok((10_000, 2_500)));
+    assert_eq!(fitted("cql_connections_max = 8", 1 << 20), Ok((8, 4096)));
+    let error = fitted("cql_connections_max = 185", 256).unwrap_err().to_string();
+    assert!(error.contains("`cql_connections_max` = `185`"), "{error}");
+    assert!(error.contains("at most 184"), "{error}");
+    let error = fitted("cql_connections_max = 100\nconnections_max = 47", 256).unwrap_err();
+    assert!(error.to_string().contains("at most 46"), "{error}");
+}
+
 #[test]
 fn sizes_and_times_that_nothing_could_run_with_are_refused() {
     for (file, says) in [

@@ -6,7 +6,7 @@
 //! together do not take, that holds for each connection where some wait. Who begins an envelope and
 //! does not end it, or takes no answers, is let go of after a while; who is idle may stay.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use futures_util::{
@@ -30,10 +30,11 @@ use sys::SharedRng;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
     sync::broadcast::{self, error::RecvError},
-    time::Instant,
+    time::{Instant, Sleep},
 };
 
 use super::{
+    clients::Connected,
     door::Behind,
     session::{Change, Done, Session},
     untaken::Untaken,
@@ -41,7 +42,7 @@ use super::{
 use crate::rpc::weight::Scales;
 
 /// Requests in hand at once: further ones stay unread.
-const REQUESTS_MAX: usize = 4096;
+pub(crate) const REQUESTS_MAX: usize = 4096;
 
 /// Bytes of answers that wait for the peer to take them: past it, no request is read.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -116,9 +117,10 @@ impl Connection {
         rng: SharedRng,
         scales: Scales,
         untaken: Untaken,
+        client: Connected,
     ) -> Connection {
         Connection {
-            session: Session::new(behind, rng, scales),
+            session: Session::new(behind, rng, scales, client),
             inbound: Inbound::new(CQL_BODY_BYTES_MAX),
             outbound: Outbound::default(),
             running: FuturesUnordered::new(),
@@ -137,9 +139,11 @@ impl Connection {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let behind = self.session.behind();
         let mut draining = Some(behind.draining());
+        // Set again only when it is over, since the deadline moves with every byte.
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline));
         while !(self.closing && self.running.is_empty() && self.outgoing.is_empty()) {
             let (was_amid, had_answers) = (self.is_amid(), !self.outgoing.is_empty());
-            match self.wake(&mut reader, &mut writer, &mut draining).await? {
+            match self.wake(&mut reader, &mut writer, &mut draining, timer.as_mut()).await? {
                 Woken::Read(0) => {
                     // Half closed or gone: what is in hand is answered to whoever still reads.
                     self.closing = true;
@@ -164,8 +168,14 @@ impl Connection {
                 Woken::Draining => {
                     (draining, self.closing) = (None, true);
                     self.deadline = Instant::now() + DRAIN_TIMEOUT;
+                    timer.as_mut().reset(self.deadline);
                 }
-                Woken::Late => self.check_late()?,
+                Woken::Late => {
+                    if self.deadline <= Instant::now() {
+                        self.check_late()?;
+                    }
+                    timer.as_mut().reset(self.deadline);
+                }
             }
             // Answers have as long as they need from now on, not from when it was idle.
             if !had_answers && !self.outgoing.is_empty() {
@@ -185,6 +195,7 @@ impl Connection {
         reader: &mut ReadHalf<sys::Stream>,
         writer: &mut WriteHalf<sys::Stream>,
         draining: &mut Option<BoxFuture<'_, ()>>,
+        timer: Pin<&mut Sleep>,
     ) -> io::Result<Woken> {
         let has_room = self.has_room();
         let may_read = !self.closing && self.running.len() < REQUESTS_MAX && has_room;
@@ -223,16 +234,18 @@ impl Connection {
             event = event => Woken::Event(event),
             read = reader.read_buf(&mut self.incoming), if may_read => Woken::Read(read?),
             () = drained => Woken::Draining,
-            () = tokio::time::sleep_until(self.deadline) => Woken::Late,
+            () = timer => Woken::Late,
         };
         Ok(woken)
     }
 
     /// Takes apart what came, as far as there is room for its requests.
     fn take_requests(&mut self) {
+        let mut taken = 0;
         while !self.closing && self.running.len() < REQUESTS_MAX && self.has_room() {
             match self.inbound.next(&mut self.incoming) {
                 Ok(Some(Item::Envelope(header, body))) => {
+                    taken += 1;
                     let work = self.session.begin(header, body);
                     // What is answered without waiting is answered at once.
                     match work {
@@ -249,6 +262,7 @@ impl Connection {
             }
         }
         self.collect();
+        self.session.client().asked(taken, self.running.len());
     }
 
     /// Takes all answers that are ready, to go with the same write.

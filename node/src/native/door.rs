@@ -11,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{connection::Connection, untaken::Untaken};
+use super::{clients::Clients, connection::Connection, untaken::Untaken};
 use crate::rpc::{client_door::Observed, transport::ACCEPT_RETRY, weight::Scales};
 
 /// What the door needs of the node behind it.
@@ -47,6 +47,8 @@ pub(crate) struct Door {
     pub(crate) behind: Arc<dyn Behind>,
     /// Draws trace ids.
     pub(crate) rng: SharedRng,
+    /// Who is connected.
+    pub(crate) clients: Clients,
     /// Weigh the requests of all connections.
     pub(crate) scales: Scales,
     /// Connections held open.
@@ -91,8 +93,9 @@ impl Door {
             let connection = Connection::new(
                 Arc::clone(&self.behind),
                 self.rng.clone(),
-                self.scales.of_stream(),
+                self.scales.of_stream(address.ip()),
                 untaken.of_connection(),
+                self.clients.connect(address),
             );
             connections.spawn(async move {
                 if let Err(why) = connection.serve(stream).await {

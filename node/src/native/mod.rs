@@ -5,11 +5,13 @@
 
 pub(crate) mod door;
 
+pub(crate) mod clients;
 mod connection;
 mod untaken;
 
 mod requests;
 mod session;
+mod traced;
 
 mod answers;
 mod errors;
@@ -17,6 +19,8 @@ mod errors;
 pub(crate) mod events;
 
 mod behind;
+
+pub(crate) use connection::REQUESTS_MAX;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Requests that go to `query`: what they ask in its words.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use cql_lite::code::Code;
@@ -23,6 +23,7 @@ use super::{
     door::Behind,
     errors::{self, Asked},
     session::Change,
+    traced,
 };
 use crate::rpc::client_door::{Kind, Observed};
 
@@ -31,15 +32,30 @@ pub(super) struct Job {
     /// The node.
     pub(super) behind: Arc<dyn Behind>,
     /// The connection's keyspace.
-    pub(super) keyspace: Option<String>,
+    pub(super) keyspace: Option<Arc<str>>,
     /// Names the request in the logs.
     pub(super) trace: u64,
 }
 
 /// The answer, what the user should know, and what it changes about the connection.
-type Carried = (Response, Vec<String>, Option<Change>);
+pub(super) type Carried = (Response, Vec<String>, Option<Change>);
 
 impl Job {
+    /// The same, with what its trace is found by, where it could be traced.
+    pub(super) async fn carry_out_traced(
+        self,
+        request: Request,
+        client: SocketAddr,
+    ) -> (Carried, Option<[u8; 16]>) {
+        let Ok(executor) = self.behind.executor() else {
+            return (self.carry_out(request).await, None);
+        };
+        let about = traced::about(&request, client, &executor);
+        let open = executor.open_session(self.trace, about);
+        let carried = self.carry_out(request).await;
+        (carried, open.map(|it| executor.keep_session(it).into_bytes()))
+    }
+
     pub(super) async fn carry_out(self, request: Request) -> Carried {
         let begun = self.behind.monotonic();
         let asked = asked(&request);
@@ -163,7 +179,7 @@ impl Job {
     }
 
     fn keyspace(&self, params: &Params) -> Option<String> {
-        params.keyspace.as_ref().map(|it| it.to_string()).or_else(|| self.keyspace.clone())
+        params.keyspace.as_deref().or(self.keyspace.as_deref()).map(str::to_owned)
     }
 }
 

@@ -10,7 +10,7 @@ use proto::cql::{
     compression::Compression,
     error::{Body, Error as WireError},
     event::Event,
-    header::Header,
+    header::{FLAG_TRACING, Header},
     inbound::Framing,
     outbound::Answer,
     register::Register,
@@ -22,7 +22,7 @@ use proto::cql::{
 use sys::SharedRng;
 use tokio::sync::broadcast;
 
-use super::{door::Behind, errors, requests::Job};
+use super::{clients::Connected, door::Behind, errors, requests::Job};
 use crate::rpc::weight::Scales;
 
 /// The version of the language that clients are told.
@@ -57,14 +57,25 @@ pub(super) struct Session {
     scales: Scales,
     /// The version of the connection, once STARTUP was answered.
     version: Option<Version>,
-    keyspace: Option<String>,
+    keyspace: Option<Arc<str>>,
     wishes: Register,
+    client: Connected,
 }
 
 impl Session {
-    pub(super) fn new(behind: Arc<dyn Behind>, rng: SharedRng, scales: Scales) -> Session {
+    pub(super) fn new(
+        behind: Arc<dyn Behind>,
+        rng: SharedRng,
+        scales: Scales,
+        client: Connected,
+    ) -> Session {
         let wishes = Register::default();
-        Session { behind, rng, scales, version: None, keyspace: None, wishes }
+        Session { behind, rng, scales, version: None, keyspace: None, wishes, client }
+    }
+
+    /// As whoever looks sees it.
+    pub(super) fn client(&self) -> &Connected {
+        &self.client
     }
 
     pub(super) fn behind(&self) -> Arc<dyn Behind> {
@@ -83,6 +94,8 @@ impl Session {
 
     /// Names without a keyspace are in this one from now on.
     pub(super) fn use_keyspace(&mut self, keyspace: String) {
+        let keyspace: Arc<str> = keyspace.into();
+        self.client.uses(Arc::clone(&keyspace));
         self.keyspace = Some(keyspace);
     }
 
@@ -148,11 +161,18 @@ impl Session {
             keyspace: self.keyspace.clone(),
             trace: self.rng.next_u64(),
         };
+        let traced = header.flags & FLAG_TRACING != 0;
+        let client = traced.then(|| self.client.address());
         Err(async move {
-            let (response, more, change) = job.carry_out(request).await;
+            // Boxed: seldom, and not worth its room in every request.
+            let (carried, trace) = match client {
+                None => (job.carry_out(request).await, None),
+                Some(client) => job.carry_out_traced(request, client).boxed().await,
+            };
+            let (response, more, change) = carried;
             drop(weight);
             warnings.extend(more);
-            let answer = Answer { stream, trace: None, warnings, response };
+            let answer = Answer { stream, trace, warnings, response };
             Done { answer, version, change }
         }
         .boxed())
@@ -185,6 +205,9 @@ impl Session {
             }
         };
         self.version = Some(version);
+        let options: Vec<_> = startup.options.iter().collect();
+        let options = options.iter().map(|(key, value)| (&**key, &**value));
+        self.client.started(version.number(), options);
         Ok(framing)
     }
 }

@@ -1,6 +1,10 @@
 //! The door for the client crate: a stream of requests with ids, answered out of order.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use cql_lite::code::Code;
 use futures_util::future::BoxFuture;
@@ -129,12 +133,15 @@ impl client::client_server::Client for ClientDoor {
         request: Request<Streaming<client::ClientFrame>>,
     ) -> Result<Response<Self::StreamStream>, Status> {
         let (answers, outgoing) = mpsc::channel(ANSWERS_MAX);
+        // What every connection that was accepted says of itself.
+        let address = request.extensions().get::<SocketAddr>().map(SocketAddr::ip);
+        let address = address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let session = Session {
             behind: Arc::clone(&self.behind),
             rng: self.rng.clone(),
             answers,
             in_hand: InHand::default(),
-            scales: self.scales.of_stream(),
+            scales: self.scales.of_stream(address),
         };
         tokio::spawn(session.serve(request.into_inner()));
         Ok(Response::new(Outgoing::new(outgoing)))

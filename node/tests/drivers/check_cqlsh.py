@@ -63,6 +63,13 @@ def check_what_is_described_creates_it_again(shell):
     assert "CLUSTERING ORDER BY (at DESC)" in table, table
 
 
+def check_a_trace_is_shown(shell):
+    shell.run(*SETUP)
+    shown = shell.run("TRACING ON", "SELECT total FROM shop.orders WHERE customer = 'bob';", "TRACING OFF")
+    for word in ("Tracing session:", "Execute CQL3 query", "asked (data)", "answered (data", "Request complete"):
+        assert word in shown, (word, shown)
+
+
 def check_errors_are_told(shell):
     shown = shell.run("SELEKT 1;", fails=True)
     assert "SyntaxException" in shown and "HX2001" in shown, shown

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::{Malformed, malformed};
+use super::{Malformed, lengths, malformed};
 
 /// How a peer wants what it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,12 +12,6 @@ pub enum Compression {
     /// Snappy, without frames. Version 4 only.
     Snappy,
 }
-
-/// LZ4 says no byte in fewer than this part of a byte.
-const LZ4_RATIO_MAX: usize = 255;
-
-/// Snappy copies at most 64 bytes with 3; its tags take at least one.
-const SNAPPY_RATIO_MAX: usize = 64;
 
 impl Compression {
     /// The one of this name, as STARTUP names it.
@@ -36,7 +30,7 @@ impl Compression {
     }
 
     /// The body of an envelope of version 4, as it was before. LZ4 says its length before it,
-    /// Snappy in it; a length that the bytes cannot come to is not believed.
+    /// Snappy in it: nothing is made room for before the bytes were seen to come to as much.
     ///
     /// # Errors
     /// It is damaged, or longer than `most`.
@@ -50,7 +44,7 @@ impl Compression {
             }
             Compression::Snappy => {
                 let length = snap::raw::decompress_len(body).map_err(|_| malformed(what))?;
-                if most < length || body.len().saturating_mul(SNAPPY_RATIO_MAX) < length {
+                if most < length || lengths::snappy(body) != Some(length) {
                     return Err(malformed(what));
                 }
                 let mut decoder = snap::raw::Decoder::new();
@@ -81,7 +75,7 @@ impl Compression {
 /// An LZ4 block that becomes `length` bytes.
 pub(crate) fn lz4_block(block: &[u8], length: usize, most: usize) -> Result<Bytes, Malformed> {
     let what = "LZ4 block";
-    if most < length || block.len().saturating_mul(LZ4_RATIO_MAX) < length {
+    if most < length || lengths::lz4(block) != Some(length) {
         return Err(malformed(what));
     }
     let plain = lz4_flex::block::decompress(block, length).map_err(|_| malformed(what))?;

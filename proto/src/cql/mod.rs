@@ -17,6 +17,7 @@ pub mod wire_type;
 pub mod compression;
 pub mod header;
 pub mod inbound;
+mod lengths;
 pub mod segment;
 
 pub mod params;

@@ -270,7 +270,9 @@ fn narrow(guardrail: Guardrail) -> Limits {
         Guardrail::Keyspaces => limits(2, 3),
         Guardrail::Tables => limits(2, 3),
         Guardrail::Columns => limits(4, 6),
-        Guardrail::StreamBytes | Guardrail::RequestBytes => Limits::default(),
+        Guardrail::StreamBytes | Guardrail::AddressBytes | Guardrail::RequestBytes => {
+            Limits::default()
+        }
     }
 }
 

@@ -3,6 +3,9 @@ use query::guardrail::Limits;
 
 use super::*;
 
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 1));
+const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 2));
+
 fn next(outgoing: &mut Outgoing<i32>) -> Option<i32> {
     outgoing.next().now_or_never()?.map(|it| it.expect("no end"))
 }
@@ -18,7 +21,7 @@ fn answers_weigh_until_they_are_written() {
     let (frames, outgoing) = mpsc::channel(8);
     let mut outgoing = Outgoing::new(outgoing);
     for frame in [1, 2] {
-        let weight = scales.of_stream().put_answer(50).expect("within what all have");
+        let weight = scales.of_stream(HERE).put_answer(50).expect("within what all have");
         frames.try_send((Ok(frame), Some(weight))).unwrap();
     }
     let refused = scales.put_answer(50).unwrap_err();
@@ -45,7 +48,7 @@ fn requests_weigh_until_they_are_answered() {
         }
     };
     let door = Scales::new(Arc::new(Guard::new(limits)));
-    let (one, two) = (door.of_stream(), door.of_stream());
+    let (one, two) = (door.of_stream(HERE), door.of_stream(THERE));
     let alone = one.put(1_000).expect("whatever its size");
     assert!(one.put(1).is_err() && two.put(1).is_err(), "beside that one there is no room");
     drop(alone);
@@ -61,4 +64,25 @@ fn requests_weigh_until_they_are_answered() {
     assert!(refused.message.contains("guardrails.request_bytes_fail"), "{refused}");
     drop(first);
     assert!(two.put(1).is_ok());
+}
+
+/// Streams of one address share what it may have; another address has its own.
+#[test]
+fn an_address_does_not_take_what_others_may_have() {
+    let limits = |rail| {
+        let fail = if rail == Guardrail::AddressBytes { 100 } else { 1_000 };
+        Limits { warn: None, fail: Some(fail) }
+    };
+    let door = Scales::new(Arc::new(Guard::new(limits)));
+    let (one, two, other) = (door.of_stream(HERE), door.of_stream(HERE), door.of_stream(THERE));
+    let first = one.put(60).unwrap();
+    let refused = two.put(60).unwrap_err();
+    assert!(refused.message.contains("guardrails.address_bytes_fail"), "{refused}");
+    let _others = other.put(60).unwrap();
+    drop(first);
+    assert!(two.put(60).is_ok());
+    // Nobody is remembered who is gone.
+    drop((one, two));
+    let _later = door.of_stream(IpAddr::V4(std::net::Ipv4Addr::new(127, 0, 0, 3)));
+    assert_eq!(door.addresses.lock().unwrap().len(), 2);
 }

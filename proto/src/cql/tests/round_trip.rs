@@ -11,6 +11,7 @@ use crate::cql::{
     execute::Execute,
     header::Header,
     inbound::{Framing, Inbound, Item},
+    lengths,
     params::{Params, Values},
     prepare::Prepare,
     primitive::{Reader, Text, Value},
@@ -264,4 +265,30 @@ fn wire_type() -> impl Strategy<Value = WireType> {
                 .prop_map(|(keyspace, name, fields)| WireType::Udt { keyspace, name, fields }),
         ]
     })
+}
+
+proptest! {
+    /// What compressed bytes come to is known without making room for it, and nothing else is believed.
+    #[test]
+    fn lengths_are_known_before_anything_is_decompressed(
+        runs in vec((any::<u8>(), 1_usize..400), 0..40),
+        noise in vec(any::<u8>(), 0..300),
+    ) {
+        let mut body: Vec<u8> = runs.iter().flat_map(|(byte, count)| vec![*byte; *count]).collect();
+        body.extend_from_slice(&noise);
+        for compression in [Compression::Lz4, Compression::Snappy] {
+            let mut compressed = BytesMut::new();
+            compression.compress(&body, &mut compressed);
+            let plain = compression.decompress(&compressed, MOST).unwrap();
+            prop_assert_eq!(&plain[..], &body[..]);
+            if compression == Compression::Lz4 {
+                prop_assert_eq!(lengths::lz4(&compressed[4..]), Some(body.len()));
+                let more = u32::from_be_bytes(compressed[..4].try_into().unwrap()) + 1;
+                compressed[..4].copy_from_slice(&more.to_be_bytes());
+                prop_assert!(compression.decompress(&compressed, MOST).is_err());
+            } else {
+                prop_assert_eq!(lengths::snappy(&compressed), Some(body.len()));
+            }
+        }
+    }
 }

@@ -1,0 +1,103 @@
+//! What this node tells of itself in `system_views`.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use coordinator::hints;
+use engine::Engine;
+use model::TableId;
+use query::views::{Cache, Client, Hints, Pool, Views};
+
+use crate::{config::Settings, native::clients::Clients};
+
+/// Compactions and flushes at once: a lane each.
+const LANE_LIMIT: u64 = 1;
+
+/// Where it is read off.
+pub(crate) struct NodeViews {
+    pub(crate) settings: Settings,
+    pub(crate) engine: Engine,
+    pub(crate) hints: hints::Hints,
+    pub(crate) clients: Clients,
+    pub(crate) largest: Largest,
+}
+
+/// The largest partition of each table that a write met in sstables since the start.
+#[derive(Default)]
+pub(crate) struct Largest {
+    bytes: Mutex<BTreeMap<TableId, u64>>,
+}
+
+impl Largest {
+    /// A partition of `table` has so many bytes.
+    pub(crate) fn note(&self, table: TableId, bytes: u64) {
+        // Most are in memtables only.
+        if 0 < bytes {
+            let mut all = self.bytes();
+            let most = all.entry(table).or_default();
+            *most = bytes.max(*most);
+        }
+    }
+
+    fn bytes(&self) -> MutexGuard<'_, BTreeMap<TableId, u64>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Views for NodeViews {
+    fn settings(&self) -> Vec<(String, String)> {
+        let setting =
+            |(key, value): (&str, &crate::config::Value)| (key.into(), value.text.clone());
+        self.settings.layers.iter().map(setting).collect()
+    }
+
+    fn clients(&self) -> Vec<Client> {
+        self.clients.all()
+    }
+
+    fn caches(&self) -> Vec<Cache> {
+        let stats = self.engine.stats();
+        vec![Cache {
+            name: "blocks",
+            capacity_bytes: crate::open::cache_bytes(&self.settings),
+            bytes: stats.cache_bytes,
+            requests: stats.cache_hits + stats.cache_misses,
+            hits: stats.cache_hits,
+        }]
+    }
+
+    fn pools(&self) -> Vec<Pool> {
+        let stats = self.engine.stats();
+        let (in_hand, requests) = self.clients.requests();
+        let connections = self.settings.cql_connections() as u64;
+        let lane = |name, pending, completed| Pool {
+            name,
+            active: None,
+            limit: LANE_LIMIT,
+            pending,
+            completed,
+        };
+        vec![
+            lane("CompactionExecutor", Some(stats.compactions_pending), stats.compactions),
+            lane("MemtableFlushWriter", None, stats.flushes),
+            Pool {
+                name: "Native-Transport-Requests",
+                active: Some(in_hand),
+                limit: connections.saturating_mul(crate::native::REQUESTS_MAX as u64),
+                pending: Some(0),
+                completed: requests.saturating_sub(in_hand),
+            },
+        ]
+    }
+
+    fn hints(&self) -> Vec<Hints> {
+        let view = |it: hints::Pending| Hints { host: it.host, oldest: it.oldest, bytes: it.bytes };
+        self.hints.pending().into_iter().map(view).collect()
+    }
+
+    fn largest_partitions(&self) -> Vec<(TableId, u64)> {
+        self.largest.bytes().iter().map(|(table, bytes)| (*table, *bytes)).collect()
+    }
+}
