@@ -29,7 +29,8 @@ pub type Target = fn(&[u8]);
 /// The frame decoder: envelopes and segments, compressed or not, in pieces as they may come.
 ///
 /// The first byte says which framing, and whether the rest is put in segments whose checksums are
-/// right; the second how long the pieces are.
+/// right; the second how long the pieces are. Of compressed segments the next three say how long they
+/// were before.
 pub fn frame(bytes: &[u8]) {
     let [kind, step, rest @ ..] = bytes else { return };
     let framing = match kind & 7 {
@@ -42,9 +43,16 @@ pub fn frame(bytes: &[u8]) {
     let mut sealed = BytesMut::new();
     let came: &[u8] = match framing {
         Framing::Segments(packing) if kind & 8 == 0 => {
+            let (before, rest) = match (packing, rest) {
+                (Packing::Lz4, [b0, b1, b2, rest @ ..]) => {
+                    let before = u32::from_le_bytes([*b0, *b1, *b2, 0]) as usize;
+                    (before.min(PAYLOAD_BYTES_MAX), rest)
+                }
+                (Packing::Plain | Packing::Lz4, rest) => (0, rest),
+            };
             sealed.reserve(rest.len() + 32);
             for payload in rest.chunks(PAYLOAD_BYTES_MAX) {
-                segment::write(payload, kind & 16 == 0, packing, &mut sealed);
+                segment::seal(payload, before, kind & 16 == 0, packing, &mut sealed);
             }
             &sealed
         }

@@ -86,14 +86,20 @@ pub fn read(buffer: &mut BytesMut, packing: Packing) -> Result<Option<Segment>, 
 /// Writes a segment. `payload` is at most [`PAYLOAD_BYTES_MAX`] long.
 pub fn write(payload: &[u8], is_whole: bool, packing: Packing, out: &mut BytesMut) {
     assert!(payload.len() <= PAYLOAD_BYTES_MAX, "a segment of {} bytes", payload.len());
-    let head = packing.header_bytes();
     let compressed = match packing {
         Packing::Plain => None,
         Packing::Lz4 => Some(lz4_flex::block::compress(payload)),
     };
     let compressed = compressed.filter(|it| it.len() < payload.len());
-    let before = if compressed.is_some() { payload.len() as u64 } else { 0 };
-    let payload = compressed.as_deref().unwrap_or(payload);
+    let before = if compressed.is_some() { payload.len() } else { 0 };
+    seal(compressed.as_deref().unwrap_or(payload), before, is_whole, packing, out);
+}
+
+/// Writes a segment of bytes as they are, which say that they were `before` bytes until they were
+/// compressed; 0: they were not. Both are at most [`PAYLOAD_BYTES_MAX`].
+pub fn seal(payload: &[u8], before: usize, is_whole: bool, packing: Packing, out: &mut BytesMut) {
+    let head = packing.header_bytes();
+    let before = before as u64;
     let fields = match packing {
         Packing::Plain => payload.len() as u64 | u64::from(is_whole) << 17,
         Packing::Lz4 => payload.len() as u64 | before << 17 | u64::from(is_whole) << 34,
