@@ -178,9 +178,9 @@ impl Log {
                 (Ticket::of(Arc::clone(&state.filling.group)), first)
             }
             CommitlogSync::Periodic(_) => {
-                // Told once: the sync takes all that has come in by then.
-                let before = state.buffered - record_bytes;
-                (Ticket::done(), before <= PERIODIC_BYTES && PERIODIC_BYTES < state.buffered)
+                // Told once for each megabyte: more may come in while some of it is being written.
+                let before = (state.buffered - record_bytes) / PERIODIC_BYTES;
+                (Ticket::done(), before < state.buffered / PERIODIC_BYTES)
             }
         })
     }

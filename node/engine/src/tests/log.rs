@@ -212,3 +212,23 @@ fn replay_flushes_between_batches_and_loses_nothing() {
     assert!(0 < again.skipped);
     assert_eq!([rows(&engine, &all_of(1)), rows(&engine, &all_of(2))], before);
 }
+
+#[test]
+fn a_periodic_log_is_due_with_every_megabyte_that_waits() {
+    let mut world = World::new();
+    world.options.segment_bytes = 64 << 20;
+    world.options.commitlog_sync = CommitlogSync::Periodic(std::time::Duration::from_secs(10));
+    let engine = world.engine();
+    let is_due = || {
+        let work = async {
+            tokio::time::timeout(std::time::Duration::ZERO, engine.work(crate::Lane::Log)).await
+        };
+        wait(work).is_ok()
+    };
+    let half = vec![7; 520 << 10];
+    for at in 0..8 {
+        drop(engine.apply(insert(1, 1, at, 1, &half).encode()).unwrap());
+        // Nothing is written meanwhile, as if the disk were still busy with the first of it.
+        assert_eq!(is_due(), at % 2 == 1, "after {} times half a megabyte", at + 1);
+    }
+}
