@@ -226,7 +226,8 @@ fn server_day(server: u64, rows: usize) -> Partition {
         let value = Bytes::copy_from_slice(&it.value.to_be_bytes());
         let cell = Cell { timestamp, content: Content::Live { value } };
         let liveness = Some(Liveness { timestamp, expiry: None });
-        let row = Row { liveness, deletion: None, cells: vec![(ColumnId(1), cell)] };
+        let row =
+            Row { liveness, deletion: None, cells: vec![(ColumnId(1), cell)], ..Row::default() };
         (clustering(it.timestamp, it.name), row)
     });
     partition.rows = rows.collect();

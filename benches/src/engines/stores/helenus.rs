@@ -242,13 +242,13 @@ pub(in crate::engines) fn mutation(change: &Change) -> Bytes {
             let content = Content::Live { value: Bytes::copy_from_slice(value) };
             Row {
                 liveness: Some(Liveness { timestamp, expiry: None }),
-                deletion: None,
                 cells: vec![(VALUE, Cell { timestamp, content })],
+                ..Row::default()
             }
         }
         None => {
             let deletion = Deletion { timestamp, deleted_at: timestamp / 1_000_000 };
-            Row { liveness: None, deletion: Some(deletion), cells: Vec::new() }
+            Row { deletion: Some(deletion), ..Row::default() }
         }
     };
     let mut partition = Partition::empty(key(&change.partition));

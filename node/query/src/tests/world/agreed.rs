@@ -110,11 +110,7 @@ impl Catalog for Agreed {
         "troy".to_owned()
     }
 
-    fn ask_others(
-        &self,
-        _: Command,
-        _: Duration,
-    ) -> BoxFuture<'_, Vec<Partition>> {
+    fn ask_others(&self, _: Command, _: Duration) -> BoxFuture<'_, Vec<Partition>> {
         Box::pin(ready(Vec::new()))
     }
 
