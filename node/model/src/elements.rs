@@ -1,7 +1,7 @@
 //! Columns that have a cell for each part of their value: what `list`, `set`, `map` and user types
 //! are that were not declared `frozen`.
 
-use std::{cmp::Ordering, mem};
+use std::mem;
 
 use bytes::Bytes;
 use cql_lite::{
@@ -12,7 +12,7 @@ use cql_lite::{
 use crate::{
     cell::{Cell, Deletion},
     codec::{Malformed, Reader, Writer},
-    encoding,
+    encoding, sorted,
 };
 
 /// The cells of one column of one row, each at its path: the key of a map, the value itself of a set,
@@ -96,23 +96,7 @@ impl Elements {
     /// Merges another version of the column into this one.
     pub fn merge(&mut self, other: Elements) {
         self.deletion = self.deletion.max(other.deletion);
-        let mut ours = mem::take(&mut self.cells).into_iter().peekable();
-        let mut theirs = other.cells.into_iter().peekable();
-        let mut merged = Vec::with_capacity(ours.len().max(theirs.len()));
-        while let (Some((left, _)), Some((right, _))) = (ours.peek(), theirs.peek()) {
-            match left.cmp(right) {
-                Ordering::Less => merged.extend(ours.next()),
-                Ordering::Greater => merged.extend(theirs.next()),
-                Ordering::Equal => {
-                    if let (Some((path, left)), Some((_, right))) = (ours.next(), theirs.next()) {
-                        merged.push((path, left.merge(right)));
-                    }
-                }
-            }
-        }
-        merged.extend(ours);
-        merged.extend(theirs);
-        self.cells = merged;
+        self.cells = sorted::merge(mem::take(&mut self.cells), other.cells, Cell::merge);
         if let Some(deletion) = self.deletion {
             self.cells.retain(|(_, cell)| !deletion.covers(cell.timestamp));
         }

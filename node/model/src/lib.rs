@@ -19,6 +19,7 @@ pub mod row;
 
 pub mod partition;
 mod ranges;
+mod sorted;
 
 // What is asked of a replica.
 pub mod mutation;

@@ -1,9 +1,6 @@
 //! Rows: a marker, a deletion and cells, and how two versions of a row become one.
 
-use std::{
-    cmp::{Ordering, Reverse},
-    mem,
-};
+use std::{cmp::Reverse, mem};
 
 use bytes::Bytes;
 use cql_lite::types::CqlType;
@@ -12,6 +9,7 @@ use crate::{
     cell::{Cell, Content, Deletion},
     elements::Elements,
     schema::ColumnId,
+    sorted,
 };
 
 /// The row marker that INSERT writes and UPDATE does not.
@@ -251,23 +249,7 @@ impl Row {
             other.into_iter().for_each(|(column, cell)| self.put(column, cell));
             return;
         }
-        let mut merged = Vec::with_capacity(self.cells.len().max(other.len()));
-        let mut ours = mem::take(&mut self.cells).into_iter().peekable();
-        let mut theirs = other.into_iter().peekable();
-        while let (Some((left, _)), Some((right, _))) = (ours.peek(), theirs.peek()) {
-            match left.cmp(right) {
-                Ordering::Less => merged.extend(ours.next()),
-                Ordering::Greater => merged.extend(theirs.next()),
-                Ordering::Equal => {
-                    if let (Some((id, left)), Some((_, right))) = (ours.next(), theirs.next()) {
-                        merged.push((id, left.merge(right)));
-                    }
-                }
-            }
-        }
-        merged.extend(ours);
-        merged.extend(theirs);
-        self.cells = merged;
+        self.cells = sorted::merge(mem::take(&mut self.cells), other, Cell::merge);
     }
 }
 
