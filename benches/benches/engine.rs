@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use cql_lite::CqlType;
+use cql_lite::types::NativeType;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use engine::{CommitlogSync, Engine, Options, Read, TableShape};
 use model::key::{Order, compose, encode_clustering};
@@ -212,7 +212,8 @@ fn partition_key(server: u64) -> PartitionKey {
 }
 
 fn clustering(timestamp: i64, metric: &str) -> Clustering {
-    let columns = [(CqlType::Timestamp, Order::Asc), (CqlType::Text, Order::Asc)];
+    let columns =
+        [(NativeType::Timestamp.into(), Order::Asc), (NativeType::Text.into(), Order::Asc)];
     let components: [&[u8]; 2] = [&timestamp.to_be_bytes(), metric.as_bytes()];
     Clustering(encode_clustering(&columns, &components).expect("the types fit"))
 }
@@ -225,7 +226,8 @@ fn server_day(server: u64, rows: usize) -> Partition {
         let value = Bytes::copy_from_slice(&it.value.to_be_bytes());
         let cell = Cell { timestamp, content: Content::Live { value } };
         let liveness = Some(Liveness { timestamp, expiry: None });
-        let row = Row { liveness, deletion: None, cells: vec![(ColumnId(1), cell)] };
+        let row =
+            Row { liveness, deletion: None, cells: vec![(ColumnId(1), cell)], ..Row::default() };
         (clustering(it.timestamp, it.name), row)
     });
     partition.rows = rows.collect();

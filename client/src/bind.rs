@@ -1,13 +1,11 @@
 //! Values bound to the markers of a statement.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use cql_lite::ast::Literal;
 use cql_lite::code::Code;
-use cql_lite::types::CqlType;
 use cql_lite::value::Value;
 use proto::client as wire;
 use serde::{Deserialize, Serialize};
@@ -16,6 +14,10 @@ use wire::bound_value::Kind;
 
 use crate::error::Error;
 use crate::row::Column;
+
+mod fit;
+
+use fit::{fitted, rust_name};
 
 /// What a marker is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +82,63 @@ impl<const N: usize> ToValue for [u8; N] {
         self[..].to_value()
     }
 }
+
+/// Values of a collection, none of them null: a list that has one is taken for a tuple, which
+/// alone may have.
+fn collection(values: impl Iterator<Item = Bind>) -> Value {
+    let parts: Vec<Option<Value>> = values.map(part).collect();
+    match parts.iter().cloned().collect::<Option<Vec<Value>>>() {
+        Some(values) => Value::List(values),
+        None => Value::Tuple(parts),
+    }
+}
+
+fn part(bind: Bind) -> Option<Value> {
+    match bind {
+        Bind::Value(value) => Some(value),
+        Bind::Null | Bind::Unset => None,
+    }
+}
+
+/// Keys with their values; one without is the empty value, which fits hardly any type.
+fn entries<'e, K: ToValue + 'e, V: ToValue + 'e>(
+    all: impl Iterator<Item = (&'e K, &'e V)>,
+) -> Value {
+    let known = |bind| part(bind).unwrap_or(Value::Empty);
+    Value::Map(all.map(|(key, value)| (known(key.to_value()), known(value.to_value()))).collect())
+}
+
+macro_rules! collections {
+    ($($rust:ty)*) => {
+        $(impl<T: ToValue> ToValue for $rust {
+            fn to_value(&self) -> Bind {
+                Bind::Value(collection(self.iter().map(ToValue::to_value)))
+            }
+        })*
+    };
+}
+
+collections! { Vec<T> BTreeSet<T> }
+
+impl<K: ToValue, V: ToValue> ToValue for BTreeMap<K, V> {
+    fn to_value(&self) -> Bind {
+        Bind::Value(entries(self.iter()))
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident)*))*) => {
+        $(impl<$($name: ToValue),*> ToValue for ($($name,)*) {
+            fn to_value(&self) -> Bind {
+                #[expect(non_snake_case, reason = "each value goes by the name of its type")]
+                let ($($name,)*) = self;
+                Bind::Value(Value::Tuple(vec![$(part($name.to_value())),*]))
+            }
+        })*
+    };
+}
+
+tuples! { (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) }
 
 impl ToValue for Unset {
     fn to_value(&self) -> Bind {
@@ -265,7 +324,7 @@ fn encoded(value: &Value) -> wire::BoundValue {
 fn fit(value: &Value, parameter: &Column) -> Result<wire::BoundValue, Error> {
     // A type of a later version: the node knows what to make of the bytes.
     let Some(kind) = parameter.kind() else { return Ok(encoded(value)) };
-    match convert(value, kind) {
+    match fitted(value, &kind) {
         Some(value) => Ok(encoded(&value)),
         None => Err(Error::invalid(
             Code::BadValue,
@@ -275,120 +334,5 @@ fn fit(value: &Value, parameter: &Column) -> Result<wire::BoundValue, Error> {
                 rust_name(value)
             ),
         )),
-    }
-}
-
-/// The value in another type, where nothing is lost; only a `f64` may be rounded to a float.
-fn convert(value: &Value, kind: CqlType) -> Option<Value> {
-    if value.kind() == Some(kind) {
-        return Some(value.clone());
-    }
-    match value {
-        Value::Tinyint(number) => integer(i64::from(*number), kind),
-        Value::Smallint(number) => integer(i64::from(*number), kind),
-        Value::Int(number) => integer(i64::from(*number), kind),
-        Value::Bigint(number) => integer(*number, kind),
-        Value::Text(text) | Value::Ascii(text) => string(text, kind),
-        Value::Float(number) => {
-            (kind == CqlType::Double).then(|| Value::Double(f64::from(*number)))
-        }
-        Value::Double(number) => {
-            let rounded = *number as f32;
-            let fits = kind == CqlType::Float && rounded.is_finite() == number.is_finite();
-            fits.then_some(Value::Float(rounded))
-        }
-        Value::Uuid(uuid) => {
-            let fits = kind == CqlType::Timeuuid && uuid.get_version_num() == 1;
-            fits.then_some(Value::Timeuuid(*uuid))
-        }
-        Value::Timeuuid(uuid) => (kind == CqlType::Uuid).then_some(Value::Uuid(*uuid)),
-        Value::Empty => kind.allows_empty().then_some(Value::Empty),
-        Value::Boolean(_)
-        | Value::Blob(_)
-        | Value::Timestamp(_)
-        | Value::Date(_)
-        | Value::Time(_)
-        | Value::Inet(_)
-        | Value::Decimal(_)
-        | Value::Varint(_)
-        | Value::Duration(_) => None,
-    }
-}
-
-/// An integer does for every type that an integer constant does for, if it is in range.
-fn integer(number: i64, kind: CqlType) -> Option<Value> {
-    match kind {
-        // A float has 24 bits of mantissa, a double 53.
-        CqlType::Double => {
-            (number.unsigned_abs() <= 1 << 53).then_some(Value::Double(number as f64))
-        }
-        CqlType::Float => (number.unsigned_abs() <= 1 << 24).then_some(Value::Float(number as f32)),
-        CqlType::Ascii
-        | CqlType::Bigint
-        | CqlType::Blob
-        | CqlType::Boolean
-        | CqlType::Date
-        | CqlType::Decimal
-        | CqlType::Duration
-        | CqlType::Inet
-        | CqlType::Int
-        | CqlType::Smallint
-        | CqlType::Text
-        | CqlType::Time
-        | CqlType::Timestamp
-        | CqlType::Timeuuid
-        | CqlType::Tinyint
-        | CqlType::Uuid
-        | CqlType::Varint => Value::parse_literal(&Literal::Integer(number.to_string()), kind).ok(),
-    }
-}
-
-/// A string does for every type whose constants are strings, for UUIDs, and for the numbers and
-/// durations that Rust has no type for.
-fn string(text: &str, kind: CqlType) -> Option<Value> {
-    let literal = match kind {
-        CqlType::Uuid | CqlType::Timeuuid => Literal::Uuid(Uuid::try_parse(text).ok()?),
-        CqlType::Decimal => Literal::Decimal(text.to_owned()),
-        CqlType::Varint => Literal::Integer(text.to_owned()),
-        CqlType::Duration => Literal::Duration(text.to_owned()),
-        CqlType::Ascii
-        | CqlType::Bigint
-        | CqlType::Blob
-        | CqlType::Boolean
-        | CqlType::Date
-        | CqlType::Double
-        | CqlType::Float
-        | CqlType::Inet
-        | CqlType::Int
-        | CqlType::Smallint
-        | CqlType::Text
-        | CqlType::Time
-        | CqlType::Timestamp
-        | CqlType::Tinyint => Literal::Text(text.to_owned()),
-    };
-    Value::parse_literal(&literal, kind).ok()
-}
-
-/// What the user wrote, probably.
-fn rust_name(value: &Value) -> &'static str {
-    match value {
-        Value::Ascii(_) | Value::Text(_) => "string",
-        Value::Tinyint(_) => "i8",
-        Value::Smallint(_) => "i16",
-        Value::Int(_) => "i32",
-        Value::Bigint(_) => "i64",
-        Value::Double(_) => "f64",
-        Value::Float(_) => "f32",
-        Value::Boolean(_) => "bool",
-        Value::Blob(_) => "byte slice",
-        Value::Uuid(_) | Value::Timeuuid(_) => "Uuid",
-        Value::Timestamp(_) => "timestamp",
-        Value::Date(_) => "date",
-        Value::Time(_) => "time",
-        Value::Inet(_) => "IpAddr",
-        Value::Decimal(_) => "decimal",
-        Value::Varint(_) => "integer of any length",
-        Value::Duration(_) => "duration",
-        Value::Empty => "empty value",
     }
 }

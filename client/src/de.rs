@@ -7,7 +7,7 @@ use std::fmt;
 use cql_lite::code::Code;
 use cql_lite::suggest::suggest;
 use cql_lite::value::Value;
-use serde::de::value::{SeqDeserializer, StrDeserializer};
+use serde::de::value::{MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
     Unexpected, Visitor,
@@ -24,7 +24,8 @@ pub(crate) fn row<T: DeserializeOwned>(row: &Row) -> Result<T, Error> {
 
 /// One cell as a Rust value.
 pub(crate) fn cell<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, Error> {
-    T::deserialize(Cell { row, column })
+    Item::of(row, column)
+        .and_then(T::deserialize)
         .map_err(|mismatch| Error::invalid(Code::BadValue, mismatch.at(row, column).0))
 }
 
@@ -84,9 +85,9 @@ struct Columns<'r> {
 
 impl<'r> Columns<'r> {
     /// The only column, for types that are not made of several.
-    fn only(&self) -> Result<Cell<'r>, Mismatch> {
+    fn only(&self) -> Result<Item, Mismatch> {
         match self.row.len() {
-            1 => Ok(Cell { row: self.row, column: 0 }),
+            1 => Item::of(self.row, 0),
             count => Err(Mismatch(format!(
                 "the rows have {count} columns, the Rust type holds one: use a struct or a tuple"
             ))),
@@ -127,9 +128,7 @@ impl<'r> Columns<'r> {
 macro_rules! only_column {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-            let cell = self.only()?;
-            let (row, column) = (cell.row, cell.column);
-            cell.$method(visitor).map_err(|mismatch| mismatch.at(row, column))
+            self.only()?.$method(visitor).map_err(|mismatch| mismatch.at(self.row, 0))
         })*
     };
 }
@@ -190,9 +189,8 @@ impl<'de> Deserializer<'de> for Columns<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        let cell = self.only()?;
-        let (row, column) = (cell.row, cell.column);
-        cell.deserialize_enum(name, variants, visitor).map_err(|mismatch| mismatch.at(row, column))
+        let item = self.only()?;
+        item.deserialize_enum(name, variants, visitor).map_err(|mismatch| mismatch.at(self.row, 0))
     }
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
@@ -239,7 +237,8 @@ impl<'de> MapAccess<'de> for Columns<'_> {
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Mismatch> {
         let (row, column) = (self.row, self.at);
         self.at += 1;
-        seed.deserialize(Cell { row, column }).map_err(|mismatch| mismatch.at(row, column))
+        let item = Item::of(row, column)?;
+        seed.deserialize(item).map_err(|mismatch| mismatch.at(row, column))
     }
 }
 
@@ -261,24 +260,33 @@ impl<'de> SeqAccess<'de> for Columns<'_> {
     }
 }
 
-/// One cell.
-struct Cell<'r> {
-    row: &'r Row,
-    column: usize,
-}
+/// One value or a part of one; none for null.
+struct Item(Option<Value>);
 
-impl Cell<'_> {
-    fn value(&self) -> Result<Option<Value>, Mismatch> {
-        self.row.value(self.column).map_err(|error| Mismatch(error.details().message.clone()))
+impl Item {
+    fn of(row: &Row, column: usize) -> Result<Item, Mismatch> {
+        row.value(column).map(Item).map_err(|error| Mismatch(error.details().message.clone()))
     }
 }
 
-impl<'de> Deserializer<'de> for Cell<'_> {
+impl IntoDeserializer<'_, Mismatch> for Item {
+    type Deserializer = Item;
+
+    fn into_deserializer(self) -> Item {
+        self
+    }
+}
+
+fn some(values: Vec<Value>) -> SeqDeserializer<impl Iterator<Item = Item>, Mismatch> {
+    SeqDeserializer::new(values.into_iter().map(|it| Item(Some(it))))
+}
+
+impl<'de> Deserializer<'de> for Item {
     type Error = Mismatch;
 
     /// The natural form: what serde's own types ask for, and what maps of JSON values get.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        let Some(value) = self.value()? else { return visitor.visit_unit() };
+        let Some(value) = self.0 else { return visitor.visit_unit() };
         match value {
             Value::Ascii(text) | Value::Text(text) => visitor.visit_string(text),
             Value::Int(number) => visitor.visit_i32(number),
@@ -299,12 +307,24 @@ impl<'de> Deserializer<'de> for Cell<'_> {
             | Value::Varint(_)
             | Value::Duration(_) => visitor.visit_string(value.to_string()),
             Value::Empty => visitor.visit_unit(),
+            Value::List(all) | Value::Set(all) | Value::Vector(all) => visitor.visit_seq(some(all)),
+            Value::Tuple(parts) => {
+                visitor.visit_seq(SeqDeserializer::new(parts.into_iter().map(Item)))
+            }
+            Value::Map(all) => {
+                let entry = |(key, value)| (Item(Some(key)), Item(Some(value)));
+                visitor.visit_map(MapDeserializer::new(all.into_iter().map(entry)))
+            }
+            Value::User(fields) => {
+                let field = |(name, value): (String, Option<Value>)| (name, Item(value));
+                visitor.visit_map(MapDeserializer::new(fields.into_iter().map(field)))
+            }
         }
     }
 
     /// What has a text form that a library reads may be a string, too.
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.value()? {
+        match self.0 {
             Some(value @ Value::Timestamp(_)) => {
                 let text = value.to_string();
                 // RFC 3339, which every library of dates reads.
@@ -313,7 +333,7 @@ impl<'de> Deserializer<'de> for Cell<'_> {
             Some(value @ (Value::Date(_) | Value::Time(_))) => {
                 visitor.visit_string(value.to_string())
             }
-            Some(_) | None => self.deserialize_any(visitor),
+            other => Item(other).deserialize_any(visitor),
         }
     }
 
@@ -322,9 +342,9 @@ impl<'de> Deserializer<'de> for Cell<'_> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.value()? {
+        match self.0 {
             Some(Value::Uuid(uuid) | Value::Timeuuid(uuid)) => visitor.visit_bytes(uuid.as_bytes()),
-            Some(_) | None => self.deserialize_any(visitor),
+            other => Item(other).deserialize_any(visitor),
         }
     }
 
@@ -334,11 +354,11 @@ impl<'de> Deserializer<'de> for Cell<'_> {
 
     /// A blob may be a sequence of bytes.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.value()? {
+        match self.0 {
             Some(Value::Blob(bytes)) => {
                 visitor.visit_seq(SeqDeserializer::<_, Mismatch>::new(bytes.into_iter()))
             }
-            Some(_) | None => self.deserialize_any(visitor),
+            other => Item(other).deserialize_any(visitor),
         }
     }
 
@@ -351,7 +371,7 @@ impl<'de> Deserializer<'de> for Cell<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
-        match self.row.raw(self.column) {
+        match self.0 {
             None => visitor.visit_none(),
             Some(_) => visitor.visit_some(self),
         }
@@ -372,11 +392,11 @@ impl<'de> Deserializer<'de> for Cell<'_> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Mismatch> {
-        match self.value()? {
+        match self.0 {
             Some(Value::Ascii(text) | Value::Text(text)) => {
                 visitor.visit_enum(IntoDeserializer::<Mismatch>::into_deserializer(text))
             }
-            Some(_) | None => self.deserialize_any(visitor),
+            other => Item(other).deserialize_any(visitor),
         }
     }
 

@@ -64,7 +64,7 @@ mod tests;
 pub use bind::{Bind, Bound, CqlTimestamp, ToValue, Unset, Values};
 pub use connect::{Clock, Connector, Io, SystemClock, TcpConnector};
 pub use cql_lite::Consistency;
-pub use cql_lite::types::CqlType;
+pub use cql_lite::types::{CqlType, NativeType};
 pub use cql_lite::value::Value;
 pub use error::{Details, Error};
 pub use outcome::{Outcome, Response};

@@ -22,7 +22,7 @@ pub struct Column {
     pub table: String,
     /// Its name.
     pub name: String,
-    /// Its type, as CQL prints it.
+    /// Its type, as `CqlType::in_full` writes it.
     pub cql_type: String,
 }
 
@@ -123,7 +123,7 @@ impl Row {
     /// client does not know yet reads as a blob.
     pub fn value(&self, column: usize) -> Result<Option<Value>, Error> {
         let Some(bytes) = self.raw(column) else { return Ok(None) };
-        match self.page.kinds[column] {
+        match &self.page.kinds[column] {
             None => Ok(Some(Value::Blob(bytes.to_vec()))),
             Some(kind) => Value::decode(kind, bytes).map(Some).map_err(|error| {
                 Error::malformed(format!("column `{}`: {error}", self.columns()[column].name))

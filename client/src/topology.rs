@@ -54,7 +54,7 @@ pub struct Table {
 pub struct TableColumn {
     /// Its name.
     pub name: String,
-    /// Its type, as CQL prints it.
+    /// Its type, as `CqlType::in_full` writes it.
     pub cql_type: String,
     /// `partition`, `clustering`, `static` or `regular`.
     pub kind: String,

@@ -3,18 +3,18 @@
 //! Every node knows where it was written (`Span`), and no span takes part in equality. Names are
 //! as the server knows them: folded to lower case unless they were quoted.
 
-use uuid::Uuid;
-
-use crate::types::CqlType;
-
 pub use crate::span::{Span, Spanned};
 
 mod definition;
+mod term;
+mod type_name;
 
 pub use definition::{
-    AlterKeyspace, AlterTable, ColumnDef, CreateKeyspace, CreateTable, DropKeyspace, DropTable,
-    OptionValue, Order, TableChange, TableOption,
+    AlterKeyspace, AlterTable, AlterType, ColumnDef, CreateKeyspace, CreateTable, CreateType,
+    DropKeyspace, DropTable, DropType, OptionValue, Order, TableChange, TableOption, TypeChange,
 };
+pub use term::{Literal, Marker, Term};
+pub use type_name::{Resolved, TypeName, UserTypes};
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,12 @@ pub enum Statement {
     AlterTable(AlterTable),
     /// `DROP TABLE …`
     DropTable(DropTable),
+    /// `CREATE TYPE …`
+    CreateType(CreateType),
+    /// `ALTER TYPE …`
+    AlterType(AlterType),
+    /// `DROP TYPE …`
+    DropType(DropType),
     /// `TRUNCATE …`
     Truncate(Truncate),
     /// `USE …`
@@ -111,7 +117,7 @@ pub struct Update {
     /// Timestamp and time to live.
     pub using: Using,
     /// What is set, at least one.
-    pub assignments: Vec<(Name, Term)>,
+    pub assignments: Vec<Assignment>,
     /// Which row.
     pub where_: Vec<Relation>,
     /// `IF EXISTS` (a lightweight transaction).
@@ -120,11 +126,53 @@ pub struct Update {
     pub conditions: Vec<Condition>,
 }
 
+/// One change of a column, or of a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// What changes.
+    pub target: Target,
+    /// How.
+    pub change: Change,
+    /// The whole assignment.
+    pub span: Span,
+}
+
+/// A column, or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The column.
+    pub column: Name,
+    /// Its part; none means all of it.
+    pub part: Option<Part>,
+}
+
+/// A part of a column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `[key]`: of a map by its key, of a list by its place, of a set the value itself.
+    Element(Term),
+    /// `.field`
+    Field(Name),
+}
+
+/// How a column changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `c = value`
+    Set(Term),
+    /// `c = c + value`, also `c += value`
+    Add(Term),
+    /// `c = value + c`
+    Prepend(Term),
+    /// `c = c - value`, also `c -= value`
+    Subtract(Term),
+}
+
 /// `DELETE [columns] FROM table [USING TIMESTAMP …] WHERE … [IF …]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delete {
-    /// The columns deleted; none means whole rows.
-    pub columns: Vec<Name>,
+    /// The columns deleted, or parts of them; none means whole rows.
+    pub columns: Vec<Target>,
     /// The table deleted from.
     pub table: TableName,
     /// The timestamp; never a time to live.
@@ -220,8 +268,26 @@ pub enum SelectExpr {
         /// What is converted.
         arg: Box<SelectExpr>,
         /// To what.
-        to: Spanned<CqlType>,
+        to: Spanned<TypeName>,
         /// The whole call.
+        span: Span,
+    },
+    /// `value[key]`
+    Element {
+        /// A map, a list or a set.
+        of: Box<SelectExpr>,
+        /// Which of its values.
+        key: Box<Term>,
+        /// All of it.
+        span: Span,
+    },
+    /// `value.field`
+    Field {
+        /// A value of a user type.
+        of: Box<SelectExpr>,
+        /// Which of its fields.
+        name: Name,
+        /// All of it.
         span: Span,
     },
 }
@@ -245,6 +311,29 @@ pub enum RelationKind {
         /// How they compare.
         op: Operator,
         /// With what.
+        term: Term,
+    },
+    /// `column CONTAINS term`
+    Contains {
+        /// A collection.
+        name: Name,
+        /// One of its values.
+        term: Term,
+    },
+    /// `column CONTAINS KEY term`
+    ContainsKey {
+        /// A map.
+        name: Name,
+        /// One of its keys.
+        term: Term,
+    },
+    /// `column[key] = term`
+    Element {
+        /// A map.
+        name: Name,
+        /// One of its keys.
+        key: Term,
+        /// The value of that key.
         term: Term,
     },
     /// `column IN …`
@@ -327,76 +416,18 @@ pub enum Operator {
     NotEq,
 }
 
-/// A value, known now or when the statement runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Term {
-    /// Written out.
-    Literal(Spanned<Literal>),
-    /// Bound later.
-    Marker(Marker),
-    /// `name(arguments)`, such as `now()`.
-    FunctionCall {
-        /// The function.
-        name: Name,
-        /// Its arguments.
-        args: Vec<Term>,
-        /// The whole call.
-        span: Span,
-    },
-    /// `null`
-    Null(Span),
-}
-
-/// A value that is bound when the statement runs.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Marker {
-    /// Its place among the markers of the statement, from 0. A name that is written twice is two
-    /// markers.
-    pub index: usize,
-    /// The name of `:name`; none for `?`.
-    pub name: Option<String>,
-    /// Where it was written.
-    pub span: Span,
-}
-
-/// A constant as written: which value it is depends on the type it meets
-/// ([`Value::parse_literal`](crate::value::Value::parse_literal)).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Literal {
-    /// Digits, perhaps behind a minus; of any length.
-    Integer(String),
-    /// Digits with a point, an exponent or both, perhaps behind a minus.
-    Decimal(String),
-    /// What stood between the quotes.
-    Text(String),
-    /// The bytes of `0x…`.
-    Blob(Vec<u8>),
-    /// A UUID, unquoted.
-    Uuid(Uuid),
-    /// `true` or `false`.
-    Boolean(bool),
-    /// Numbers with units, such as `1h30m` or `P1DT12H`, perhaps behind a minus.
-    Duration(String),
-    /// `NaN`
-    Nan,
-    /// `Infinity`
-    Infinity,
-    /// `-Infinity`
-    NegativeInfinity,
-}
-
 /// `DESCRIBE …`, answered from the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Describe {
     /// What is described.
-    pub target: Target,
+    pub target: Described,
     /// The whole statement.
     pub span: Span,
 }
 
 /// What `DESCRIBE` describes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum Described {
     /// Name, partitioner and the like of the cluster.
     Cluster,
     /// Every keyspace and its tables, as CQL.
@@ -409,6 +440,10 @@ pub enum Target {
     Keyspace(Option<Name>),
     /// One table, as CQL.
     Table(TableName),
+    /// The names of the user types.
+    Types,
+    /// One user type, as CQL.
+    Type(TableName),
 }
 
 impl Name {
@@ -432,18 +467,9 @@ impl SelectExpr {
             SelectExpr::Column(name) => name.span,
             SelectExpr::CountAll(span)
             | SelectExpr::Function { span, .. }
-            | SelectExpr::Cast { span, .. } => *span,
-        }
-    }
-}
-
-impl Term {
-    /// Where it was written.
-    pub fn span(&self) -> Span {
-        match self {
-            Term::Literal(literal) => literal.span,
-            Term::Marker(marker) => marker.span,
-            Term::FunctionCall { span, .. } | Term::Null(span) => *span,
+            | SelectExpr::Cast { span, .. }
+            | SelectExpr::Element { span, .. }
+            | SelectExpr::Field { span, .. } => *span,
         }
     }
 }

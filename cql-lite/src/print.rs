@@ -7,13 +7,14 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::ast::{
     AlterKeyspace, AlterTable, Batch, ColumnDef, Condition, CreateKeyspace, CreateTable, Delete,
-    Describe, InValues, Insert, Literal, Marker, Name, Operator, OptionValue, Order, Relation,
+    Describe, Described, InValues, Insert, Name, Operator, OptionValue, Order, Relation,
     RelationKind, Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName,
-    TableOption, Target, Term, Test, Update, Using, Write,
+    TableOption, Term, Test, Update, Using, Write,
 };
 use crate::keyword::quote_name;
 use crate::value::quote;
 
+mod parts;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -29,6 +30,11 @@ impl Display for Statement {
             Statement::AlterTable(statement) => statement.fmt(f),
             Statement::DropTable(statement) => {
                 write!(f, "DROP TABLE {}{}", if_exists(statement.if_exists), statement.name)
+            }
+            Statement::CreateType(statement) => statement.fmt(f),
+            Statement::AlterType(statement) => statement.fmt(f),
+            Statement::DropType(statement) => {
+                write!(f, "DROP TYPE {}{}", if_exists(statement.if_exists), statement.name)
             }
             Statement::Truncate(statement) => write!(f, "TRUNCATE {}", statement.table),
             Statement::Use(statement) => write!(f, "USE {}", statement.keyspace),
@@ -184,8 +190,7 @@ impl Display for Insert {
 
 impl Display for Update {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let assignments =
-            joined(self.assignments.iter().map(|(name, term)| format!("{name} = {term}")));
+        let assignments = joined(&self.assignments);
         write!(f, "UPDATE {}{} SET {assignments}", self.table, self.using)?;
         write_where(f, &self.where_)?;
         write_if(f, self.if_exists, &self.conditions)
@@ -216,7 +221,15 @@ impl Display for Using {
         // Two markers keep the order in which they are bound.
         parts.sort_by_key(|(term, _)| match term {
             Term::Marker(marker) => marker.index,
-            Term::Literal(_) | Term::FunctionCall { .. } | Term::Null(_) => 0,
+            Term::Literal(_)
+            | Term::FunctionCall { .. }
+            | Term::Null(_)
+            | Term::List(..)
+            | Term::Set(..)
+            | Term::Map(..)
+            | Term::User(..)
+            | Term::Tuple(..)
+            | Term::Hint(..) => 0,
         });
         if parts.is_empty() {
             return Ok(());
@@ -283,6 +296,8 @@ impl Display for SelectExpr {
                 write!(f, "{}({})", function_name(name), joined(args))
             }
             SelectExpr::Cast { arg, to, .. } => write!(f, "CAST({arg} AS {})", to.node),
+            SelectExpr::Element { of, key, .. } => write!(f, "{of}[{key}]"),
+            SelectExpr::Field { of, name, .. } => write!(f, "{of}.{name}"),
         }
     }
 }
@@ -291,6 +306,9 @@ impl Display for Relation {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
             RelationKind::Column { name, op, term } => write!(f, "{name} {op} {term}"),
+            RelationKind::Contains { name, term } => write!(f, "{name} CONTAINS {term}"),
+            RelationKind::ContainsKey { name, term } => write!(f, "{name} CONTAINS KEY {term}"),
+            RelationKind::Element { name, key, term } => write!(f, "{name}[{key}] = {term}"),
             RelationKind::In { name, values } => write!(f, "{name} IN {values}"),
             RelationKind::Token { columns, op, term } => {
                 write!(f, "token({}) {op} {term}", joined(columns))
@@ -337,58 +355,18 @@ impl Display for Operator {
     }
 }
 
-impl Display for Term {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Term::Literal(literal) => literal.node.fmt(f),
-            Term::Marker(marker) => marker.fmt(f),
-            Term::FunctionCall { name, args, .. } => {
-                write!(f, "{}({})", function_name(name), joined(args))
-            }
-            Term::Null(_) => f.write_str("null"),
-        }
-    }
-}
-
-impl Display for Marker {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, ":{}", quote_name(name)),
-            None => f.write_str("?"),
-        }
-    }
-}
-
-impl Display for Literal {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Literal::Integer(text) | Literal::Decimal(text) | Literal::Duration(text) => {
-                f.write_str(text)
-            }
-            Literal::Text(text) => f.write_str(&quote(text)),
-            Literal::Blob(bytes) => {
-                f.write_str("0x")?;
-                bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-            }
-            Literal::Uuid(uuid) => uuid.fmt(f),
-            Literal::Boolean(truth) => truth.fmt(f),
-            Literal::Nan => f.write_str("NaN"),
-            Literal::Infinity => f.write_str("Infinity"),
-            Literal::NegativeInfinity => f.write_str("-Infinity"),
-        }
-    }
-}
-
 impl Display for Describe {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.target {
-            Target::Cluster => f.write_str("DESCRIBE CLUSTER"),
-            Target::Schema => f.write_str("DESCRIBE SCHEMA"),
-            Target::Keyspaces => f.write_str("DESCRIBE KEYSPACES"),
-            Target::Tables => f.write_str("DESCRIBE TABLES"),
-            Target::Keyspace(None) => f.write_str("DESCRIBE KEYSPACE"),
-            Target::Keyspace(Some(name)) => write!(f, "DESCRIBE KEYSPACE {name}"),
-            Target::Table(name) => write!(f, "DESCRIBE TABLE {name}"),
+            Described::Cluster => f.write_str("DESCRIBE CLUSTER"),
+            Described::Schema => f.write_str("DESCRIBE SCHEMA"),
+            Described::Keyspaces => f.write_str("DESCRIBE KEYSPACES"),
+            Described::Tables => f.write_str("DESCRIBE TABLES"),
+            Described::Keyspace(None) => f.write_str("DESCRIBE KEYSPACE"),
+            Described::Keyspace(Some(name)) => write!(f, "DESCRIBE KEYSPACE {name}"),
+            Described::Types => f.write_str("DESCRIBE TYPES"),
+            Described::Type(name) => write!(f, "DESCRIBE TYPE {name}"),
+            Described::Table(name) => write!(f, "DESCRIBE TABLE {name}"),
         }
     }
 }

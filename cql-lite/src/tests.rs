@@ -31,8 +31,8 @@ impl Runner for Script {
         Ok(match self.topic.as_str() {
             "parse" | "refuse" => statement(&text.replace("\\n", "\n")),
             "pretty" => format!("{:#};", parse(text).map_err(|error| error.render(text))?),
-            "values" => constant(text, kind()?),
-            "order" => order(text, kind()?)?,
+            "values" => constant(text, &kind()?),
+            "order" => order(text, &kind()?)?,
             "split" => cut(&text.replace("\\n", "\n")),
             other => return Err(format!("no topic {other}").into()),
         } + "\n")
@@ -58,13 +58,13 @@ fn terms(text: &str) -> Result<Vec<Term>, String> {
     }
 }
 
-fn of_type(term: &Term, kind: CqlType) -> Result<Value, value::Error> {
-    let Term::Literal(literal) = term else { panic!("not a constant: {term}") };
-    Value::parse_literal(literal, kind)
+fn of_type(term: &Term, kind: &CqlType) -> Result<Value, value::Error> {
+    let value = Value::from_term(term, kind).map_err(|error| error.node)?;
+    Ok(value.unwrap_or_else(|| panic!("not a value: {term}")))
 }
 
 /// A constant as bytes, as text for people and as JSON.
-fn constant(text: &str, kind: CqlType) -> String {
+fn constant(text: &str, kind: &CqlType) -> String {
     let term = match terms(text) {
         Ok(terms) => terms[0].clone(),
         Err(error) => return error,
@@ -82,7 +82,7 @@ fn constant(text: &str, kind: CqlType) -> String {
 }
 
 /// Constants in the order of their type.
-fn order(text: &str, kind: CqlType) -> Result<String, Box<dyn Error>> {
+fn order(text: &str, kind: &CqlType) -> Result<String, Box<dyn Error>> {
     let mut values = Vec::new();
     for term in terms(text)? {
         values.push(of_type(&term, kind)?);

@@ -5,7 +5,7 @@
 //! to fuzz.
 
 use bytes::{Bytes, BytesMut};
-use cql_lite::{types::CqlType, value::Value};
+use cql_lite::{types::NativeType, value::Value};
 use proto::{
     CQL_BODY_BYTES_MAX,
     cql::{
@@ -106,15 +106,15 @@ pub fn paging_state(bytes: &[u8]) {
     }
 }
 
-/// The value codec: every type takes bytes or refuses them; what it takes it writes as a literal, and
+/// The value codec: every type without parts takes bytes or refuses them; what it takes it writes as a literal, and
 /// encodes as bytes that mean the same.
 ///
 /// The first byte is the type.
 pub fn value(bytes: &[u8]) {
     let [kind, bytes @ ..] = bytes else { return };
-    let kind = CqlType::ALL[usize::from(*kind) % CqlType::ALL.len()];
-    let Ok(value) = Value::decode(kind, bytes) else { return };
-    let again = Value::decode(kind, &value.encode());
+    let kind = NativeType::ALL[usize::from(*kind) % NativeType::ALL.len()];
+    let Ok(value) = Value::decode_native(kind, bytes) else { return };
+    let again = Value::decode_native(kind, &value.encode());
     assert_eq!(again.map(|it| it.encode()), Ok(value.encode()));
     if bytes.len() <= SHOWN_BYTES_MAX {
         assert!(!value.to_literal().is_empty());

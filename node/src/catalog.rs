@@ -234,6 +234,9 @@ fn change_of(change: SchemaChange) -> Change {
         SchemaChange::CreateTable(table) => Change::CreateTable { table: Arc::new(table) },
         SchemaChange::AlterTable(table) => Change::AlterTable { table: Arc::new(table) },
         SchemaChange::DropTable { keyspace, name, id } => Change::DropTable { keyspace, name, id },
+        SchemaChange::CreateType(user) => Change::CreateType { user },
+        SchemaChange::AlterType { before, after } => Change::AlterType { before, after },
+        SchemaChange::DropType { keyspace, name } => Change::DropType { keyspace, name },
     }
 }
 
@@ -250,7 +253,17 @@ fn refusal(refused: Refused) -> catalog::Error {
         Refused::TableChanged { keyspace, name } => {
             catalog::Error::Changed(format!("table {keyspace}.{name}"))
         }
-        Refused::NotFounded
+        Refused::TypeExists { keyspace, name } => {
+            catalog::Error::AlreadyExists(format!("type {keyspace}.{name}"))
+        }
+        Refused::TypeNotFound { keyspace, name } => {
+            catalog::Error::NotFound(format!("type {keyspace}.{name}"))
+        }
+        Refused::TypeChanged { keyspace, name } => {
+            catalog::Error::Changed(format!("type {keyspace}.{name}"))
+        }
+        Refused::TypeInUse { .. }
+        | Refused::NotFounded
         | Refused::AlreadyFounded
         | Refused::DataCenterNotFound(_)
         | Refused::NoReplicas

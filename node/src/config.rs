@@ -364,16 +364,8 @@ impl Settings {
             log_level: layers.text("log.level"),
             slow_query: layers.duration("log.slow_query")?,
             files_max: layers.parse("files_max", "auto, or a number from 256", files)?,
-            connections_max: layers.parse(
-                "connections_max",
-                connections::EXPECTED,
-                connections::parse,
-            )?,
-            cql_connections_max: layers.parse(
-                "cql_connections_max",
-                connections::EXPECTED,
-                connections::parse,
-            )?,
+            connections_max: connections::of(&layers, "connections_max")?,
+            cql_connections_max: connections::of(&layers, "cql_connections_max")?,
             guardrails: guardrails_of(&layers, memory)?,
             layers,
         };

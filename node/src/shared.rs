@@ -461,9 +461,9 @@ fn partition_key(table: &model::Table, text: &str) -> Result<Bytes, String> {
     };
     let mut components = Vec::new();
     for (column, term) in table.partition_key.iter().zip(&insert.values) {
-        let cql_lite::ast::Term::Literal(literal) = term else { return Err(wanted()) };
-        let value = cql_lite::value::Value::parse_literal(literal, column.cql_type);
-        components.push(value.map_err(|error| error.to_string())?.encode());
+        let value = cql_lite::value::Value::from_term(term, &column.cql_type);
+        let value = value.map_err(|error| error.node.to_string())?.ok_or_else(wanted)?;
+        components.push(value.encode());
     }
     if components.len() != names.len() {
         return Err(wanted());

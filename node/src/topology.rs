@@ -54,7 +54,7 @@ fn keyspace_info(keyspace: &model::Keyspace) -> client::KeyspaceInfo {
     };
     let column = |it: &model::schema::Column| client::ColumnInfo {
         name: it.name.clone(),
-        cql_type: it.cql_type.to_string(),
+        cql_type: it.cql_type.in_full(),
         kind: match it.kind {
             ColumnKind::Partition => "partition",
             ColumnKind::Clustering(_) => "clustering",

@@ -1,8 +1,8 @@
 //! Values fitted to the types of parameters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use cql_lite::types::CqlType;
+use cql_lite::types::{CqlType, NativeType};
 use cql_lite::value::Value;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -17,46 +17,46 @@ fn parameters(types: &[&str]) -> Vec<Column> {
 }
 
 /// What the node reads from the bytes of one value.
-fn fitted(value: impl ToValue, kind: CqlType) -> Result<Value, String> {
+fn fitted(value: impl ToValue, kind: NativeType) -> Result<Value, String> {
     let bound = (value,).into_bound().fit(&parameters(&[kind.name()]));
     let bytes = match bound.map_err(|error| error.to_string())?.remove(0).kind {
         Some(wire::bound_value::Kind::Value(bytes)) => bytes,
         other => panic!("{other:?}"),
     };
-    Ok(Value::decode(kind, &bytes).unwrap())
+    Ok(Value::decode_native(kind, &bytes).unwrap())
 }
 
 #[test]
 fn integers_fit_where_they_are_in_range() {
-    assert_eq!(fitted(7_i64, CqlType::Tinyint), Ok(Value::Tinyint(7)));
-    assert_eq!(fitted(7_i8, CqlType::Bigint), Ok(Value::Bigint(7)));
-    assert_eq!(fitted(7_i32, CqlType::Double), Ok(Value::Double(7.0)));
+    assert_eq!(fitted(7_i64, NativeType::Tinyint), Ok(Value::Tinyint(7)));
+    assert_eq!(fitted(7_i8, NativeType::Bigint), Ok(Value::Bigint(7)));
+    assert_eq!(fitted(7_i32, NativeType::Double), Ok(Value::Double(7.0)));
     assert_eq!(
-        fitted(1_700_000_000_000_i64, CqlType::Timestamp),
+        fitted(1_700_000_000_000_i64, NativeType::Timestamp),
         Ok(Value::Timestamp(1_700_000_000_000))
     );
     assert_eq!(
-        fitted(300_i32, CqlType::Tinyint).unwrap_err(),
+        fitted(300_i32, NativeType::Tinyint).unwrap_err(),
         "error[HX2004]: parameter `a` is of type tinyint, which this i32 does not fit"
     );
-    assert!(fitted(i64::MAX, CqlType::Double).is_err(), "would be rounded");
+    assert!(fitted(i64::MAX, NativeType::Double).is_err(), "would be rounded");
 }
 
 #[test]
 fn strings_fit_what_is_written_as_a_string() {
-    assert_eq!(fitted("x", CqlType::Ascii), Ok(Value::Ascii("x".to_owned())));
-    assert_eq!(fitted("1970-01-01 00:00:01Z", CqlType::Timestamp), Ok(Value::Timestamp(1000)));
+    assert_eq!(fitted("x", NativeType::Ascii), Ok(Value::Ascii("x".to_owned())));
+    assert_eq!(fitted("1970-01-01 00:00:01Z", NativeType::Timestamp), Ok(Value::Timestamp(1000)));
     let uuid = Uuid::from_u128(1);
-    assert_eq!(fitted(uuid.to_string(), CqlType::Uuid), Ok(Value::Uuid(uuid)));
-    assert!(fitted("é", CqlType::Ascii).is_err());
-    assert!(fitted("7", CqlType::Int).is_err());
-    assert!(fitted(uuid, CqlType::Timeuuid).is_err(), "not of version 1");
+    assert_eq!(fitted(uuid.to_string(), NativeType::Uuid), Ok(Value::Uuid(uuid)));
+    assert!(fitted("é", NativeType::Ascii).is_err());
+    assert!(fitted("7", NativeType::Int).is_err());
+    assert!(fitted(uuid, NativeType::Timeuuid).is_err(), "not of version 1");
 }
 
 #[test]
 fn a_timestamp_is_no_bigint() {
-    assert!(fitted(CqlTimestamp(5), CqlType::Bigint).is_err());
-    assert_eq!(fitted(CqlTimestamp(5), CqlType::Timestamp), Ok(Value::Timestamp(5)));
+    assert!(fitted(CqlTimestamp(5), NativeType::Bigint).is_err());
+    assert_eq!(fitted(CqlTimestamp(5), NativeType::Timestamp), Ok(Value::Timestamp(5)));
 }
 
 #[test]
@@ -99,11 +99,40 @@ proptest! {
     #[test]
     fn an_integer_keeps_its_number_or_is_refused(number in any::<i64>(), small in any::<bool>()) {
         let number = if small { number % 200 } else { number };
-        for kind in [CqlType::Tinyint, CqlType::Smallint, CqlType::Int, CqlType::Bigint] {
+        for kind in [NativeType::Tinyint, NativeType::Smallint, NativeType::Int, NativeType::Bigint] {
             if let Ok(value) = fitted(number, kind) {
                 prop_assert_eq!(value.to_string(), number.to_string());
             }
         }
-        prop_assert_eq!(fitted(number, CqlType::Bigint), Ok(Value::Bigint(number)));
+        prop_assert_eq!(fitted(number, NativeType::Bigint), Ok(Value::Bigint(number)));
     }
+}
+
+/// What the node reads from the bytes of a value of a type with parts, as CQL writes it.
+fn nested(value: impl ToValue, kind: &str) -> Result<String, String> {
+    let bound = (value,).into_bound().fit(&parameters(&[kind]));
+    let bytes = match bound.map_err(|error| error.to_string())?.remove(0).kind {
+        Some(wire::bound_value::Kind::Value(bytes)) => bytes,
+        other => panic!("{other:?}"),
+    };
+    let kind = CqlType::parse(kind).unwrap();
+    Ok(Value::decode(&kind, &bytes).unwrap().to_literal())
+}
+
+#[test]
+fn collections_fit_part_by_part() {
+    let is = |text: &str| Ok(text.to_owned());
+    assert_eq!(nested(vec![3, 1, 3], "list<bigint>"), is("[3, 1, 3]"));
+    assert_eq!(nested(vec![3, 1, 3], "set<smallint>"), is("{1, 3}"));
+    assert_eq!(nested(BTreeSet::from(["b", "a"]), "set<text>"), is("{'a', 'b'}"));
+    assert_eq!(nested(vec![1.5_f32, 2.0], "vector<double, 2>"), is("[1.5, 2.0]"));
+    assert_eq!(nested((1, Some("x"), None::<i32>), "tuple<int, text, int>"), is("(1, 'x', null)"));
+    let map = BTreeMap::from([("b", vec![2]), ("a", vec![])]);
+    assert_eq!(nested(map, "map<text, list<int>>"), is("{'a': [], 'b': [2]}"));
+    let user = "user<ks.address, street text, zip int>";
+    assert_eq!(nested(BTreeMap::from([("zip", 7)]), user), is("{street: null, zip: 7}"));
+    assert!(nested(BTreeMap::from([("zpi", 7)]), user).is_err(), "no such field");
+    assert!(nested(vec![300], "list<tinyint>").is_err(), "out of range");
+    assert!(nested(vec![Some(1), None], "list<int>").is_err(), "null is no value of a list");
+    assert!(nested(vec![1.0, 2.0, 3.0], "vector<double, 2>").is_err(), "one too many");
 }

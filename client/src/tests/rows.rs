@@ -183,3 +183,36 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn values_with_parts_are_sequences_maps_and_structs() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Address {
+        street: Option<String>,
+        zip: i32,
+    }
+    let text = |it: &str| Value::Text(it.to_owned());
+    let columns = [
+        ("l", "list<int>"),
+        ("m", "map<text, set<int>>"),
+        ("t", "tuple<int, text>"),
+        ("u", "user<ks.address, street text, zip int>"),
+        ("none", "set<int>"),
+    ];
+    let address = vec![("street".to_owned(), None), ("zip".to_owned(), Some(Value::Int(7)))];
+    let cells = vec![
+        Some(Value::List(vec![Value::Int(2), Value::Int(1)])),
+        Some(Value::Map(vec![(text("a"), Value::Set(vec![Value::Int(1)]))])),
+        Some(Value::Tuple(vec![Some(Value::Int(1)), None])),
+        Some(Value::User(address)),
+        None,
+    ];
+    let row = row(&columns, cells);
+    assert_eq!(row.get::<Vec<i64>>("l").unwrap(), [2, 1]);
+    let map: BTreeMap<String, Vec<i32>> = row.get("m").unwrap();
+    assert_eq!(map, BTreeMap::from([("a".to_owned(), vec![1])]));
+    assert_eq!(row.get::<(i32, Option<String>)>("t").unwrap(), (1, None));
+    assert_eq!(row.get::<Address>("u").unwrap(), Address { street: None, zip: 7 });
+    assert_eq!(row.get::<Option<Vec<i32>>>("none").unwrap(), None);
+    assert!(row.get::<Vec<String>>("l").unwrap_err().details().message.contains("`l`"));
+}

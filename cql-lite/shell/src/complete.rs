@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use client::{Consistency, CqlType, Topology};
+use client::{Consistency, NativeType, Topology};
 use cql_lite::keyword;
 
 use crate::help;
@@ -70,7 +70,10 @@ fn names(statement: &str, before: &[String], word: &str, known: &Known<'_>) -> V
         (first, _) => {
             let mut all = columns(statement, last, known);
             if matches!(first, "CREATE" | "ALTER") {
-                all.extend(CqlType::ALL.iter().map(|kind| kind.name().to_owned()));
+                all.extend(NativeType::ALL.iter().map(|kind| kind.name().to_owned()));
+                all.extend(
+                    ["list<", "set<", "map<", "tuple<", "vector<", "frozen<"].map(str::to_owned),
+                );
             }
             all.extend(keywords(first).iter().map(|it| cased(it, word)));
             all

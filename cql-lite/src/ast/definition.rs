@@ -1,7 +1,6 @@
 //! Statements that define keyspaces and tables, change them and drop them.
 
-use super::{Literal, Name, Spanned, TableName};
-use crate::types::CqlType;
+use super::{Literal, Name, Spanned, TableName, TypeName};
 
 /// `CREATE KEYSPACE [IF NOT EXISTS] name WITH replication = {…} [AND durable_writes = …]`
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +101,7 @@ pub struct ColumnDef {
     /// Its name.
     pub name: Name,
     /// Its type.
-    pub type_name: Spanned<CqlType>,
+    pub type_name: Spanned<TypeName>,
     /// Whether the whole partition shares one value.
     pub is_static: bool,
 }
@@ -138,6 +137,58 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DropTable {
     /// The table to remove.
+    pub name: TableName,
+    /// Whether a missing one is fine.
+    pub if_exists: bool,
+}
+
+/// `CREATE TYPE [IF NOT EXISTS] name (field type, …)`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateType {
+    /// The type to make.
+    pub name: TableName,
+    /// Whether an existing one is fine.
+    pub if_not_exists: bool,
+    /// Its fields, at least one.
+    pub fields: Vec<(Name, Spanned<TypeName>)>,
+}
+
+/// `ALTER TYPE [IF EXISTS] name ADD … | RENAME …`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlterType {
+    /// The type to change.
+    pub name: TableName,
+    /// Whether a missing one is fine.
+    pub if_exists: bool,
+    /// What changes.
+    pub change: TypeChange,
+}
+
+/// What an `ALTER TYPE` changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TypeChange {
+    /// `ADD [IF NOT EXISTS] field type`
+    Add {
+        /// Whether a field that is there already is fine.
+        if_not_exists: bool,
+        /// The new field.
+        field: Name,
+        /// Its type.
+        type_name: Spanned<TypeName>,
+    },
+    /// `RENAME [IF EXISTS] old TO new AND …`
+    Rename {
+        /// Whether missing fields are fine.
+        if_exists: bool,
+        /// Old and new names, at least one pair.
+        names: Vec<(Name, Name)>,
+    },
+}
+
+/// `DROP TYPE [IF EXISTS] name`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DropType {
+    /// The type to remove.
     pub name: TableName,
     /// Whether a missing one is fine.
     pub if_exists: bool,

@@ -4,18 +4,16 @@ use std::collections::BTreeSet;
 
 use super::{Expected, Parsed, Parser, is_keyword};
 use crate::ast::{
-    AlterKeyspace, AlterTable, ColumnDef, CreateKeyspace, CreateTable, Describe, DropKeyspace,
-    DropTable, Literal, Name, OptionValue, Order, Span, Spanned, Statement, TableChange,
-    TableOption, Target, Use,
+    AlterKeyspace, AlterTable, ColumnDef, CreateKeyspace, CreateTable, Describe, Described,
+    DropKeyspace, DropTable, Literal, Name, OptionValue, Order, Span, Spanned, Statement,
+    TableChange, TableOption, Use,
 };
 use crate::code::Code;
 use crate::error::Error;
-use crate::lexer::Kind;
-use crate::types::CqlType;
 
 /// Things that can be created, altered and dropped, but not yet here.
-const PLANNED: [&str; 9] =
-    ["INDEX", "CUSTOM", "TYPE", "MATERIALIZED", "FUNCTION", "AGGREGATE", "ROLE", "USER", "TRIGGER"];
+const PLANNED: [&str; 8] =
+    ["INDEX", "CUSTOM", "MATERIALIZED", "FUNCTION", "AGGREGATE", "ROLE", "USER", "TRIGGER"];
 
 /// The columns, keys and options of a table, while they are read.
 #[derive(Default)]
@@ -47,6 +45,9 @@ impl Parser<'_> {
         if self.eat_keyword("TABLE") || self.eat_keyword("COLUMNFAMILY") {
             return self.create_table().map(Statement::CreateTable);
         }
+        if self.eat_keyword("TYPE") {
+            return self.create_type().map(Statement::CreateType);
+        }
         Err(self.planned("CREATE"))
     }
 
@@ -57,6 +58,9 @@ impl Parser<'_> {
         }
         if self.eat_keyword("TABLE") || self.eat_keyword("COLUMNFAMILY") {
             return self.alter_table().map(Statement::AlterTable);
+        }
+        if self.eat_keyword("TYPE") {
+            return self.alter_type().map(Statement::AlterType);
         }
         Err(self.planned("ALTER"))
     }
@@ -73,6 +77,9 @@ impl Parser<'_> {
             let name = self.table_name()?;
             return Ok(Statement::DropTable(DropTable { name, if_exists }));
         }
+        if self.eat_keyword("TYPE") {
+            return self.drop_type().map(Statement::DropType);
+        }
         Err(self.planned("DROP"))
     }
 
@@ -84,18 +91,22 @@ impl Parser<'_> {
     /// Everything behind `DESCRIBE`.
     pub(super) fn describe(&mut self, start: Span) -> Parsed<Describe> {
         let target = if self.eat_word("KEYSPACES") {
-            Target::Keyspaces
+            Described::Keyspaces
         } else if self.eat_word("TABLES") {
-            Target::Tables
+            Described::Tables
+        } else if self.eat_word("TYPES") {
+            Described::Types
+        } else if self.eat_word("TYPE") {
+            Described::Type(self.table_name()?)
         } else if self.eat_word("CLUSTER") {
-            Target::Cluster
+            Described::Cluster
         } else if self.eat_keyword("SCHEMA") {
-            Target::Schema
+            Described::Schema
         } else if self.eat_keyword("KEYSPACE") {
             let named = self.at_name();
-            Target::Keyspace(if named { Some(self.name("a keyspace name")?) } else { None })
+            Described::Keyspace(if named { Some(self.name("a keyspace name")?) } else { None })
         } else if self.eat_keyword("TABLE") || self.at_name() {
-            Target::Table(self.table_name()?)
+            Described::Table(self.table_name()?)
         } else {
             self.expected.push(Expected::Thing("a table name"));
             return Err(self.unexpected());
@@ -291,7 +302,7 @@ impl Parser<'_> {
     }
 
     /// `old TO new`
-    fn renaming(&mut self) -> Parsed<(Name, Name)> {
+    pub(super) fn renaming(&mut self) -> Parsed<(Name, Name)> {
         let old = self.column()?;
         self.expect_keyword("TO")?;
         Ok((old, self.column()?))
@@ -327,27 +338,6 @@ impl Parser<'_> {
         let clustering_key = if self.eat(",") { self.list(Self::column)? } else { Vec::new() };
         self.expect(")")?;
         Ok((partition_key, clustering_key))
-    }
-
-    pub(super) fn type_name(&mut self) -> Parsed<Spanned<CqlType>> {
-        if self.token.kind == Kind::Text {
-            return Err(self.unsupported("a custom type"));
-        }
-        let name = self.name("a type")?;
-        CqlType::parse(&name.text).map(|kind| Spanned::new(kind, name.span)).map_err(|unknown| {
-            if unknown.planned {
-                let message = format!("the type `{}` is not supported yet", unknown.name);
-                return Error::new(Code::NotSupported, message, name.span);
-            }
-            let error = Error::new(Code::InvalidSchema, unknown.to_string(), name.span);
-            match unknown.suggestion {
-                Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
-                None => {
-                    let all = CqlType::ALL.map(|kind| kind.name()).join(", ");
-                    error.with_hint(format!("the types are {all}"))
-                }
-            }
-        })
     }
 
     /// What follows `WITH`: `CLUSTERING ORDER BY (…)` and `option = value`, between `AND`s.
@@ -411,7 +401,7 @@ impl Parser<'_> {
         Ok(all)
     }
 
-    fn if_exists(&mut self) -> Parsed<bool> {
+    pub(super) fn if_exists(&mut self) -> Parsed<bool> {
         let there = self.eat_keyword("IF");
         if there {
             self.expect_keyword("EXISTS")?;

@@ -1,7 +1,9 @@
 //! `INSERT`, `UPDATE`, `DELETE`, `TRUNCATE`, and batches of the first three.
 
 use super::{Parsed, Parser};
-use crate::ast::{Batch, Delete, Insert, Name, Term, Truncate, Update, Using, Write};
+use crate::ast::{
+    Assignment, Batch, Change, Delete, Insert, Part, Target, Truncate, Update, Using, Write,
+};
 use crate::code::Code;
 use crate::error::Error;
 use crate::span::Span;
@@ -56,15 +58,7 @@ impl Parser<'_> {
 
     /// Everything behind `DELETE`.
     fn delete(&mut self) -> Parsed<Delete> {
-        let columns = if self.at_keyword("FROM") {
-            Vec::new()
-        } else {
-            let columns = self.list(Self::column)?;
-            if self.at_symbol("[") || self.at_symbol(".") {
-                return Err(self.unsupported("deleting a part of a column"));
-            }
-            columns
-        };
+        let columns = if self.at_keyword("FROM") { Vec::new() } else { self.list(Self::target)? };
         self.expect_keyword("FROM")?;
         let table = self.table_name()?;
         let using = self.using(false)?;
@@ -106,22 +100,76 @@ impl Parser<'_> {
         Ok(Truncate { table: self.table_name()? })
     }
 
-    /// `column = value`
-    fn assignment(&mut self) -> Parsed<(Name, Term)> {
-        let name = self.column()?;
-        if ["[", ".", "+=", "-="].iter().any(|symbol| self.at_symbol(symbol)) {
-            return Err(self.unsupported("changing a part of a column"));
-        }
-        self.expect("=")?;
-        let second = self.second().text;
-        if self.at_name() && matches!(second, "+" | "-") {
-            return Err(self.unsupported("arithmetic on a column"));
+    /// A column, or a part of it.
+    fn target(&mut self) -> Parsed<Target> {
+        let column = self.column()?;
+        let part = if self.at_symbol("[") {
+            self.advance();
+            let key = self.term()?;
+            self.expect("]")?;
+            Some(Part::Element(key))
+        } else if self.at_symbol(".") {
+            self.advance();
+            Some(Part::Field(self.name("the name of a field")?))
+        } else {
+            None
+        };
+        Ok(Target { column, part })
+    }
+
+    /// `column = value`, `column = column + value` and their kin.
+    fn assignment(&mut self) -> Parsed<Assignment> {
+        let start = self.token.span;
+        let target = self.target()?;
+        let change = if target.part.is_some() {
+            self.expect("=")?;
+            Change::Set(self.term()?)
+        } else if self.eat("+=") {
+            Change::Add(self.term()?)
+        } else if self.eat("-=") {
+            Change::Subtract(self.term()?)
+        } else {
+            self.expect("=")?;
+            self.whole_change(&target)?
+        };
+        Ok(Assignment { target, change, span: self.since(start) })
+    }
+
+    /// What follows the `=` of a whole column.
+    fn whole_change(&mut self, target: &Target) -> Parsed<Change> {
+        // A number that is subtracted may have run into its minus: `c -1` is three tokens.
+        if self.at_name() && matches!(self.second().text, "+" | "-") {
+            let start = self.token.span;
+            let column = self.column()?;
+            if column.text != target.column.text {
+                return Err(self.other_column(start, target));
+            }
+            let adds = self.advance().text == "+";
+            let term = self.term()?;
+            return Ok(if adds { Change::Add(term) } else { Change::Subtract(term) });
         }
         let term = self.term()?;
-        if self.at_symbol("+") || self.at_symbol("-") {
-            return Err(self.unsupported("arithmetic on a column"));
+        if self.at_symbol("+") {
+            self.advance();
+            let start = self.token.span;
+            let column = self.column()?;
+            if column.text != target.column.text {
+                return Err(self.other_column(start, target));
+            }
+            return Ok(Change::Prepend(term));
         }
-        Ok((name, term))
+        if self.at_symbol("-") {
+            return Err(self.unsupported("arithmetic on values"));
+        }
+        Ok(Change::Set(term))
+    }
+
+    fn other_column(&self, start: Span, target: &Target) -> Error {
+        let message = format!(
+            "a column is changed by its own value only: {} = {} + …",
+            target.column, target.column
+        );
+        Error::new(Code::Syntax, message, self.since(start))
     }
 
     /// `USING …`, if it is there. Only writes of values have a time to live.

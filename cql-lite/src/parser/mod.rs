@@ -9,15 +9,17 @@ mod select;
 mod term;
 #[cfg(test)]
 mod tests;
+mod types;
 mod where_;
 
-use crate::ast::{Name, Statement, TableName};
+use crate::ast::{Name, Statement, TableName, Term};
 use crate::code::Code;
 use crate::error::Error;
 use crate::keyword;
 use crate::lexer::{Bad, Kind, Lexer, Token};
 use crate::span::Span;
 use crate::suggest::suggest;
+use crate::types::CqlType;
 
 /// Longest statement, in bytes. Values beyond a few KiB belong into bind markers; the tree of a
 /// statement takes several times its text.
@@ -51,6 +53,29 @@ pub fn parse(text: &str) -> Result<Statement, Error> {
         return Err(parser.unexpected());
     }
     Ok(statement)
+}
+
+/// Parses a type that is written in full.
+pub(crate) fn parse_full_type(text: &str) -> Result<CqlType, Error> {
+    alone(text, |it| it.full_type())
+}
+
+/// Parses a value that stands alone, such as `{'a': 1}`.
+///
+/// # Errors
+/// It is none, or is longer than a statement may be.
+pub fn parse_term(text: &str) -> Result<Term, Error> {
+    alone(text, |it| it.term())
+}
+
+fn alone<T>(text: &str, one: impl Fn(&mut Parser<'_>) -> Parsed<T>) -> Result<T, Error> {
+    if text.len() > STATEMENT_BYTES_MAX {
+        let message = format!("{} bytes; the limit is {STATEMENT_BYTES_MAX}", text.len());
+        return Err(Error::new(Code::TooLarge, message, Span::new(0, 0)));
+    }
+    let mut parser = Parser::new(text);
+    let it = one(&mut parser)?;
+    if parser.token.kind == Kind::End { Ok(it) } else { Err(parser.unexpected()) }
 }
 
 /// Where the parser stands.

@@ -75,9 +75,6 @@ impl Parser<'_> {
 
     fn selector(&mut self) -> Parsed<Selector> {
         let expr = self.select_expr()?;
-        if self.at_symbol("[") || self.at_symbol(".") {
-            return Err(self.unsupported("a part of a column"));
-        }
         if ["+", "-", "*", "/", "%"].iter().any(|symbol| self.at_symbol(symbol)) {
             return Err(self.unsupported("arithmetic"));
         }
@@ -85,7 +82,31 @@ impl Parser<'_> {
         Ok(Selector { expr, alias })
     }
 
+    /// Something of a row, or a part of it.
     fn select_expr(&mut self) -> Parsed<SelectExpr> {
+        let start = self.token.span;
+        let mut expr = self.whole_expr()?;
+        loop {
+            let of = Box::new(expr);
+            if self.at_symbol("[") {
+                self.advance();
+                let key = Box::new(self.term()?);
+                if self.at_symbol(".") {
+                    return Err(self.unsupported("a slice of a collection"));
+                }
+                self.expect("]")?;
+                expr = SelectExpr::Element { of, key, span: self.since(start) };
+            } else if self.at_symbol(".") {
+                self.advance();
+                let name = self.name("the name of a field")?;
+                expr = SelectExpr::Field { of, name, span: self.since(start) };
+            } else {
+                return Ok(*of);
+            }
+        }
+    }
+
+    fn whole_expr(&mut self) -> Parsed<SelectExpr> {
         let start = self.token.span;
         let calls = self.second().text == "(";
         if calls && self.at_keyword("CAST") {

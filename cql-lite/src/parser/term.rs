@@ -22,6 +22,15 @@ impl Parser<'_> {
         if let Some(literal) = self.literal()? {
             return Ok(Term::Literal(literal));
         }
+        if self.at_symbol("[") {
+            return self.nested(Self::list_of_terms);
+        }
+        if self.at_symbol("{") {
+            return self.nested(Self::set_or_map);
+        }
+        if self.at_symbol("(") {
+            return self.nested(Self::tuple_or_hint);
+        }
         let calls = self.at_name() || self.at_keyword("TOKEN");
         if calls && self.second().text == "(" {
             let name = self.function_name()?;
@@ -136,14 +145,82 @@ impl Parser<'_> {
         Ok(Some(Spanned::new(literal, self.since(start))))
     }
 
+    /// `[a, b, …]`
+    fn list_of_terms(&mut self) -> Parsed<Term> {
+        let start = self.advance().span;
+        let all = if self.at_symbol("]") { Vec::new() } else { self.list(Self::term)? };
+        self.expect("]")?;
+        Ok(Term::List(all, self.since(start)))
+    }
+
+    /// `{a, b, …}`, `{a: b, …}` or `{field: value, …}`.
+    fn set_or_map(&mut self) -> Parsed<Term> {
+        let start = self.advance().span;
+        if self.eat("}") {
+            return Ok(Term::Set(Vec::new(), self.since(start)));
+        }
+        // A word that is no constant, with a colon behind it, is a field.
+        let constant = ["NULL", "TRUE", "FALSE", "NAN", "INFINITY"];
+        let is_field = self.at_name()
+            && self.second().text == ":"
+            && !constant.iter().any(|word| self.at_keyword(word));
+        if is_field {
+            let fields = self.list(|it| {
+                let name = it.name("the name of a field")?;
+                it.expect(":")?;
+                Ok((name, it.term()?))
+            })?;
+            self.expect("}")?;
+            return Ok(Term::User(fields, self.since(start)));
+        }
+        let first = self.term()?;
+        if !self.at_symbol(":") {
+            let mut all = vec![first];
+            if self.eat(",") {
+                all.extend(self.list(Self::term)?);
+            }
+            self.expect("}")?;
+            return Ok(Term::Set(all, self.since(start)));
+        }
+        self.advance();
+        let mut all = vec![(first, self.term()?)];
+        if self.eat(",") {
+            all.extend(self.list(|it| {
+                let key = it.term()?;
+                it.expect(":")?;
+                Ok((key, it.term()?))
+            })?);
+        }
+        self.expect("}")?;
+        Ok(Term::Map(all, self.since(start)))
+    }
+
+    /// `(a, b, …)`, or `(type) value`.
+    fn tuple_or_hint(&mut self) -> Parsed<Term> {
+        let start = self.token.span;
+        let second = self.second();
+        let is_constant = ["NULL", "TRUE", "FALSE", "NAN", "INFINITY"]
+            .iter()
+            .any(|word| super::is_keyword(&second, word));
+        let mut ahead = self.lexer;
+        ahead.next();
+        let third = ahead.next();
+        let is_word = matches!(second.kind, Kind::Word | Kind::QuotedName) && !is_constant;
+        if is_word && matches!(third.text, ")" | "<" | ".") {
+            self.advance();
+            let mut hint = self.type_name()?;
+            self.expect(")")?;
+            hint.span = self.since(start);
+            return Ok(Term::Hint(hint, Box::new(self.term()?)));
+        }
+        self.advance();
+        let all = self.list(Self::term)?;
+        self.expect(")")?;
+        Ok(Term::Tuple(all, self.since(start)))
+    }
+
     /// The error where a value should be.
     fn no_term(&mut self) -> Error {
-        if ["{", "["].iter().any(|symbol| self.at_symbol(symbol)) {
-            return self.unsupported("a collection");
-        }
-        if self.at_symbol("(") {
-            return self.unsupported("a tuple or a cast");
-        }
         self.expected.push(Expected::Thing("a value"));
         let error = self.unexpected();
         if self.token.kind == Kind::QuotedName {

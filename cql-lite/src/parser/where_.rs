@@ -54,6 +54,17 @@ impl Parser<'_> {
             let name = self.column()?;
             if self.eat_keyword("IN") {
                 RelationKind::In { name, values: self.in_values()? }
+            } else if self.eat_keyword("CONTAINS") {
+                match self.eat_keyword("KEY") {
+                    true => RelationKind::ContainsKey { name, term: self.term()? },
+                    false => RelationKind::Contains { name, term: self.term()? },
+                }
+            } else if self.at_symbol("[") {
+                self.advance();
+                let key = self.term()?;
+                self.expect("]")?;
+                self.expect("=")?;
+                RelationKind::Element { name, key, term: self.term()? }
             } else {
                 let op = self.operator()?;
                 RelationKind::Column { name, op, term: self.term()? }

@@ -8,7 +8,14 @@ use proptest::sample::select;
 use crate::ast::*;
 use crate::keyword::RESERVED;
 use crate::parse;
-use crate::types::CqlType;
+
+mod numbers;
+mod parts;
+
+use numbers::number;
+use parts::{
+    alter_type, assignment, create_type, part_of_column, relation, select_expr, term, type_name,
+};
 
 proptest! {
     #[test]
@@ -62,12 +69,17 @@ pub(crate) fn statement() -> impl Strategy<Value = Statement> {
             .prop_map(|(name, if_exists)| DropKeyspace { name, if_exists })
             .prop_map(Statement::DropKeyspace),
         create_table().prop_map(Statement::CreateTable),
+        create_type().prop_map(Statement::CreateType),
+        alter_type().prop_map(Statement::AlterType),
+        (table(), any::<bool>())
+            .prop_map(|(name, if_exists)| DropType { name, if_exists })
+            .prop_map(Statement::DropType),
         (table(), any::<bool>())
             .prop_map(|(name, if_exists)| DropTable { name, if_exists })
             .prop_map(Statement::DropTable),
         table().prop_map(|table| Statement::Truncate(Truncate { table })),
         name().prop_map(|keyspace| Statement::Use(Use { keyspace })),
-        target()
+        described()
             .prop_map(|target| Describe { target, span: Span::default() })
             .prop_map(Statement::Describe),
     ];
@@ -123,21 +135,6 @@ fn marker() -> impl Strategy<Value = Marker> {
         index: 0,
         name: name.map(|name| name.text),
         span: Span::default(),
-    })
-}
-
-fn term() -> impl Strategy<Value = Term> {
-    let leaf = prop_oneof![
-        literal().prop_map(Term::Literal),
-        marker().prop_map(Term::Marker),
-        Just(Term::Null(Span::default())),
-    ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        (name(), vec(inner, 0..3)).prop_map(|(name, args)| Term::FunctionCall {
-            name,
-            args,
-            span: Span::default(),
-        })
     })
 }
 
@@ -197,8 +194,10 @@ fn alter_table() -> impl Strategy<Value = AlterTable> {
 }
 
 fn column() -> impl Strategy<Value = ColumnDef> {
-    (name(), select(CqlType::ALL.as_slice()), any::<bool>()).prop_map(|(name, kind, is_static)| {
-        ColumnDef { name, type_name: Spanned::new(kind, Span::default()), is_static }
+    (name(), type_name(), any::<bool>()).prop_map(|(name, type_name, is_static)| ColumnDef {
+        name,
+        type_name,
+        is_static,
     })
 }
 
@@ -264,7 +263,7 @@ fn insert() -> impl Strategy<Value = Insert> {
 }
 
 fn update() -> impl Strategy<Value = Update> {
-    (table(), using(true), vec((name(), term()), 1..4), vec(relation(), 1..4), if_()).prop_map(
+    (table(), using(true), vec(assignment(), 1..4), vec(relation(), 1..4), if_()).prop_map(
         |(table, using, assignments, where_, (if_exists, conditions))| Update {
             table,
             using,
@@ -277,7 +276,7 @@ fn update() -> impl Strategy<Value = Update> {
 }
 
 fn delete() -> impl Strategy<Value = Delete> {
-    (vec(name(), 0..3), table(), using(false), vec(relation(), 1..4), if_()).prop_map(
+    (vec(part_of_column(), 0..3), table(), using(false), vec(relation(), 1..4), if_()).prop_map(
         |(columns, table, using, where_, (if_exists, conditions))| Delete {
             columns,
             table,
@@ -329,20 +328,6 @@ fn select_() -> impl Strategy<Value = Select> {
         )
 }
 
-fn select_expr() -> impl Strategy<Value = SelectExpr> {
-    let leaf = prop_oneof![
-        3 => name().prop_map(SelectExpr::Column),
-        1 => Just(SelectExpr::CountAll(Span::default())),
-    ];
-    leaf.prop_recursive(3, 8, 3, |inner| {
-        (name(), vec(inner, 0..3)).prop_map(|(name, args)| SelectExpr::Function {
-            name,
-            args,
-            span: Span::default(),
-        })
-    })
-}
-
 fn operator() -> impl Strategy<Value = Operator> {
     use Operator::{Eq, Ge, Gt, Le, Lt, NotEq};
     select(vec![Eq, Lt, Le, Gt, Ge, NotEq])
@@ -350,25 +335,6 @@ fn operator() -> impl Strategy<Value = Operator> {
 
 fn in_values() -> impl Strategy<Value = InValues> {
     prop_oneof![vec(term(), 0..4).prop_map(InValues::List), marker().prop_map(InValues::Marker)]
-}
-
-fn relation() -> impl Strategy<Value = Relation> {
-    let kind = prop_oneof![
-        (name(), operator(), term())
-            .prop_map(|(name, op, term)| { RelationKind::Column { name, op, term } }),
-        (name(), in_values()).prop_map(|(name, values)| RelationKind::In { name, values }),
-        (vec(name(), 1..4), operator(), term())
-            .prop_map(|(columns, op, term)| { RelationKind::Token { columns, op, term } }),
-        (vec((name(), term()), 1..4), operator()).prop_map(|(pairs, op)| {
-            let (names, terms) = pairs.into_iter().unzip();
-            RelationKind::Tuple { names, op, terms }
-        }),
-        (1..4_usize).prop_flat_map(|width| {
-            (vec(name(), width), vec(vec(term(), width), 1..3))
-                .prop_map(|(names, values)| RelationKind::TupleIn { names, values })
-        }),
-    ];
-    kind.prop_map(|kind| Relation { kind, span: Span::default() })
 }
 
 fn if_() -> impl Strategy<Value = (bool, Vec<Condition>)> {
@@ -385,102 +351,17 @@ fn if_() -> impl Strategy<Value = (bool, Vec<Condition>)> {
     ]
 }
 
-fn target() -> impl Strategy<Value = Target> {
+fn described() -> impl Strategy<Value = Described> {
     prop_oneof![
-        select(vec![Target::Cluster, Target::Schema, Target::Keyspaces, Target::Tables]),
-        option::of(name()).prop_map(Target::Keyspace),
-        table().prop_map(Target::Table),
+        select(vec![
+            Described::Cluster,
+            Described::Schema,
+            Described::Keyspaces,
+            Described::Tables,
+            Described::Types,
+        ]),
+        table().prop_map(Described::Type),
+        option::of(name()).prop_map(Described::Keyspace),
+        table().prop_map(Described::Table),
     ]
-}
-
-/// Numbers the markers in the order in which they are printed.
-fn number(statement: &mut Statement) {
-    for (at, marker) in in_statement(statement).into_iter().enumerate() {
-        marker.index = at;
-    }
-}
-
-fn in_statement(statement: &mut Statement) -> Vec<&mut Marker> {
-    let mut all: Vec<&mut Marker> = Vec::new();
-    match statement {
-        Statement::Batch(batch) => {
-            all.extend(in_using(&mut batch.using));
-            all.extend(batch.writes.iter_mut().flat_map(in_write));
-        }
-        Statement::Write(write) => all.extend(in_write(write)),
-        Statement::Select(select) => {
-            all.extend(select.where_.iter_mut().flat_map(in_relation));
-            all.extend(select.per_partition_limit.iter_mut().flat_map(in_term));
-            all.extend(select.limit.iter_mut().flat_map(in_term));
-        }
-        Statement::CreateKeyspace(_)
-        | Statement::AlterKeyspace(_)
-        | Statement::DropKeyspace(_)
-        | Statement::CreateTable(_)
-        | Statement::AlterTable(_)
-        | Statement::DropTable(_)
-        | Statement::Truncate(_)
-        | Statement::Use(_)
-        | Statement::Describe(_) => {}
-    }
-    all
-}
-
-fn in_write(write: &mut Write) -> Vec<&mut Marker> {
-    let mut all: Vec<&mut Marker> = Vec::new();
-    match write {
-        Write::Insert(insert) => {
-            all.extend(insert.values.iter_mut().flat_map(in_term));
-            all.extend(in_using(&mut insert.using));
-        }
-        Write::Update(update) => {
-            all.extend(in_using(&mut update.using));
-            all.extend(update.assignments.iter_mut().flat_map(|(_, term)| in_term(term)));
-            all.extend(update.where_.iter_mut().flat_map(in_relation));
-            all.extend(update.conditions.iter_mut().flat_map(in_condition));
-        }
-        Write::Delete(delete) => {
-            all.extend(in_using(&mut delete.using));
-            all.extend(delete.where_.iter_mut().flat_map(in_relation));
-            all.extend(delete.conditions.iter_mut().flat_map(in_condition));
-        }
-    }
-    all
-}
-
-fn in_using(using: &mut Using) -> Vec<&mut Marker> {
-    [&mut using.timestamp, &mut using.ttl].into_iter().flatten().flat_map(in_term).collect()
-}
-
-fn in_relation(relation: &mut Relation) -> Vec<&mut Marker> {
-    match &mut relation.kind {
-        RelationKind::Column { term, .. } | RelationKind::Token { term, .. } => in_term(term),
-        RelationKind::In { values, .. } => in_in(values),
-        RelationKind::TupleIn { values, .. } => {
-            values.iter_mut().flatten().flat_map(in_term).collect()
-        }
-        RelationKind::Tuple { terms, .. } => terms.iter_mut().flat_map(in_term).collect(),
-    }
-}
-
-fn in_condition(condition: &mut Condition) -> Vec<&mut Marker> {
-    match &mut condition.test {
-        Test::Compare(_, term) => in_term(term),
-        Test::In(values) => in_in(values),
-    }
-}
-
-fn in_in(values: &mut InValues) -> Vec<&mut Marker> {
-    match values {
-        InValues::List(terms) => terms.iter_mut().flat_map(in_term).collect(),
-        InValues::Marker(marker) => vec![marker],
-    }
-}
-
-fn in_term(term: &mut Term) -> Vec<&mut Marker> {
-    match term {
-        Term::Marker(marker) => vec![marker],
-        Term::FunctionCall { args, .. } => args.iter_mut().flat_map(in_term).collect(),
-        Term::Literal(_) | Term::Null(_) => Vec::new(),
-    }
 }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::{Error, literal::shorten};
-use crate::types::CqlType;
+use crate::types::NativeType;
 
 /// A duration. All three parts have one sign, or are 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -119,9 +119,9 @@ impl Duration {
     /// Reads `1y2mo3w4d5h6m7s8ms9us10ns` (any of these, in this order) or `P1Y2M3DT4H5M6S`,
     /// perhaps behind a minus.
     pub(super) fn parse(text: &str) -> Result<Duration, Error> {
-        let kind = CqlType::Duration;
+        let kind = NativeType::Duration;
         let malformed = |reason: &str| Error::Malformed {
-            kind,
+            kind: kind.into(),
             reason: format!("{}: {reason}", shorten(text)),
         };
         let range = || Error::Range { kind, text: shorten(text) };
@@ -160,7 +160,7 @@ impl Duration {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Duration, Error> {
-        let kind = CqlType::Duration;
+        let kind = NativeType::Duration;
         let mut rest = bytes;
         let mut part = || take(&mut rest).map(unzigzag);
         let parts = (part(), part(), part());
@@ -170,7 +170,8 @@ impl Duration {
         if !rest.is_empty() {
             return Err(Error::Length { kind, expected: "three integers", actual: bytes.len() });
         }
-        let malformed = |reason: &str| Error::Malformed { kind, reason: reason.to_owned() };
+        let malformed =
+            |reason: &str| Error::Malformed { kind: kind.into(), reason: reason.to_owned() };
         let narrow =
             |it: i64| i32::try_from(it).map_err(|_| malformed("months or days past 32 bits"));
         let (months, days) = (narrow(months)?, narrow(days)?);

@@ -5,6 +5,7 @@
 mod datetime;
 pub(crate) mod duration;
 mod literal;
+mod nested;
 mod number;
 mod order;
 mod show;
@@ -18,12 +19,14 @@ use uuid::Uuid;
 
 pub use self::{
     duration::Duration,
+    literal::{mismatched, parts},
+    nested::{compose, join, part_type, split},
     number::{BYTES_MAX as NUMBER_BYTES_MAX, Decimal},
-    order::compare,
+    order::{compare, compare_native},
 };
 pub use num_bigint::{BigInt, Sign};
 
-use crate::types::CqlType;
+use crate::types::{CqlType, NativeType};
 
 /// A value that is not null.
 ///
@@ -71,16 +74,29 @@ pub enum Value {
     Duration(Duration),
     /// Zero bytes where the type is not a string: neither null nor any other value.
     Empty,
+    /// Values in an order of their own.
+    List(Vec<Value>),
+    /// Values, each once. What is decoded is in the order of their type.
+    Set(Vec<Value>),
+    /// Keys, each once, and their values. What is decoded is in the order of the keys' type.
+    Map(Vec<(Value, Value)>),
+    /// One of each type of a tuple, any of them perhaps null.
+    Tuple(Vec<Option<Value>>),
+    /// The fields of a user type by their names, any of them perhaps null. Fields that the value
+    /// does not have, because they were added later, are null.
+    User(Vec<(String, Option<Value>)>),
+    /// As many as the type has.
+    Vector(Vec<Value>),
 }
 
 /// A value that its type does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Serialized with the wrong number of bytes.
-    #[error("{} {kind} is {expected}, not {actual}", article(*kind))]
+    #[error("{} {kind} is {expected}, not {actual}", article(kind))]
     Length {
         /// The type.
-        kind: CqlType,
+        kind: NativeType,
         /// What the type asks for.
         expected: &'static str,
         /// How many there were.
@@ -98,12 +114,12 @@ pub enum Error {
     #[error("{text} is out of range for {kind}")]
     Range {
         /// The type.
-        kind: CqlType,
+        kind: NativeType,
         /// The number as written.
         text: String,
     },
     /// A constant of another kind.
-    #[error("{} {kind} cannot be written as {given}", article(*kind))]
+    #[error("{} {kind} cannot be written as {given}", article(kind))]
     Mismatch {
         /// The type.
         kind: CqlType,
@@ -125,29 +141,35 @@ impl Error {
 }
 
 impl Value {
-    /// The type; none for `Empty`, which many types have.
-    pub fn kind(&self) -> Option<CqlType> {
+    /// The native type; none for `Empty`, which many types have, and for what has parts.
+    pub fn native(&self) -> Option<NativeType> {
         Some(match self {
-            Value::Ascii(_) => CqlType::Ascii,
-            Value::Text(_) => CqlType::Text,
-            Value::Int(_) => CqlType::Int,
-            Value::Bigint(_) => CqlType::Bigint,
-            Value::Smallint(_) => CqlType::Smallint,
-            Value::Tinyint(_) => CqlType::Tinyint,
-            Value::Double(_) => CqlType::Double,
-            Value::Float(_) => CqlType::Float,
-            Value::Boolean(_) => CqlType::Boolean,
-            Value::Blob(_) => CqlType::Blob,
-            Value::Uuid(_) => CqlType::Uuid,
-            Value::Timeuuid(_) => CqlType::Timeuuid,
-            Value::Timestamp(_) => CqlType::Timestamp,
-            Value::Date(_) => CqlType::Date,
-            Value::Time(_) => CqlType::Time,
-            Value::Inet(_) => CqlType::Inet,
-            Value::Decimal(_) => CqlType::Decimal,
-            Value::Varint(_) => CqlType::Varint,
-            Value::Duration(_) => CqlType::Duration,
-            Value::Empty => return None,
+            Value::Ascii(_) => NativeType::Ascii,
+            Value::Text(_) => NativeType::Text,
+            Value::Int(_) => NativeType::Int,
+            Value::Bigint(_) => NativeType::Bigint,
+            Value::Smallint(_) => NativeType::Smallint,
+            Value::Tinyint(_) => NativeType::Tinyint,
+            Value::Double(_) => NativeType::Double,
+            Value::Float(_) => NativeType::Float,
+            Value::Boolean(_) => NativeType::Boolean,
+            Value::Blob(_) => NativeType::Blob,
+            Value::Uuid(_) => NativeType::Uuid,
+            Value::Timeuuid(_) => NativeType::Timeuuid,
+            Value::Timestamp(_) => NativeType::Timestamp,
+            Value::Date(_) => NativeType::Date,
+            Value::Time(_) => NativeType::Time,
+            Value::Inet(_) => NativeType::Inet,
+            Value::Decimal(_) => NativeType::Decimal,
+            Value::Varint(_) => NativeType::Varint,
+            Value::Duration(_) => NativeType::Duration,
+            Value::Empty
+            | Value::List(_)
+            | Value::Set(_)
+            | Value::Map(_)
+            | Value::Tuple(_)
+            | Value::User(_)
+            | Value::Vector(_) => return None,
         })
     }
 
@@ -173,43 +195,66 @@ impl Value {
             Value::Varint(number) => number.to_signed_bytes_be(),
             Value::Duration(duration) => duration.encode(),
             Value::Empty => Vec::new(),
+            Value::List(all) | Value::Set(all) => nested::encode_all(all),
+            Value::Map(all) => nested::encode_map(all),
+            Value::Tuple(parts) => nested::encode_parts(parts.iter().map(Option::as_ref)),
+            Value::User(fields) => {
+                nested::encode_parts(fields.iter().map(|(_, value)| value.as_ref()))
+            }
+            Value::Vector(all) => nested::encode_vector(all),
         }
     }
 
     /// The value of this type that has these bytes. Checks everything that the type promises:
     /// length, UTF-8, the version of a timeuuid, the range of a time.
-    pub fn decode(kind: CqlType, bytes: &[u8]) -> Result<Value, Error> {
+    ///
+    /// A set or a map comes in the order of its type and with each once, of keys that are there twice
+    /// the later one: what is encoded again is the form that replicas store.
+    pub fn decode(kind: &CqlType, bytes: &[u8]) -> Result<Value, Error> {
+        match kind {
+            CqlType::Native(native) => Value::decode_native(*native, bytes),
+            CqlType::List(_)
+            | CqlType::Set(_)
+            | CqlType::Map(_)
+            | CqlType::Tuple(_)
+            | CqlType::Vector(..)
+            | CqlType::User(_) => nested::decode(kind, bytes),
+        }
+    }
+
+    /// As [`decode`](Self::decode), for a type without parts.
+    pub fn decode_native(kind: NativeType, bytes: &[u8]) -> Result<Value, Error> {
         if bytes.is_empty() && kind.allows_empty() {
             return Ok(Value::Empty);
         }
         Ok(match kind {
-            CqlType::Ascii => Value::Ascii(ascii(bytes)?.to_owned()),
-            CqlType::Text => Value::Text(utf8(bytes)?.to_owned()),
-            CqlType::Blob => Value::Blob(bytes.to_vec()),
-            CqlType::Int => Value::Int(i32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
-            CqlType::Bigint => Value::Bigint(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
-            CqlType::Smallint => {
+            NativeType::Ascii => Value::Ascii(ascii(bytes)?.to_owned()),
+            NativeType::Text => Value::Text(utf8(bytes)?.to_owned()),
+            NativeType::Blob => Value::Blob(bytes.to_vec()),
+            NativeType::Int => Value::Int(i32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
+            NativeType::Bigint => Value::Bigint(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
+            NativeType::Smallint => {
                 Value::Smallint(i16::from_be_bytes(fixed(kind, "2 bytes", bytes)?))
             }
-            CqlType::Tinyint => Value::Tinyint(i8::from_be_bytes(fixed(kind, "1 byte", bytes)?)),
-            CqlType::Double => Value::Double(f64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
-            CqlType::Float => Value::Float(f32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
-            CqlType::Boolean => Value::Boolean(fixed::<1>(kind, "1 byte", bytes)? != [0]),
-            CqlType::Uuid => Value::Uuid(Uuid::from_bytes(fixed(kind, "16 bytes", bytes)?)),
-            CqlType::Timeuuid => {
+            NativeType::Tinyint => Value::Tinyint(i8::from_be_bytes(fixed(kind, "1 byte", bytes)?)),
+            NativeType::Double => Value::Double(f64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
+            NativeType::Float => Value::Float(f32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
+            NativeType::Boolean => Value::Boolean(fixed::<1>(kind, "1 byte", bytes)? != [0]),
+            NativeType::Uuid => Value::Uuid(Uuid::from_bytes(fixed(kind, "16 bytes", bytes)?)),
+            NativeType::Timeuuid => {
                 Value::Timeuuid(version_1(Uuid::from_bytes(fixed(kind, "16 bytes", bytes)?))?)
             }
-            CqlType::Timestamp => {
+            NativeType::Timestamp => {
                 Value::Timestamp(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?))
             }
-            CqlType::Date => Value::Date(u32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
-            CqlType::Time => {
+            NativeType::Date => Value::Date(u32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
+            NativeType::Time => {
                 Value::Time(in_a_day(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?))?)
             }
-            CqlType::Inet => Value::Inet(address(bytes)?),
-            CqlType::Decimal => Value::Decimal(Decimal::decode(bytes)?),
-            CqlType::Varint => Value::Varint(number::integer(kind, bytes)?),
-            CqlType::Duration => Value::Duration(Duration::decode(bytes)?),
+            NativeType::Inet => Value::Inet(address(bytes)?),
+            NativeType::Decimal => Value::Decimal(Decimal::decode(bytes)?),
+            NativeType::Varint => Value::Varint(number::integer(kind, bytes)?),
+            NativeType::Duration => Value::Duration(Duration::decode(bytes)?),
         })
     }
 }
@@ -224,22 +269,31 @@ impl PartialEq for Value {
                 a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
             }
             (Value::Decimal(a), Value::Decimal(b)) => a == b,
-            _ => self.kind() == other.kind() && self.encode() == other.encode(),
+            (Value::List(a), Value::List(b))
+            | (Value::Set(a), Value::Set(b))
+            | (Value::Vector(a), Value::Vector(b)) => a == b,
+            (Value::Map(a), Value::Map(b)) => a == b,
+            (Value::Tuple(a), Value::Tuple(b)) => a == b,
+            (Value::User(a), Value::User(b)) => a == b,
+            (a, b) => match (a.native(), b.native()) {
+                (Some(ours), Some(theirs)) => ours == theirs && a.encode() == b.encode(),
+                _ => matches!((a, b), (Value::Empty, Value::Empty)),
+            },
         }
     }
 }
 
 impl Eq for Value {}
 
-fn article(kind: CqlType) -> &'static str {
-    if kind.name().starts_with(['a', 'i']) { "an" } else { "a" }
+fn article(kind: &impl std::fmt::Display) -> &'static str {
+    if kind.to_string().starts_with(['a', 'i']) { "an" } else { "a" }
 }
 
 /// Nanoseconds in a day: the end of `time`, exclusive.
 const DAY_NANOS: i64 = 86_400_000_000_000;
 
 fn fixed<const N: usize>(
-    kind: CqlType,
+    kind: NativeType,
     expected: &'static str,
     bytes: &[u8],
 ) -> Result<[u8; N], Error> {
@@ -247,16 +301,18 @@ fn fixed<const N: usize>(
 }
 
 fn ascii(bytes: &[u8]) -> Result<&str, Error> {
-    let kind = CqlType::Ascii;
+    let kind = NativeType::Ascii;
     match bytes.iter().position(|byte| !byte.is_ascii()) {
-        Some(at) => Err(Error::Malformed { kind, reason: format!("byte {at} is not ASCII") }),
+        Some(at) => {
+            Err(Error::Malformed { kind: kind.into(), reason: format!("byte {at} is not ASCII") })
+        }
         None => utf8(bytes),
     }
 }
 
 fn utf8(bytes: &[u8]) -> Result<&str, Error> {
     str::from_utf8(bytes).map_err(|error| Error::Malformed {
-        kind: CqlType::Text,
+        kind: NativeType::Text.into(),
         reason: format!("not UTF-8 from byte {} on", error.valid_up_to()),
     })
 }
@@ -265,7 +321,7 @@ fn version_1(uuid: Uuid) -> Result<Uuid, Error> {
     match uuid.get_version_num() {
         1 => Ok(uuid),
         other => Err(Error::Malformed {
-            kind: CqlType::Timeuuid,
+            kind: NativeType::Timeuuid.into(),
             reason: format!("{uuid} is a UUID of version {other}, not 1"),
         }),
     }
@@ -275,7 +331,7 @@ fn in_a_day(nanos: i64) -> Result<i64, Error> {
     if (0..DAY_NANOS).contains(&nanos) {
         Ok(nanos)
     } else {
-        Err(Error::Range { kind: CqlType::Time, text: nanos.to_string() })
+        Err(Error::Range { kind: NativeType::Time, text: nanos.to_string() })
     }
 }
 
@@ -283,6 +339,6 @@ fn address(bytes: &[u8]) -> Result<IpAddr, Error> {
     if let Ok(octets) = <[u8; 4]>::try_from(bytes) {
         return Ok(IpAddr::V4(Ipv4Addr::from(octets)));
     }
-    fixed::<16>(CqlType::Inet, "4 or 16 bytes", bytes)
+    fixed::<16>(NativeType::Inet, "4 or 16 bytes", bytes)
         .map(|octets| IpAddr::V6(Ipv6Addr::from(octets)))
 }

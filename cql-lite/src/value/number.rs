@@ -11,7 +11,7 @@ use std::{
 use num_bigint::{BigInt, Sign};
 
 use super::Error;
-use crate::types::CqlType;
+use crate::types::NativeType;
 
 /// Most bytes of an integer, and of the digits of a decimal: nearly 10,000 decimal digits.
 pub const BYTES_MAX: usize = 4_096;
@@ -23,7 +23,7 @@ const SCALE_MAX: i32 = 10_000;
 const DIGITS_MAX: usize = 10_000;
 
 /// The integer of these bytes: two's complement, most significant first, at least one.
-pub(super) fn integer(kind: CqlType, bytes: &[u8]) -> Result<BigInt, Error> {
+pub(super) fn integer(kind: NativeType, bytes: &[u8]) -> Result<BigInt, Error> {
     if bytes.is_empty() || BYTES_MAX < bytes.len() {
         return Err(Error::Length { kind, expected: "1 to 4096 bytes", actual: bytes.len() });
     }
@@ -58,7 +58,7 @@ impl Decimal {
             return Ok(Decimal { unscaled, scale });
         }
         let text = format!("a number of {} bits and scale {scale}", unscaled.bits());
-        Err(Error::Range { kind: CqlType::Decimal, text })
+        Err(Error::Range { kind: NativeType::Decimal, text })
     }
 
     /// All digits, with the sign.
@@ -92,7 +92,7 @@ impl Decimal {
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<Decimal, Error> {
-        let kind = CqlType::Decimal;
+        let kind = NativeType::Decimal;
         let expected = "5 to 4100 bytes";
         let Some((scale, digits)) = bytes.split_first_chunk::<4>() else {
             return Err(Error::Length { kind, expected, actual: bytes.len() });

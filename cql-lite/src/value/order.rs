@@ -6,15 +6,38 @@
 use std::cmp::Ordering;
 
 use super::{
-    Error,
+    Error, nested,
     number::{Decimal, integer},
 };
-use crate::types::CqlType;
+use crate::types::{CqlType, NativeType};
 
 /// How two serialized values of one type compare. A total order: equal only for equal values
 /// (two NaNs, two bytes for `true`, and decimals that differ in zeros at their end are the same).
 /// Durations, of which no order is known, compare by their bytes: only being equal means something.
-pub fn compare(kind: CqlType, a: &[u8], b: &[u8]) -> Ordering {
+pub fn compare(kind: &CqlType, a: &[u8], b: &[u8]) -> Ordering {
+    match kind {
+        CqlType::Native(native) => compare_native(*native, a, b),
+        CqlType::List(_)
+        | CqlType::Set(_)
+        | CqlType::Map(_)
+        | CqlType::Tuple(_)
+        | CqlType::Vector(..)
+        | CqlType::User(_)
+            if a.is_empty() || b.is_empty() =>
+        {
+            a.len().cmp(&b.len())
+        }
+        CqlType::List(_)
+        | CqlType::Set(_)
+        | CqlType::Map(_)
+        | CqlType::Tuple(_)
+        | CqlType::Vector(..)
+        | CqlType::User(_) => nested::compare_parts(kind, a, b),
+    }
+}
+
+/// As [`compare`], for a type without parts.
+pub fn compare_native(kind: NativeType, a: &[u8], b: &[u8]) -> Ordering {
     if a.is_empty() || b.is_empty() {
         return a.len().cmp(&b.len());
     }
@@ -24,25 +47,25 @@ pub fn compare(kind: CqlType, a: &[u8], b: &[u8]) -> Ordering {
         return (a.len() != len).cmp(&(b.len() != len)).then_with(|| a.cmp(b));
     }
     match kind {
-        CqlType::Ascii
-        | CqlType::Text
-        | CqlType::Blob
-        | CqlType::Duration
-        | CqlType::Inet
-        | CqlType::Date => a.cmp(b),
-        CqlType::Decimal => sound(Decimal::decode(a), Decimal::decode(b), a, b),
-        CqlType::Varint => sound(integer(kind, a), integer(kind, b), a, b),
-        CqlType::Boolean => (a != [0]).cmp(&(b != [0])),
-        CqlType::Tinyint
-        | CqlType::Smallint
-        | CqlType::Int
-        | CqlType::Bigint
-        | CqlType::Time
-        | CqlType::Timestamp => flip(a[0]).cmp(&flip(b[0])).then_with(|| a[1..].cmp(&b[1..])),
-        CqlType::Double => numbers(double(a), double(b)),
-        CqlType::Float => numbers(float(a), float(b)),
-        CqlType::Uuid => uuids(a, b),
-        CqlType::Timeuuid => {
+        NativeType::Ascii
+        | NativeType::Text
+        | NativeType::Blob
+        | NativeType::Duration
+        | NativeType::Inet
+        | NativeType::Date => a.cmp(b),
+        NativeType::Decimal => sound(Decimal::decode(a), Decimal::decode(b), a, b),
+        NativeType::Varint => sound(integer(kind, a), integer(kind, b), a, b),
+        NativeType::Boolean => (a != [0]).cmp(&(b != [0])),
+        NativeType::Tinyint
+        | NativeType::Smallint
+        | NativeType::Int
+        | NativeType::Bigint
+        | NativeType::Time
+        | NativeType::Timestamp => flip(a[0]).cmp(&flip(b[0])).then_with(|| a[1..].cmp(&b[1..])),
+        NativeType::Double => numbers(double(a), double(b)),
+        NativeType::Float => numbers(float(a), float(b)),
+        NativeType::Uuid => uuids(a, b),
+        NativeType::Timeuuid => {
             let tail = |bytes: &[u8]| -> [u8; 8] { std::array::from_fn(|i| flip(bytes[8 + i])) };
             v1_time(a).cmp(&v1_time(b)).then_with(|| tail(a).cmp(&tail(b)))
         }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{Value, datetime};
+use crate::keyword::quote_name;
 
 impl Value {
     /// The constant that parses back to this value. Dates and timestamps that no calendar text
@@ -20,6 +21,12 @@ impl Value {
             },
             Value::Time(_) | Value::Inet(_) => quote(&self.to_string()),
             Value::Empty => "0x".to_owned(),
+            Value::List(_)
+            | Value::Set(_)
+            | Value::Map(_)
+            | Value::Tuple(_)
+            | Value::User(_)
+            | Value::Vector(_) => self.to_string(),
             Value::Int(_)
             | Value::Bigint(_)
             | Value::Smallint(_)
@@ -46,6 +53,23 @@ impl Value {
             | Value::Tinyint(_)
             | Value::Boolean(_) => self.to_string(),
             Value::Decimal(_) | Value::Varint(_) => number_or_string(&self.to_string()),
+            Value::List(all) | Value::Set(all) | Value::Vector(all) => {
+                format!("[{}]", joined(all.iter().map(Value::to_json)))
+            }
+            Value::Tuple(parts) => format!("[{}]", joined(parts.iter().map(json_or_null))),
+            Value::Map(all) => {
+                // The keys of an object are strings, whatever they are here.
+                let entry = |(key, value): &(Value, Value)| {
+                    format!("{}: {}", json_string(&key.to_string()), value.to_json())
+                };
+                format!("{{{}}}", joined(all.iter().map(entry)))
+            }
+            Value::User(fields) => {
+                let field = |(name, value): &(String, Option<Value>)| {
+                    format!("{}: {}", json_string(name), json_or_null(value))
+                };
+                format!("{{{}}}", joined(fields.iter().map(field)))
+            }
             Value::Double(number) if number.is_finite() => self.to_string(),
             Value::Float(number) if number.is_finite() => self.to_string(),
             Value::Double(_)
@@ -99,8 +123,37 @@ impl fmt::Display for Value {
             Value::Varint(number) => write!(f, "{number}"),
             Value::Duration(duration) => write!(f, "{duration}"),
             Value::Empty => Ok(()),
+            Value::List(all) | Value::Vector(all) => {
+                write!(f, "[{}]", joined(all.iter().map(Value::to_literal)))
+            }
+            Value::Set(all) => write!(f, "{{{}}}", joined(all.iter().map(Value::to_literal))),
+            Value::Map(all) => {
+                let entry = |(key, value): &(Value, Value)| {
+                    format!("{}: {}", key.to_literal(), value.to_literal())
+                };
+                write!(f, "{{{}}}", joined(all.iter().map(entry)))
+            }
+            Value::Tuple(parts) => write!(f, "({})", joined(parts.iter().map(literal_or_null))),
+            Value::User(fields) => {
+                let field = |(name, value): &(String, Option<Value>)| {
+                    format!("{}: {}", quote_name(name), literal_or_null(value))
+                };
+                write!(f, "{{{}}}", joined(fields.iter().map(field)))
+            }
         }
     }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn literal_or_null(value: &Option<Value>) -> String {
+    value.as_ref().map_or_else(|| "null".to_owned(), Value::to_literal)
+}
+
+fn json_or_null(value: &Option<Value>) -> String {
+    value.as_ref().map_or_else(|| "null".to_owned(), Value::to_json)
 }
 
 fn infinity(f: &mut fmt::Formatter<'_>, positive: bool) -> fmt::Result {

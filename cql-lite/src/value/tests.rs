@@ -8,55 +8,61 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use uuid::Uuid;
 
-use super::{BigInt, DAY_NANOS, Decimal, Duration, Value, compare};
+use super::{BigInt, DAY_NANOS, Decimal, Duration, Value, compare_native as compare};
 use crate::ast::{Literal, Statement, Term, Write};
 use crate::parse;
-use crate::types::CqlType;
+use crate::types::NativeType;
 
 /// A type and a value of it.
-fn typed() -> impl Strategy<Value = (CqlType, Value)> {
+fn typed() -> impl Strategy<Value = (NativeType, Value)> {
     kind().prop_flat_map(|kind| (Just(kind), value(kind)))
 }
 
-fn kind() -> impl Strategy<Value = CqlType> {
-    select(CqlType::ALL.as_slice())
+fn kind() -> impl Strategy<Value = NativeType> {
+    select(NativeType::ALL.as_slice())
 }
 
-fn value(kind: CqlType) -> BoxedStrategy<Value> {
+pub(super) fn value(kind: NativeType) -> BoxedStrategy<Value> {
     let some = match kind {
-        CqlType::Ascii => "[\\x00-\\x7f]{0,8}".prop_map(Value::Ascii).boxed(),
-        CqlType::Text => any::<String>().prop_map(Value::Text).boxed(),
-        CqlType::Blob => vec(any::<u8>(), 0..8).prop_map(Value::Blob).boxed(),
-        CqlType::Int => any::<i32>().prop_map(Value::Int).boxed(),
-        CqlType::Bigint => any::<i64>().prop_map(Value::Bigint).boxed(),
-        CqlType::Smallint => any::<i16>().prop_map(Value::Smallint).boxed(),
-        CqlType::Tinyint => any::<i8>().prop_map(Value::Tinyint).boxed(),
-        CqlType::Double => {
+        NativeType::Ascii => "[\\x00-\\x7f]{0,8}".prop_map(Value::Ascii).boxed(),
+        NativeType::Text => any::<String>().prop_map(Value::Text).boxed(),
+        NativeType::Blob => vec(any::<u8>(), 0..8).prop_map(Value::Blob).boxed(),
+        NativeType::Int => any::<i32>().prop_map(Value::Int).boxed(),
+        NativeType::Bigint => any::<i64>().prop_map(Value::Bigint).boxed(),
+        NativeType::Smallint => any::<i16>().prop_map(Value::Smallint).boxed(),
+        NativeType::Tinyint => any::<i8>().prop_map(Value::Tinyint).boxed(),
+        NativeType::Double => {
             any::<u64>().prop_map(|bits| Value::Double(f64::from_bits(bits))).boxed()
         }
-        CqlType::Float => any::<u32>().prop_map(|bits| Value::Float(f32::from_bits(bits))).boxed(),
-        CqlType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
-        CqlType::Uuid => any::<u128>().prop_map(|bits| Value::Uuid(Uuid::from_u128(bits))).boxed(),
-        CqlType::Timeuuid => any::<u128>()
+        NativeType::Float => {
+            any::<u32>().prop_map(|bits| Value::Float(f32::from_bits(bits))).boxed()
+        }
+        NativeType::Boolean => any::<bool>().prop_map(Value::Boolean).boxed(),
+        NativeType::Uuid => {
+            any::<u128>().prop_map(|bits| Value::Uuid(Uuid::from_u128(bits))).boxed()
+        }
+        NativeType::Timeuuid => any::<u128>()
             .prop_map(|bits| Value::Timeuuid(Uuid::from_u128(bits & !(0xf << 76) | (1 << 76))))
             .boxed(),
-        CqlType::Timestamp => prop_oneof![
+        NativeType::Timestamp => prop_oneof![
             any::<i64>(),
             // The years 0 to 9999, and little beyond.
             -62_200_000_000_000..253_500_000_000_000_i64,
         ]
         .prop_map(Value::Timestamp)
         .boxed(),
-        CqlType::Date => prop_oneof![any::<u32>(), (1_u32 << 31) - 800_000..(1 << 31) + 3_000_000]
-            .prop_map(Value::Date)
-            .boxed(),
-        CqlType::Time => (0..DAY_NANOS).prop_map(Value::Time).boxed(),
-        CqlType::Inet => any::<core::net::IpAddr>().prop_map(Value::Inet).boxed(),
-        CqlType::Varint => integer().prop_map(Value::Varint).boxed(),
-        CqlType::Decimal => (integer(), prop_oneof![-9..30, -10_000..=10_000])
+        NativeType::Date => {
+            prop_oneof![any::<u32>(), (1_u32 << 31) - 800_000..(1 << 31) + 3_000_000]
+                .prop_map(Value::Date)
+                .boxed()
+        }
+        NativeType::Time => (0..DAY_NANOS).prop_map(Value::Time).boxed(),
+        NativeType::Inet => any::<core::net::IpAddr>().prop_map(Value::Inet).boxed(),
+        NativeType::Varint => integer().prop_map(Value::Varint).boxed(),
+        NativeType::Decimal => (integer(), prop_oneof![-9..30, -10_000..=10_000])
             .prop_map(|(unscaled, scale)| Value::Decimal(Decimal::new(unscaled, scale).unwrap()))
             .boxed(),
-        CqlType::Duration => (any::<bool>(), 0..=i32::MAX, 0..=i32::MAX, 0..=i64::MAX)
+        NativeType::Duration => (any::<bool>(), 0..=i32::MAX, 0..=i32::MAX, 0..=i64::MAX)
             .prop_map(|(negative, months, days, nanos)| {
                 let sign = if negative { -1 } else { 1 };
                 let (months, days, nanos) = (sign * months, sign * days, i64::from(sign) * nanos);
@@ -72,7 +78,7 @@ fn integer() -> impl Strategy<Value = BigInt> {
 }
 
 /// Bytes that are often those of a value.
-fn bytes(kind: CqlType) -> BoxedStrategy<Vec<u8>> {
+fn bytes(kind: NativeType) -> BoxedStrategy<Vec<u8>> {
     prop_oneof![
         3 => value(kind).prop_map(|value| value.encode()),
         1 => vec(any::<u8>(), 0..20),
@@ -94,19 +100,19 @@ fn literal(text: &str) -> Literal {
 proptest! {
     #[test]
     fn decoding_what_is_encoded_gives_the_value_again((kind, value) in typed()) {
-        prop_assert_eq!(Value::decode(kind, &value.encode()), Ok(value.clone()));
-        prop_assert!(value.kind().is_none_or(|own| own == kind));
+        prop_assert_eq!(Value::decode_native(kind, &value.encode()), Ok(value.clone()));
+        prop_assert!(value.native().is_none_or(|own| own == kind));
     }
 
     #[test]
     fn what_decodes_encodes_to_the_same_bytes(
         (kind, bytes) in kind().prop_flat_map(|kind| (Just(kind), bytes(kind)))
     ) {
-        if let Ok(value) = Value::decode(kind, &bytes) {
+        if let Ok(value) = Value::decode_native(kind, &bytes) {
             // Any byte but 0 is true, and bytes in front of an integer may say nothing.
-            use CqlType::{Boolean, Decimal, Duration, Varint};
+            use NativeType::{Boolean, Decimal, Duration, Varint};
             if [Boolean, Varint, Decimal, Duration].contains(&kind) {
-                prop_assert_eq!(Value::decode(kind, &value.encode()), Ok(value));
+                prop_assert_eq!(Value::decode_native(kind, &value.encode()), Ok(value));
                 return Ok(());
             }
             prop_assert_eq!(value.encode(), bytes);
@@ -142,7 +148,7 @@ proptest! {
             [Literal::Text(text.clone()), Literal::Integer(text.clone()), Literal::Decimal(text)];
         for constant in constants {
             if let Ok(value) = Value::parse_literal(&constant, kind) {
-                prop_assert_eq!(Value::decode(kind, &value.encode()), Ok(value));
+                prop_assert_eq!(Value::decode_native(kind, &value.encode()), Ok(value));
             }
         }
     }
@@ -159,7 +165,7 @@ proptest! {
         if order(&a, &b).is_le() && order(&b, &c).is_le() {
             prop_assert!(order(&a, &c).is_le(), "{:?} {:?} {:?}", a, b, c);
         }
-        if let (Ok(x), Ok(y)) = (Value::decode(kind, &a), Value::decode(kind, &b)) {
+        if let (Ok(x), Ok(y)) = (Value::decode_native(kind, &a), Value::decode_native(kind, &b)) {
             prop_assert_eq!(order(&a, &b) == Ordering::Equal, x == y);
         }
         if !a.is_empty() {
@@ -171,27 +177,27 @@ proptest! {
     fn numbers_compare_as_numbers(a in any::<i64>(), b in any::<i64>()) {
         let order = |kind, a: Value, b: Value| compare(kind, &a.encode(), &b.encode());
         let (x, y) = (Value::Bigint, Value::Timestamp);
-        prop_assert_eq!(order(CqlType::Bigint, x(a), x(b)), a.cmp(&b));
-        prop_assert_eq!(order(CqlType::Timestamp, y(a), y(b)), a.cmp(&b));
+        prop_assert_eq!(order(NativeType::Bigint, x(a), x(b)), a.cmp(&b));
+        prop_assert_eq!(order(NativeType::Timestamp, y(a), y(b)), a.cmp(&b));
         let (x, y) = (a as i32, b as i32);
-        prop_assert_eq!(order(CqlType::Int, Value::Int(x), Value::Int(y)), x.cmp(&y));
+        prop_assert_eq!(order(NativeType::Int, Value::Int(x), Value::Int(y)), x.cmp(&y));
         let (x, y) = (a as i16, b as i16);
         prop_assert_eq!(
-            order(CqlType::Smallint, Value::Smallint(x), Value::Smallint(y)), x.cmp(&y)
+            order(NativeType::Smallint, Value::Smallint(x), Value::Smallint(y)), x.cmp(&y)
         );
         let (x, y) = (a as i8, b as i8);
-        prop_assert_eq!(order(CqlType::Tinyint, Value::Tinyint(x), Value::Tinyint(y)), x.cmp(&y));
+        prop_assert_eq!(order(NativeType::Tinyint, Value::Tinyint(x), Value::Tinyint(y)), x.cmp(&y));
         let (x, y) = (a as u32, b as u32);
-        prop_assert_eq!(order(CqlType::Date, Value::Date(x), Value::Date(y)), x.cmp(&y));
+        prop_assert_eq!(order(NativeType::Date, Value::Date(x), Value::Date(y)), x.cmp(&y));
     }
 
     #[test]
     fn finite_numbers_compare_as_numbers(a in -1e6..1e6_f64, b in -1e6..1e6_f64) {
         let order = |kind, a: Value, b: Value| compare(kind, &a.encode(), &b.encode());
         let (x, y) = (Value::Double, Value::Float);
-        prop_assert_eq!(order(CqlType::Double, x(a), x(b)), a.partial_cmp(&b).unwrap());
+        prop_assert_eq!(order(NativeType::Double, x(a), x(b)), a.partial_cmp(&b).unwrap());
         let (c, d) = (a as f32, b as f32);
-        prop_assert_eq!(order(CqlType::Float, y(c), y(d)), c.partial_cmp(&d).unwrap());
+        prop_assert_eq!(order(NativeType::Float, y(c), y(d)), c.partial_cmp(&d).unwrap());
     }
 }
 
@@ -200,11 +206,11 @@ fn all_nans_are_one_value_and_the_greatest() {
     let quiet = f64::NAN.to_be_bytes();
     let other = f64::from_bits(0xfff8_0000_0000_0001).to_be_bytes();
     let infinity = f64::INFINITY.to_be_bytes();
-    assert_eq!(compare(CqlType::Double, &quiet, &other), Ordering::Equal);
-    assert_eq!(compare(CqlType::Double, &other, &infinity), Ordering::Greater);
+    assert_eq!(compare(NativeType::Double, &quiet, &other), Ordering::Equal);
+    assert_eq!(compare(NativeType::Double, &other, &infinity), Ordering::Greater);
     assert_eq!(
-        Value::decode(CqlType::Double, &quiet),
-        Value::decode(CqlType::Double, &other),
+        Value::decode_native(NativeType::Double, &quiet),
+        Value::decode_native(NativeType::Double, &other),
         "equal although their bytes differ"
     );
     assert_ne!(Value::Double(0.0), Value::Double(-0.0));
@@ -215,18 +221,18 @@ fn all_nans_are_one_value_and_the_greatest() {
 fn timeuuids_of_one_time_differ_from_uuids() {
     let low = Uuid::from_u128(0x0000_0000_0000_1000_0100_0000_0000_0000).into_bytes();
     let high = Uuid::from_u128(0x0000_0000_0000_1000_8000_0000_0000_0000).into_bytes();
-    assert_eq!(compare(CqlType::Uuid, &low, &high), Ordering::Less);
-    assert_eq!(compare(CqlType::Timeuuid, &low, &high), Ordering::Greater);
+    assert_eq!(compare(NativeType::Uuid, &low, &high), Ordering::Less);
+    assert_eq!(compare(NativeType::Timeuuid, &low, &high), Ordering::Greater);
 }
 
 #[test]
 fn wrong_bytes_are_refused_in_words() {
-    let refused = |kind, bytes: &[u8]| Value::decode(kind, bytes).unwrap_err().to_string();
-    assert_eq!(refused(CqlType::Int, &[0, 0, 1]), "an int is 4 bytes, not 3");
-    assert_eq!(refused(CqlType::Tinyint, &[]), "a tinyint is 1 byte, not 0");
-    assert_eq!(refused(CqlType::Inet, &[1; 5]), "an inet is 4 or 16 bytes, not 5");
-    assert_eq!(refused(CqlType::Text, b"caf\xe9"), "invalid text: not UTF-8 from byte 3 on");
-    assert_eq!(refused(CqlType::Ascii, "é".as_bytes()), "invalid ascii: byte 0 is not ASCII");
-    assert_eq!(refused(CqlType::Time, &[0xff; 8]), "-1 is out of range for time");
-    assert!(refused(CqlType::Timeuuid, &[0x44; 16]).ends_with("of version 4, not 1"));
+    let refused = |kind, bytes: &[u8]| Value::decode_native(kind, bytes).unwrap_err().to_string();
+    assert_eq!(refused(NativeType::Int, &[0, 0, 1]), "an int is 4 bytes, not 3");
+    assert_eq!(refused(NativeType::Tinyint, &[]), "a tinyint is 1 byte, not 0");
+    assert_eq!(refused(NativeType::Inet, &[1; 5]), "an inet is 4 or 16 bytes, not 5");
+    assert_eq!(refused(NativeType::Text, b"caf\xe9"), "invalid text: not UTF-8 from byte 3 on");
+    assert_eq!(refused(NativeType::Ascii, "é".as_bytes()), "invalid ascii: byte 0 is not ASCII");
+    assert_eq!(refused(NativeType::Time, &[0xff; 8]), "-1 is out of range for time");
+    assert!(refused(NativeType::Timeuuid, &[0x44; 16]).ends_with("of version 4, not 1"));
 }

@@ -9,7 +9,10 @@ use std::{
     sync::Arc,
 };
 
-use model::{HostId, Keyspace, Schema, Table, TableId, schema::Replication};
+use model::{
+    HostId, Keyspace, Schema, Table, TableId,
+    schema::{Replication, UserType},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -26,6 +29,10 @@ pub const KEYSPACES_MAX: usize = 1_000;
 pub const TABLES_MAX: usize = 5_000;
 /// Columns that a table may have.
 pub const COLUMNS_MAX: usize = 10_000;
+/// User types that a cluster may have.
+pub const TYPES_MAX: usize = 5_000;
+/// Fields that a user type may have.
+pub const FIELDS_MAX: usize = 1_000;
 /// What all tables may weigh together, bytes: a snapshot of the metadata is one record of the system
 /// log and one message, at most 16 MiB each.
 pub const SCHEMA_BYTES_MAX: usize = 8 << 20;
@@ -87,6 +94,26 @@ pub enum Change {
         name: String,
         /// Its id.
         id: TableId,
+    },
+    /// A new user type.
+    CreateType {
+        /// The type.
+        user: UserType,
+    },
+    /// Another definition of a user type, wherever it is used. When `before` is no longer what it
+    /// is, the change is refused.
+    AlterType {
+        /// What it was made from.
+        before: UserType,
+        /// What it is from now on: with the same fields under perhaps other names, and perhaps more.
+        after: UserType,
+    },
+    /// A user type goes, which nothing uses.
+    DropType {
+        /// Its keyspace.
+        keyspace: String,
+        /// Its name.
+        name: String,
     },
     /// A member has other addresses after a restart.
     UpdateNode {
@@ -152,6 +179,14 @@ pub enum Refused {
     TableNotFound { keyspace: String, name: String },
     #[error("table {keyspace}.{name} was changed by somebody else meanwhile")]
     TableChanged { keyspace: String, name: String },
+    #[error("type {keyspace}.{name} already exists")]
+    TypeExists { keyspace: String, name: String },
+    #[error("type {keyspace}.{name} does not exist")]
+    TypeNotFound { keyspace: String, name: String },
+    #[error("type {keyspace}.{name} was changed by somebody else meanwhile")]
+    TypeChanged { keyspace: String, name: String },
+    #[error("type {keyspace}.{name} is used by {user}")]
+    TypeInUse { keyspace: String, name: String, user: String },
     #[error("there is no data center {0}")]
     DataCenterNotFound(String),
     #[error("replication keeps no copy of anything")]
@@ -250,7 +285,10 @@ impl Metadata {
             | Change::DropKeyspace { .. }
             | Change::CreateTable { .. }
             | Change::AlterTable { .. }
-            | Change::DropTable { .. } => schema::check(self, change),
+            | Change::DropTable { .. }
+            | Change::CreateType { .. }
+            | Change::AlterType { .. }
+            | Change::DropType { .. } => schema::check(self, change),
         }
     }
 
@@ -280,7 +318,10 @@ impl Metadata {
             | Change::DropKeyspace { .. }
             | Change::CreateTable { .. }
             | Change::AlterTable { .. }
-            | Change::DropTable { .. } => {
+            | Change::DropTable { .. }
+            | Change::CreateType { .. }
+            | Change::AlterType { .. }
+            | Change::DropType { .. } => {
                 next.schema = Arc::new(schema::apply(&self.schema, entry.epoch, change));
                 next.place();
             }

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{sync::Arc, time::Duration};
 
-use model::{
-    ColumnId, HostId, Keyspace, Table, TableId,
-    schema::{Column, ColumnKind, CqlType, Replication, TableOptions},
-};
+use model::{HostId, Keyspace, Table, TableId};
 use sys::Rng;
 use uuid::Uuid;
 
@@ -17,47 +14,15 @@ use crate::{
 
 mod clocks;
 mod golden;
+mod schemas;
+mod types;
 mod world;
 
+use schemas::create;
+pub(crate) use schemas::{keyspace, table};
 use world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-pub(crate) fn keyspace(name: &str, factor: u32) -> Change {
-    Change::CreateKeyspace {
-        keyspace: Keyspace {
-            name: name.to_owned(),
-            replication: Replication::Simple { factor },
-            durable_writes: true,
-            tables: BTreeMap::new(),
-        },
-    }
-}
-
-pub(crate) fn table(keyspace: &str, name: &str, id: u128) -> Table {
-    let column = |id, name: &str, kind| Column {
-        id: ColumnId(id),
-        name: name.to_owned(),
-        cql_type: CqlType::Text,
-        kind,
-    };
-    Table {
-        id: TableId(Uuid::from_u128(id)),
-        keyspace: keyspace.to_owned(),
-        name: name.to_owned(),
-        partition_key: vec![column(0, "k", ColumnKind::Partition)],
-        clustering_key: Vec::new(),
-        statics: Vec::new(),
-        regulars: vec![column(1, "v", ColumnKind::Regular)],
-        dropped: Vec::new(),
-        options: TableOptions::default(),
-        epoch: 0,
-    }
-}
-
-fn create(keyspace: &str, name: &str, id: u128) -> Change {
-    Change::CreateTable { table: Arc::new(table(keyspace, name, id)) }
-}
 
 /// Concurrent schema changes from every node through faults, then peace: one history, one schema.
 fn storm(seed: u64) -> World {

@@ -381,6 +381,7 @@ fn snapshot(epoch: u64, hosts: u32, replication: &Replication) -> Arc<Snapshot> 
         replication: replication.clone(),
         durable_writes: true,
         tables: BTreeMap::from([("t".to_owned(), table)]),
+        types: Default::default(),
     });
     let schema = Schema { epoch, keyspaces: BTreeMap::from([("ks".to_owned(), keyspace)]) };
     Arc::new(Snapshot::new(
@@ -412,6 +413,7 @@ pub(crate) fn live_row(timestamp: i64) -> Row {
         liveness: Some(Liveness { timestamp, expiry: None }),
         deletion: None,
         cells: vec![(ColumnId(0), Cell { timestamp, content: Content::Live { value } })],
+        elements: Vec::new(),
     }
 }
 

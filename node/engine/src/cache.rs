@@ -1,7 +1,6 @@
 //! Decoded blocks in memory, and how a read gets at those that are not.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
@@ -81,7 +80,23 @@ impl Cache {
 /// The last block that a reader used of each sstable: it is decoded once however small the cache, and however
 /// many tiny partitions share it.
 #[derive(Debug, Default)]
-pub(crate) struct Recent(RefCell<BTreeMap<u64, (u32, Arc<Block>)>>);
+pub(crate) struct Recent(RefCell<Vec<(BlockId, Arc<Block>)>>);
+
+impl Recent {
+    fn get(&self, id: BlockId) -> Option<Arc<Block>> {
+        let recent = self.0.borrow();
+        recent.iter().find(|it| it.0 == id).map(|(_, block)| Arc::clone(block))
+    }
+
+    fn put(&self, id: BlockId, block: &Arc<Block>) {
+        let mut recent = self.0.borrow_mut();
+        let block = (id, Arc::clone(block));
+        match recent.iter_mut().find(|it| it.0.0 == id.0) {
+            Some(last) => *last = block,
+            None => recent.push(block),
+        }
+    }
+}
 
 /// How a look at sstables may use cache and disk.
 #[derive(Clone, Copy)]
@@ -108,16 +123,19 @@ impl<'a> Io<'a> {
         Io { cache, recent, may_wait: true, fills: false }
     }
 
+    /// Whether it may go to the disk.
+    pub(crate) fn may_wait(&self) -> bool {
+        self.may_wait
+    }
+
     /// The block `id`, which `read` reads from the disk.
     pub(crate) fn block(
         &self,
         id: BlockId,
         read: impl FnOnce() -> Result<Block, Error>,
     ) -> Result<Arc<Block>, Halt> {
-        if let Some((number, block)) = self.recent.0.borrow().get(&id.0)
-            && *number == id.1
-        {
-            return Ok(Arc::clone(block));
+        if let Some(block) = self.recent.get(id) {
+            return Ok(block);
         }
         let block = match self.cache.blocks.get(&id) {
             Some(block) => {
@@ -134,7 +152,7 @@ impl<'a> Io<'a> {
             }
             None => return Err(Halt::Miss),
         };
-        self.recent.0.borrow_mut().insert(id.0, (id.1, Arc::clone(&block)));
+        self.recent.put(id, &block);
         Ok(block)
     }
 }

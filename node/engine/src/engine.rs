@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use model::read::{Answer, Command};
-use model::{Mutation, PartitionKey, TableId};
+use model::{PartitionKey, TableId};
 use sys::{Blocking, Clock, Disk, Job, Step};
 use tokio::sync::oneshot;
 
@@ -21,7 +21,7 @@ use crate::stats::count;
 use crate::table::Table;
 use crate::{
     Cold, CommitlogSync, Error, Options, Read, Recovery, Stats, TableShape, TableStats, Ticket,
-    recovery,
+    recovery, write,
 };
 
 /// One node's storage. Clones share it; its files are unlocked when the last clone is gone.
@@ -102,39 +102,17 @@ impl Engine {
     /// Nothing was written: `Malformed`, `TooLarge`, `UnknownTable`, `Overloaded`, `DiskFull`, `ReadOnly`,
     /// `OutOfFiles`, `LogFailed`, `Closed`.
     pub fn apply(&self, mutation: Bytes) -> Result<Ticket, Error> {
-        let inner = &self.inner;
-        inner.refuse_closed()?;
-        // Copied, so that a memtable keeps a mutation and not the network buffer that it came in.
-        let own = Bytes::copy_from_slice(&mutation);
-        let Mutation { table, partition } = Mutation::decode(own)?;
-        let table = inner.table(table)?;
-        inner.refuse_full()?;
-        let (bytes, max) = (inner.memtable_bytes(), inner.options.memtable_bytes);
-        if max < bytes {
-            inner.wake(Lane::Flush);
-            return Err(Error::Overloaded { what: "memtables", bytes, max });
-        }
-        let durable = table.shape().durable;
-        let version = table.write_into();
-        if version.dropped {
-            return Err(Error::UnknownTable(table.id));
-        }
-        let (ticket, due) = if durable {
-            version.active.set_logged();
-            inner.log.append(&mutation)?
-        } else {
-            (Ticket::done(), false)
-        };
-        inner.grow_memtables(version.active.apply(partition));
-        drop(version);
-        count(&inner.counters.writes);
-        if due {
-            inner.wake(Lane::Log);
-        }
-        if inner.wants_flush() {
-            inner.wake(Lane::Flush);
-        }
-        Ok(ticket)
+        write::apply(&self.inner, &[mutation])
+    }
+
+    /// Takes in many encoded mutations at once, all of them or none, for much less than one by one: they share a
+    /// record of the log, which is durable as a whole or not at all. Each is atomic and isolated as with `apply`; a read may see
+    /// some of them before others.
+    ///
+    /// # Errors
+    /// As `apply`; `TooLarge` also if all together are longer than [`model::mutation::BYTES_MAX`].
+    pub fn apply_all(&self, mutations: &[Bytes]) -> Result<Ticket, Error> {
+        write::apply(&self.inner, mutations)
     }
 
     /// Reads, from memory as far as that goes, and not so long that the caller's thread is held up.
@@ -181,12 +159,13 @@ impl Engine {
     }
 
     /// Bytes that a partition takes in the sstables of this node, about: whole blocks, and as often as
-    /// it lies there. Looks into no file; 0 of an unknown table.
+    /// it lies there. Looks into no file, so an sstable that nobody has read from since the start counts for nothing; 0
+    /// of an unknown table.
     pub fn partition_bytes(&self, table: TableId, key: &PartitionKey) -> u64 {
         let Ok(table) = self.inner.table(table) else { return 0 };
         let hash = filter::hash(key);
         let version = table.version();
-        let holds = version.sstables.iter().filter(|it| it.may_hold(key, hash));
+        let holds = version.sstables.iter().filter(|it| it.may_hold_now(key, hash));
         holds.map(|it| it.partition_bytes(key)).sum()
     }
 

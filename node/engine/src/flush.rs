@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{PartitionKey, Slice};
+use model::{Partition, PartitionKey, Slice};
 use sys::{Job, Step};
 use tokio::sync::oneshot;
 
@@ -61,11 +61,12 @@ impl Dump {
                     self.current = Some((run, end));
                 }
                 None => {
-                    let Some((key, run)) = self.memtable.next(self.next.as_ref()) else {
+                    let Some(run) = self.memtable.next(self.next.as_ref()) else {
                         return Ok(true);
                     };
-                    writer.begin(run.head().clone());
-                    self.next = Bound::Excluded(key);
+                    let bare = || Partition::empty(run.key().clone());
+                    writer.begin(run.head().cloned().unwrap_or_else(bare));
+                    self.next = Bound::Excluded(run.key().clone());
                     self.current = Some((run, Bytes::new()));
                 }
             }
@@ -107,7 +108,10 @@ impl Output {
             return Ok(None);
         }
         disk.sync_dir(&table.dir).map_err(|it| Error::io(&table.dir, it))?;
-        Sstable::open(disk, &self.path, self.id).map(|it| Some(Arc::new(it)))
+        let sstable = Sstable::open(disk, &self.path, self.id)?;
+        // Here, where nobody waits for it.
+        sstable.load()?;
+        Ok(Some(Arc::new(sstable)))
     }
 }
 

@@ -37,6 +37,7 @@ mod stats;
 mod table;
 mod ticket;
 mod version;
+mod write;
 
 pub use background::background;
 pub use engine::{Engine, Lane};

@@ -35,7 +35,7 @@ impl Source {
         io: &Io,
     ) -> Result<Option<PartitionKey>, Halt> {
         match self {
-            Source::Memtable(memtable) => Ok(memtable.next(from).map(|(key, _)| key)),
+            Source::Memtable(memtable) => Ok(memtable.next(from).map(|it| it.key().clone())),
             Source::Sstable(sstable) => sstable.next_key(from, io),
         }
     }
@@ -58,6 +58,16 @@ pub(crate) fn next_key(
     Ok(least)
 }
 
+/// What will be asked of a partition.
+#[derive(Clone, Copy)]
+pub(crate) struct Order<'a> {
+    /// All slices that will be asked for lie inside.
+    pub(crate) hull: &'a Slice,
+    pub(crate) reversed: bool,
+    /// The first pieces are asked for with so many rows at most.
+    pub(crate) rows_max: usize,
+}
+
 /// One partition of all sources that hold it.
 pub(crate) struct Merge {
     /// Deletion and statics of the whole partition.
@@ -75,32 +85,44 @@ struct Input {
 
 enum Rows {
     Memtable(Arc<Run>),
-    Sstable(Arc<Sstable>),
+    Sstable {
+        sstable: Arc<Sstable>,
+        /// The partition is here for sure.
+        is_here: bool,
+    },
 }
 
 impl Merge {
-    /// Looks for the partition everywhere. `None` if no source holds it. The first pieces are asked for
-    /// with at most `rows_max` rows.
+    /// Looks for the partition everywhere. `None` if no source holds anything of it that matters.
     pub(crate) fn open(
         key: &PartitionKey,
         sources: &[Source],
-        reversed: bool,
-        rows_max: usize,
+        order: Order<'_>,
         io: &Io,
     ) -> Result<Option<Merge>, Halt> {
+        let Order { hull, reversed, rows_max } = order;
         let mut head = Partition::empty(key.clone());
         let mut inputs = Vec::new();
         let hash = filter::hash(key);
         for source in sources {
             let rows = match source {
                 Source::Memtable(memtable) => memtable.get(key).map(|run| {
-                    head.merge(run.head().clone());
+                    run.head().cloned().into_iter().for_each(|it| head.merge(it));
                     Rows::Memtable(run)
                 }),
-                Source::Sstable(sstable) if !sstable.may_hold(key, hash) => None,
+                Source::Sstable(sstable)
+                    if !sstable.may_have_heads() && !sstable.may_have_rows(hull) =>
+                {
+                    None
+                }
+                Source::Sstable(sstable) if !sstable.may_hold(key, hash, io)? => None,
+                Source::Sstable(sstable) if !sstable.may_have_heads() => {
+                    // Whether the partition is here the first look for rows tells.
+                    Some(Rows::Sstable { sstable: Arc::clone(sstable), is_here: false })
+                }
                 Source::Sstable(sstable) => sstable.head(key, io)?.map(|it| {
                     head.merge(it);
-                    Rows::Sstable(Arc::clone(sstable))
+                    Rows::Sstable { sstable: Arc::clone(sstable), is_here: true }
                 }),
             };
             inputs.extend(rows.map(|rows| Input { rows, left: None }));
@@ -112,6 +134,11 @@ impl Merge {
     /// Partition deletion and statics, without rows.
     pub(crate) fn head(&self) -> &Partition {
         &self.head
+    }
+
+    /// As `head`, at the end.
+    pub(crate) fn into_head(self) -> Partition {
+        self.head
     }
 
     /// Drops the cells of these columns from the static row.
@@ -129,7 +156,13 @@ impl Merge {
             if input.left.is_none() {
                 input.left = Some(match &input.rows {
                     Rows::Memtable(run) => run.piece(want, *reversed, *rows_max),
-                    Rows::Sstable(it) => it.piece(&head.key, want, *reversed, *rows_max, io)?,
+                    Rows::Sstable { sstable, is_here } => {
+                        match sstable.piece(&head.key, want, *reversed, *rows_max, io)? {
+                            Some(piece) => piece,
+                            None if *is_here => return Err(sstable.without_rows().into()),
+                            None => Piece::nothing(&head.key, want),
+                        }
+                    }
                 });
             }
         }
@@ -140,9 +173,9 @@ impl Merge {
         Ok(if self.reversed { self.merge_last(want) } else { self.merge_first(want) })
     }
 
-    /// How many sstables hold the partition.
+    /// How many sstables may hold the partition.
     pub(crate) fn sstables(&self) -> u32 {
-        self.inputs.iter().filter(|it| matches!(it.rows, Rows::Sstable(_))).count() as u32
+        self.inputs.iter().filter(|it| matches!(it.rows, Rows::Sstable { .. })).count() as u32
     }
 
     /// Forgets the rest of the pieces.

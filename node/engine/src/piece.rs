@@ -6,7 +6,7 @@
 //! pieces that touch can be joined again.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use model::{Clustering, Content, Partition, RangeTombstone, Row, Slice};
+use model::{Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Slice};
 
 /// What a source knows of `[start, end)`. The part's deletion and statics are those of the whole partition,
 /// where the source keeps them there.
@@ -30,34 +30,6 @@ pub(crate) fn successor(bound: &[u8]) -> Bytes {
     next.freeze()
 }
 
-/// Copies what `part`, which speaks for `[part_start, part_end)`, knows of `want`: at most `rows_max` rows,
-/// from the end where the reading begins. Deletion and statics stay behind.
-pub(crate) fn cut(
-    part: &Partition,
-    (part_start, part_end): (&Bytes, &Bytes),
-    want: &Slice,
-    reversed: bool,
-    rows_max: usize,
-) -> Piece {
-    let mut start = part_start.max(&want.start).clone();
-    let mut end = part_end.min(&want.end).clone();
-    let mut from = part.rows.partition_point(|(it, _)| it.0 < start);
-    let mut to = part.rows.partition_point(|(it, _)| it.0 < end);
-    if to - from > rows_max {
-        if reversed {
-            from = to - rows_max;
-            start = part.rows[from].0.0.clone();
-        } else {
-            to = from + rows_max;
-            end = part.rows[to].0.0.clone();
-        }
-    }
-    let mut piece = Partition::empty(part.key.clone());
-    piece.rows.extend_from_slice(&part.rows[from..to]);
-    piece.range_tombstones = clip_ranges(&part.range_tombstones, &start, &end);
-    Piece { start, end, part: piece }
-}
-
 /// The range tombstones inside `[start, end)`.
 pub(crate) fn clip_ranges(
     ranges: &[RangeTombstone],
@@ -75,6 +47,12 @@ pub(crate) fn clip_ranges(
 }
 
 impl Piece {
+    /// Of a partition of which a source knows nothing.
+    pub(crate) fn nothing(key: &PartitionKey, want: &Slice) -> Piece {
+        let part = Partition::empty(key.clone());
+        Piece { start: want.start.clone(), end: want.end.clone(), part }
+    }
+
     /// Keeps what lies below `at` and returns the rest. `at` lies inside.
     pub(crate) fn split_off(&mut self, at: &Bytes) -> Piece {
         let mut right = Partition::empty(self.part.key.clone());
@@ -109,16 +87,68 @@ pub(crate) fn append(part: &mut Partition, next: Partition) {
     }
 }
 
+/// What a row takes when written, about, beside clustering and cells.
+const ROW: usize = 12;
+/// What a cell takes beside its value.
+const CELL: usize = 10;
+
+/// What a reader counts of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// As `row_bytes`.
+    pub(crate) bytes: u64,
+    /// As `row_tombstones`.
+    pub(crate) tombstones: u64,
+    pub(crate) is_live: bool,
+    /// Some cell has a value that nobody is to see.
+    pub(crate) has_expired: bool,
+}
+
+impl Weight {
+    /// In one pass. Of a row that is read at `now`, seconds.
+    pub(crate) fn of(clustering: &Clustering, row: &Row, now: i64) -> Weight {
+        let mut bytes = ROW + clustering.0.len();
+        let mut tombstones = u64::from(row.deletion.is_some());
+        let (mut is_live, mut has_expired) = (false, false);
+        if let Some(marker) = &row.liveness {
+            is_live = marker.is_live(now);
+            tombstones += u64::from(!is_live);
+        }
+        bytes += elements_bytes(row);
+        tombstones += column_deletions(row).count() as u64;
+        for cell in all_cells(row) {
+            bytes += CELL + value_bytes(cell);
+            match cell.value(now) {
+                Some(_) => is_live = true,
+                None => {
+                    tombstones += 1;
+                    has_expired |= matches!(cell.content, Content::Expiring { .. });
+                }
+            }
+        }
+        Weight { bytes: bytes as u64, tombstones, is_live, has_expired }
+    }
+}
+
 /// About how many bytes a row takes when written.
 pub(crate) fn row_bytes(clustering: &Clustering, row: &Row) -> usize {
-    const ROW: usize = 12;
-    const CELL: usize = 10;
-    let value = |cell: &model::Cell| match &cell.content {
+    let cells: usize = all_cells(row).map(|cell| CELL + value_bytes(cell)).sum();
+    ROW + clustering.0.len() + cells + elements_bytes(row)
+}
+
+/// What columns with elements take beside their cells: their heads and the paths.
+fn elements_bytes(row: &Row) -> usize {
+    let paths = |elements: &model::Elements| -> usize {
+        elements.cells.iter().map(|(path, _)| path.len()).sum()
+    };
+    row.elements.iter().map(|(_, it)| CELL + paths(it)).sum()
+}
+
+fn value_bytes(cell: &model::Cell) -> usize {
+    match &cell.content {
         Content::Live { value } | Content::Expiring { value, .. } => value.len(),
         Content::Dead { .. } => 0,
-    };
-    let cells: usize = row.cells.iter().map(|(_, cell)| CELL + value(cell)).sum();
-    ROW + clustering.0.len() + cells
+    }
 }
 
 /// About how many bytes a range tombstone takes when written.
@@ -128,9 +158,21 @@ pub(crate) fn range_bytes(range: &RangeTombstone) -> usize {
 
 /// Tombstones in a row at `now`: its deletion, its marker if expired, its dead and expired cells.
 pub(crate) fn row_tombstones(row: &Row, now: i64) -> u64 {
-    let dead = row.cells.iter().filter(|(_, cell)| cell.value(now).is_none()).count() as u64;
+    let dead = all_cells(row).filter(|cell| cell.value(now).is_none()).count() as u64;
     let expired = |it: &model::Liveness| it.expiry.is_some_and(|(_, at)| at <= now);
+    let dead = dead + row.elements.iter().filter(|(_, it)| it.deletion.is_some()).count() as u64;
     dead + u64::from(row.deletion.is_some()) + u64::from(row.liveness.as_ref().is_some_and(expired))
+}
+
+/// Every cell of a row, those of columns with elements too.
+fn all_cells(row: &Row) -> impl Iterator<Item = &model::Cell> {
+    let elements = row.elements.iter().flat_map(|(_, it)| &it.cells).map(|(_, cell)| cell);
+    row.cells.iter().map(|(_, cell)| cell).chain(elements)
+}
+
+/// The deletions of columns with elements.
+fn column_deletions(row: &Row) -> impl Iterator<Item = model::Deletion> {
+    row.elements.iter().filter_map(|(_, it)| it.deletion)
 }
 
 /// Smallest timestamp of anything in `part`, microseconds; `i64::MAX` of nothing.
@@ -143,17 +185,24 @@ pub(crate) fn timestamp_max(part: &Partition) -> i64 {
     fold_timestamps(part, i64::MIN, i64::max)
 }
 
+/// Smallest timestamp of anything in a row, microseconds; `i64::MAX` of nothing.
+pub(crate) fn row_timestamp_min(row: &Row) -> i64 {
+    fold_row(row, i64::MAX, i64::min)
+}
+
+fn fold_row(row: &Row, so_far: i64, pick: fn(i64, i64) -> i64) -> i64 {
+    let cells = all_cells(row).map(|cell| cell.timestamp);
+    let cells = cells.chain(column_deletions(row).map(|it| it.timestamp));
+    let marker = row.liveness.iter().map(|it| it.timestamp);
+    let deletion = row.deletion.iter().map(|it| it.timestamp);
+    cells.chain(marker).chain(deletion).fold(so_far, pick)
+}
+
 fn fold_timestamps(part: &Partition, none: i64, pick: fn(i64, i64) -> i64) -> i64 {
-    let row = |so_far: i64, row: &Row| {
-        let cells = row.cells.iter().map(|(_, cell)| cell.timestamp);
-        let marker = row.liveness.iter().map(|it| it.timestamp);
-        let deletion = row.deletion.iter().map(|it| it.timestamp);
-        cells.chain(marker).chain(deletion).fold(so_far, pick)
-    };
     let ranges = part.range_tombstones.iter().map(|it| it.deletion.timestamp);
     let above = part.deletion.iter().map(|it| it.timestamp).chain(ranges).fold(none, pick);
-    let rows = part.rows.iter().fold(above, |so_far, (_, it)| row(so_far, it));
-    row(rows, &part.static_row)
+    let rows = part.rows.iter().fold(above, |so_far, (_, it)| fold_row(it, so_far, pick));
+    fold_row(&part.static_row, rows, pick)
 }
 
 /// When the last of `part` expires, `i64::MAX` if something never does, and when the last of it was deleted, or written to
@@ -170,7 +219,7 @@ pub(crate) fn ends(part: &Partition) -> (i64, i64) {
     let rows = || part.rows.iter().map(|(_, row)| row).chain([&part.static_row]);
     for row in rows() {
         row.liveness.iter().for_each(|it| expiring(it.expiry));
-        for (_, cell) in &row.cells {
+        for cell in all_cells(row) {
             match &cell.content {
                 Content::Live { .. } => expiring(None),
                 Content::Expiring { ttl, expires_at, .. } => expiring(Some((*ttl, *expires_at))),
@@ -179,11 +228,12 @@ pub(crate) fn ends(part: &Partition) -> (i64, i64) {
         }
     }
     let dead = |row: &Row| {
-        let cells = row.cells.iter().filter_map(|(_, cell)| match &cell.content {
+        let cells = all_cells(row).filter_map(|cell| match &cell.content {
             Content::Dead { deleted_at } => Some(*deleted_at),
             Content::Live { .. } | Content::Expiring { .. } => None,
         });
-        cells.chain(row.deletion.map(|it| it.deleted_at)).max()
+        let columns = column_deletions(row).map(|it| it.deleted_at);
+        cells.chain(columns).chain(row.deletion.map(|it| it.deleted_at)).max()
     };
     let ranges = part.range_tombstones.iter().map(|it| it.deletion.deleted_at);
     let deletions =

@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
-use model::{Mutation, TableId};
+use model::TableId;
 use sys::{Clock, Disk, Lock};
 
 use crate::commitlog::replay::{self, Segment};
-use crate::commitlog::{self, Log, Position, Start};
+use crate::commitlog::{self, Log, Position, Start, format};
 use crate::flush::{Flush, Work};
 use crate::inner::{Inner, Parts};
 use crate::manifest::{Manifest, Op};
 use crate::sstable::{self, Sstable};
 use crate::stats::Counters;
 use crate::table::{self, Table};
+use crate::write::{Copies, Incoming};
 use crate::{Error, Options, TableShape};
 
 /// The format of a data directory as a whole.
@@ -225,7 +225,7 @@ impl Chain {
             };
             let present = chain.links.last().map_or(0, |(segment, _)| *segment);
             if first <= header.previous && header.previous != present && header.previous != 0 {
-                let path = commitlog::format::path(&chain.dir, header.previous);
+                let path = format::path(&chain.dir, header.previous);
                 return Err(Error::corrupt(&path, 0, "a log segment is missing"));
             }
             if let Some((_, floor)) = chain.links.last_mut() {
@@ -290,23 +290,32 @@ fn replay_segment(
     read: &Segment,
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
+    let mut places = Vec::new();
     for record in &read.records {
-        // Copied, so that a memtable keeps the mutation and not the segment.
-        let own = Bytes::copy_from_slice(&read.payload(record));
-        let mutation = Mutation::decode(own)
-            .map_err(|it| Error::corrupt(&read.path, record.offset, format!("{it}")))?;
-        let Ok(table) = inner.table(mutation.table) else {
-            recovery.dropped += 1;
-            continue;
-        };
-        let version = table.version();
-        if (Position { segment, offset: record.offset }) < version.active.begins {
-            recovery.skipped += 1;
-            continue;
+        let payload = read.payload(record);
+        let corrupt = |why: String| Error::corrupt(&read.path, record.offset, why);
+        let found = format::mutations(&payload)
+            .ok_or_else(|| corrupt("a record that is not of whole mutations".into()))?;
+        for place in found {
+            places.clear();
+            let incoming = Incoming::read(&payload[place], &mut places)
+                .map_err(|it| corrupt(it.to_string()))?;
+            let Ok(table) = inner.table(incoming.table) else {
+                recovery.dropped += 1;
+                continue;
+            };
+            let version = table.version();
+            if (Position { segment, offset: record.offset }) < version.active.begins {
+                recovery.skipped += 1;
+                continue;
+            }
+            version.active.set_logged();
+            let mut copies = Copies::of(std::slice::from_ref(&incoming), incoming.table);
+            let rows = copies.next(&incoming);
+            inner.grow_memtables(version.active.apply(incoming.change(&places, rows)));
+            recovery.replayed += 1;
         }
-        version.active.set_logged();
-        inner.grow_memtables(version.active.apply(mutation.partition));
-        recovery.replayed += 1;
+        // Between two records: the log is needed from one on, not from inside of it.
         if inner.wants_flush() {
             flush_largest(inner, Position { segment, offset: record.end() })?;
         }
@@ -362,7 +371,7 @@ impl Files {
             orphans.extend(names.iter().filter(dead).map(|name| dir.join(name)));
         }
         let segments = commitlog::directory(data_dir);
-        orphans.extend(chain.unneeded.iter().map(|it| commitlog::format::path(&segments, *it)));
+        orphans.extend(chain.unneeded.iter().map(|it| format::path(&segments, *it)));
         orphans
     }
 }

@@ -57,6 +57,11 @@ impl Table {
         Arc::clone(&self.shape.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether its writes go into the log.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.shape.read().unwrap_or_else(PoisonError::into_inner).durable
+    }
+
     pub(crate) fn set_shape(&self, shape: TableShape) {
         *self.shape.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(shape);
     }

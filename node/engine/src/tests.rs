@@ -7,6 +7,7 @@ mod log;
 mod oracle;
 mod room;
 mod rot;
+mod skip;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Target};
 use model::{
-    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Mutation, Partition, PartitionKey,
-    Row, Slice, TableId, TokenRange,
+    Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Mutation, Partition,
+    PartitionKey, Row, Slice, TableId, TokenRange,
 };
 use sys::disk::MemoryDisk;
 use sys::{Disk, Inline, ManualClock};
@@ -114,6 +115,7 @@ fn row(timestamp: i64, value: &[u8]) -> Row {
         liveness: Some(Liveness { timestamp, expiry: None }),
         deletion: None,
         cells: vec![(ColumnId(1), value_cell(timestamp, value))],
+        elements: Vec::new(),
     }
 }
 
@@ -137,6 +139,14 @@ fn delete_row(table: u128, partition: u64, at: u64, timestamp: i64) -> Mutation 
 /// Applies and makes durable.
 fn write(engine: &Engine, mutation: &Mutation) -> Result<(), Error> {
     let ticket = engine.apply(mutation.encode())?;
+    engine.run_jobs();
+    ticket.outcome().expect("the log was synced")
+}
+
+/// Applies all at once, and makes them durable.
+fn write_all(engine: &Engine, mutations: &[Mutation]) -> Result<(), Error> {
+    let encoded: Vec<Bytes> = mutations.iter().map(Mutation::encode).collect();
+    let ticket = engine.apply_all(&encoded)?;
     engine.run_jobs();
     ticket.outcome().expect("the log was synced")
 }

@@ -83,6 +83,12 @@ impl Reader {
         Reader { input, offset: 0 }
     }
 
+    /// From the byte at `offset`, which lies in `input`.
+    pub fn starting_at(input: Bytes, offset: usize) -> Reader {
+        debug_assert!(offset <= input.len(), "nothing is read behind the end");
+        Reader { input, offset }
+    }
+
     /// A byte.
     ///
     /// # Errors

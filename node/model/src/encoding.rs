@@ -6,6 +6,7 @@
 use crate::{
     cell::{Cell, Content, Deletion, TTL_MAX},
     codec::{Malformed, Reader, Writer},
+    elements::Elements,
     key::{self, Clustering, PartitionKey},
     partition::{Partition, RangeTombstone},
     row::{Liveness, Row},
@@ -18,31 +19,34 @@ pub(crate) const PARTITION_BYTES_MIN: usize = 2;
 const ROW_BYTES_MIN: usize = 3;
 /// Column, flags and a value's length.
 const CELL_BYTES_MIN: usize = 3;
+/// Column, flags and a count.
+const ELEMENTS_BYTES_MIN: usize = 3;
 /// Two lengths, one byte of end, two times.
 const RANGE_BYTES_MIN: usize = 5;
 
 /// What a partition has. A row has its own flags.
-mod part {
-    pub(super) const DELETION: u8 = 0x01;
-    pub(super) const STATICS: u8 = 0x02;
-    pub(super) const ROWS: u8 = 0x04;
-    pub(super) const RANGES: u8 = 0x08;
-    pub(super) const ALL: u8 = DELETION | STATICS | ROWS | RANGES;
+pub(crate) mod part {
+    pub(crate) const DELETION: u8 = 0x01;
+    pub(crate) const STATICS: u8 = 0x02;
+    pub(crate) const ROWS: u8 = 0x04;
+    pub(crate) const RANGES: u8 = 0x08;
+    pub(crate) const ALL: u8 = DELETION | STATICS | ROWS | RANGES;
 }
 
-mod row_flag {
-    pub(super) const MARKER: u8 = 0x01;
-    pub(super) const MARKER_EXPIRES: u8 = 0x02;
-    pub(super) const DELETION: u8 = 0x04;
-    pub(super) const CELLS: u8 = 0x08;
-    pub(super) const ALL: u8 = MARKER | MARKER_EXPIRES | DELETION | CELLS;
+pub(crate) mod row_flag {
+    pub(crate) const MARKER: u8 = 0x01;
+    pub(crate) const MARKER_EXPIRES: u8 = 0x02;
+    pub(crate) const DELETION: u8 = 0x04;
+    pub(crate) const CELLS: u8 = 0x08;
+    pub(crate) const ELEMENTS: u8 = 0x10;
+    pub(crate) const ALL: u8 = MARKER | MARKER_EXPIRES | DELETION | CELLS | ELEMENTS;
 }
 
-mod cell_flag {
-    pub(super) const EXPIRING: u8 = 0x01;
-    pub(super) const DEAD: u8 = 0x02;
+pub(crate) mod cell_flag {
+    pub(crate) const EXPIRING: u8 = 0x01;
+    pub(crate) const DEAD: u8 = 0x02;
     /// A difference of timestamps follows; without it the timestamp is that of the item before.
-    pub(super) const TIMESTAMP: u8 = 0x04;
+    pub(crate) const TIMESTAMP: u8 = 0x04;
 }
 
 /// Room for `count` items that were announced but not yet seen: the vector grows with what is
@@ -81,7 +85,13 @@ pub(crate) fn read_key(reader: &mut Reader) -> Result<PartitionKey, Malformed> {
 /// About how many bytes `write_partition` writes: rather too many than too few.
 pub(crate) fn partition_len(partition: &Partition) -> usize {
     let cell_len = |(_, cell): &(ColumnId, Cell)| 12 + cell.heap_bytes();
-    let row_len = |row: &Row| 24 + row.cells.iter().map(cell_len).sum::<usize>();
+    let element_len = |(path, cell): &(_, Cell)| 16 + bytes::Bytes::len(path) + cell.heap_bytes();
+    let elements_len =
+        |(_, it): &(ColumnId, Elements)| 24 + it.cells.iter().map(element_len).sum::<usize>();
+    let row_len = |row: &Row| {
+        let elements = row.elements.iter().map(elements_len).sum::<usize>();
+        24 + row.cells.iter().map(cell_len).sum::<usize>() + elements
+    };
     let rows = partition.rows.iter().map(|(at, row)| at.0.len() + row_len(row));
     let ranges = partition.range_tombstones.iter().map(|it| 16 + it.start.len() + it.end.len());
     let whole = 32 + partition.key.bytes.len() + row_len(&partition.static_row);
@@ -186,6 +196,9 @@ fn write_row(out: &mut Writer, times: &mut Times, row: &Row) {
     if !row.cells.is_empty() {
         flags |= row_flag::CELLS;
     }
+    if !row.elements.is_empty() {
+        flags |= row_flag::ELEMENTS;
+    }
     out.u8(flags);
     if let Some(marker) = row.liveness {
         times.write_timestamp(out, marker.timestamp);
@@ -205,6 +218,72 @@ fn write_row(out: &mut Writer, times: &mut Times, row: &Row) {
             write_cell(out, times, cell);
         }
     }
+    if !row.elements.is_empty() {
+        out.uint(row.elements.len() as u64);
+        let mut next = 0;
+        for (column, elements) in &row.elements {
+            out.uint(u64::from(column.0) - next);
+            next = u64::from(column.0) + 1;
+            write_elements(out, times, elements);
+        }
+    }
+}
+
+/// The elements of one column alone, for blocks of sstables.
+pub(crate) fn write_elements_alone(out: &mut Writer, elements: &Elements) {
+    write_elements(out, &mut Times::default(), elements);
+}
+
+/// What [`write_elements_alone`] wrote.
+pub(crate) fn read_elements_alone(reader: &mut Reader) -> Result<Elements, Malformed> {
+    let elements = read_elements(reader, &mut Times::default())?;
+    if elements.is_normal() { Ok(elements) } else { Err(reader.malformed("elements")) }
+}
+
+fn write_elements(out: &mut Writer, times: &mut Times, elements: &Elements) {
+    out.u8(u8::from(elements.deletion.is_some()));
+    if let Some(deletion) = elements.deletion {
+        times.write_deletion(out, deletion);
+    }
+    out.uint(elements.cells.len() as u64);
+    for (path, cell) in &elements.cells {
+        out.bytes(path);
+        write_cell(out, times, cell);
+    }
+}
+
+fn read_elements(reader: &mut Reader, times: &mut Times) -> Result<Elements, Malformed> {
+    let deletion = match reader.u8("flags of elements")? {
+        0 => None,
+        1 => Some(times.read_deletion(reader)?),
+        _ => return Err(reader.malformed("flags of elements")),
+    };
+    let mut elements = Elements { deletion, cells: Vec::new() };
+    let count = reader.count(CELL_BYTES_MIN, "count of elements")?;
+    elements.cells = vec(count);
+    for _ in 0..count {
+        let path = reader.bytes("path of an element")?;
+        elements.cells.push((path, read_cell(reader, times)?));
+    }
+    Ok(elements)
+}
+
+/// A column in a list of ascending ones, told by the distance to the one before.
+fn read_column(reader: &mut Reader, next: &mut u64) -> Result<ColumnId, Malformed> {
+    let column = reader.uint("column")?.checked_add(*next);
+    let column = column.and_then(|it| u32::try_from(it).ok());
+    let column = column.ok_or_else(|| reader.malformed("column"))?;
+    *next = u64::from(column) + 1;
+    Ok(ColumnId(column))
+}
+
+/// A row with its clustering, told from the timestamp before it (microseconds).
+pub(crate) fn read_row_after(
+    reader: &mut Reader,
+    time: i64,
+) -> Result<(Clustering, Row), Malformed> {
+    let clustering = Clustering(reader.bytes("clustering")?);
+    Ok((clustering, read_row(reader, &mut Times { last: time })?))
 }
 
 fn read_row(reader: &mut Reader, times: &mut Times) -> Result<Row, Malformed> {
@@ -231,11 +310,20 @@ fn read_row(reader: &mut Reader, times: &mut Times) -> Result<Row, Malformed> {
         row.cells = vec(count);
         let mut next = 0_u64;
         for _ in 0..count {
-            let column = reader.uint("column")?.checked_add(next);
-            let column = column.and_then(|it| u32::try_from(it).ok());
-            let column = column.ok_or_else(|| reader.malformed("column"))?;
-            next = u64::from(column) + 1;
-            row.cells.push((ColumnId(column), read_cell(reader, times)?));
+            let column = read_column(reader, &mut next)?;
+            row.cells.push((column, read_cell(reader, times)?));
+        }
+    }
+    if flags & row_flag::ELEMENTS != 0 {
+        let count = reader.count(ELEMENTS_BYTES_MIN, "count of columns with elements")?;
+        if count == 0 {
+            return Err(reader.malformed("count of columns with elements"));
+        }
+        row.elements = vec(count);
+        let mut next = 0_u64;
+        for _ in 0..count {
+            let column = read_column(reader, &mut next)?;
+            row.elements.push((column, read_elements(reader, times)?));
         }
     }
     Ok(row)

@@ -158,7 +158,7 @@ pub fn encode_clustering(
             return Err(too_long(component.len()));
         }
         let from = key.len();
-        ordered::write(&mut key, *cql_type, component).ok_or(Error::Malformed(from))?;
+        ordered::write(&mut key, cql_type, component).ok_or(Error::Malformed(from))?;
         match order {
             Order::Asc => {}
             Order::Desc => key[from..].iter_mut().for_each(|it| *it = !*it),
@@ -186,7 +186,7 @@ pub fn decode_clustering(
             Order::Asc => 0x00,
             Order::Desc => 0xFF,
         };
-        let (component, len) = ordered::read(rest, mask, *cql_type).ok_or(Error::Malformed(at))?;
+        let (component, len) = ordered::read(rest, mask, cql_type).ok_or(Error::Malformed(at))?;
         components.push(component.into());
         at += len;
     }

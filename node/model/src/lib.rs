@@ -13,13 +13,18 @@ pub mod key;
 // What it holds, and how versions of it become one.
 pub mod cell;
 
+pub mod elements;
+
 pub mod row;
 
 pub mod partition;
 mod ranges;
+mod sorted;
 
 // What is asked of a replica.
 pub mod mutation;
+
+pub mod written;
 
 pub mod read;
 
@@ -40,6 +45,7 @@ mod worlds;
 
 pub use cell::{Cell, Content, Deletion};
 pub use cql_lite::Consistency;
+pub use elements::Elements;
 pub use key::{Clustering, PartitionKey, Slice};
 pub use mutation::Mutation;
 pub use partition::{Partition, RangeTombstone};

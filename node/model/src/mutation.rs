@@ -24,7 +24,7 @@ pub struct Mutation {
 pub const BYTES_MAX: usize = 16 << 20;
 
 /// First byte of every encoding.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 impl Mutation {
     /// The encoding, versioned from its first byte.

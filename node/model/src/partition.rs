@@ -240,6 +240,7 @@ impl Partition {
             row.deletion.is_none_or(|it| shows(by, it.timestamp))
                 && row.liveness.is_none_or(|it| shows(by, it.timestamp))
                 && row.cells.iter().all(|(_, cell)| shows(by, cell.timestamp))
+                && !row.elements.iter().any(|(_, it)| it.is_hidden_by(by))
         };
         let fixed = &self.static_row;
         fixed.is_normal()

@@ -6,7 +6,7 @@ mod filter;
 mod sieve;
 
 pub use cql_lite::ast::Operator;
-pub use filter::{Condition, Filter, Place};
+pub use filter::{Condition, Filter, Place, Test};
 pub use sieve::Sieve;
 
 use crate::{

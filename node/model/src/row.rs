@@ -1,13 +1,15 @@
 //! Rows: a marker, a deletion and cells, and how two versions of a row become one.
 
-use std::{
-    cmp::{Ordering, Reverse},
-    mem,
-};
+use std::{cmp::Reverse, mem};
+
+use bytes::Bytes;
+use cql_lite::types::CqlType;
 
 use crate::{
-    cell::{Cell, Deletion},
+    cell::{Cell, Content, Deletion},
+    elements::Elements,
     schema::ColumnId,
+    sorted,
 };
 
 /// The row marker that INSERT writes and UPDATE does not.
@@ -54,8 +56,8 @@ impl Liveness {
 
 /// One row, or what a mutation says of it. Also the static part of a partition.
 ///
-/// Normal form, which every function here keeps: cells ascend by column, one for each; nothing in
-/// the row is shadowed by its own deletion.
+/// Normal form, which every function here keeps: cells ascend by column, one for each, and so do
+/// columns with elements; nothing in the row is shadowed by its own deletion.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Row {
     /// The row marker.
@@ -64,6 +66,8 @@ pub struct Row {
     pub deletion: Option<Deletion>,
     /// Cells in column order.
     pub cells: Vec<(ColumnId, Cell)>,
+    /// Columns that have a cell for each part of their value, in their order.
+    pub elements: Vec<(ColumnId, Elements)>,
 }
 
 impl Row {
@@ -75,6 +79,7 @@ impl Row {
         };
         self.deletion = self.deletion.max(other.deletion);
         self.merge_cells(other.cells);
+        other.elements.into_iter().for_each(|(column, it)| self.merge_elements(column, it));
         if let Some(deletion) = self.deletion {
             self.shadow_data(deletion);
         }
@@ -92,6 +97,14 @@ impl Row {
         }
     }
 
+    /// Merges one more version of a column with elements into this row.
+    pub fn put_elements(&mut self, column: ColumnId, mut elements: Elements) {
+        if let Some(deletion) = self.deletion {
+            elements.shadow(deletion);
+        }
+        self.merge_elements(column, elements);
+    }
+
     /// Drops what `deletion` (of the partition or of a range) shadows.
     pub fn shadow(&mut self, deletion: Deletion) {
         self.deletion = self.deletion.filter(|it| !deletion.covers(it.timestamp));
@@ -106,16 +119,27 @@ impl Row {
     /// Whether some cell has a value at `now` (seconds): what makes static content visible.
     pub fn has_live_cell(&self, now: i64) -> bool {
         self.cells.iter().any(|(_, cell)| cell.value(now).is_some())
+            || self.elements.iter().any(|(_, it)| it.has_live_cell(now))
     }
 
     /// Nothing at all, not even a tombstone.
     pub fn is_empty(&self) -> bool {
-        self.liveness.is_none() && self.deletion.is_none() && self.cells.is_empty()
+        self.liveness.is_none()
+            && self.deletion.is_none()
+            && self.cells.is_empty()
+            && self.elements.is_empty()
     }
 
     /// Drops the cells of these columns, which ascend.
     pub fn forget(&mut self, columns: &[ColumnId]) {
         self.cells.retain(|(id, _)| columns.binary_search(id).is_err());
+        self.elements.retain(|(id, _)| columns.binary_search(id).is_err());
+    }
+
+    /// The elements of `column`.
+    pub fn elements_of(&self, column: ColumnId) -> Option<&Elements> {
+        let at = self.elements.binary_search_by_key(&column, |(id, _)| *id).ok()?;
+        Some(&self.elements[at].1)
     }
 
     /// The cell of `column`.
@@ -124,15 +148,31 @@ impl Row {
         Some(&self.cells[at].1)
     }
 
+    /// The serialized value of `column`, which is of this type, at `now` (seconds): of its cell or of
+    /// its elements.
+    pub fn value(&self, column: ColumnId, cql_type: &CqlType, now: i64) -> Option<Bytes> {
+        match self.cell(column) {
+            Some(cell) => cell.value(now).cloned(),
+            None => self.elements_of(column)?.value(cql_type, now),
+        }
+    }
+
     /// As `Partition::purge`, for this row alone.
     pub fn purge(&mut self, now: i64, gc_before: i64, max_purgeable: i64) {
         self.liveness = self.liveness.filter(|it| !it.is_purgeable(now, gc_before, max_purgeable));
         self.deletion = self.deletion.filter(|it| !it.is_purgeable(gc_before, max_purgeable));
+        // Nearly always all of them are values that stay.
+        let stays = |(_, cell): &(ColumnId, Cell)| matches!(cell.content, Content::Live { .. });
+        if self.elements.is_empty() && self.cells.iter().all(stays) {
+            return;
+        }
         for (column, cell) in mem::take(&mut self.cells) {
             if let Some(cell) = cell.purge(now, gc_before, max_purgeable) {
                 self.cells.push((column, cell));
             }
         }
+        self.elements.iter_mut().for_each(|(_, it)| it.purge(now, gc_before, max_purgeable));
+        self.elements.retain(|(_, it)| !it.is_empty());
     }
 
     /// What `newer` has that neither this row nor `above` (the newest deletion around this row
@@ -149,17 +189,27 @@ impl Row {
             !hides(below, cell.timestamp)
                 && self.cell(*column).is_none_or(|ours| cell.supersedes(ours))
         };
+        let none = Elements::default();
+        let elements = newer.elements.iter().map(|(column, theirs)| {
+            let ours = self.elements_of(*column).unwrap_or(&none);
+            (*column, ours.missing_from(theirs, below))
+        });
         Row {
             liveness,
             deletion: deletion.filter(|it| Some(*it) > self.deletion),
             cells: newer.cells.iter().filter(is_news).cloned().collect(),
+            elements: elements.filter(|(_, it)| !it.is_empty()).collect(),
         }
     }
 
     /// About how many bytes this takes in memory beside the row itself.
     pub fn heap_bytes(&self) -> usize {
         let values: usize = self.cells.iter().map(|(_, cell)| cell.heap_bytes()).sum();
-        values + self.cells.capacity() * size_of::<(ColumnId, Cell)>()
+        let elements: usize = self.elements.iter().map(|(_, it)| it.heap_bytes()).sum();
+        values
+            + elements
+            + self.cells.capacity() * size_of::<(ColumnId, Cell)>()
+            + self.elements.capacity() * size_of::<(ColumnId, Elements)>()
     }
 
     /// Whether it is in the normal form that the type promises.
@@ -168,11 +218,25 @@ impl Row {
         self.cells.is_sorted_by(|(left, _), (right, _)| left < right)
             && !self.liveness.is_some_and(|it| hidden(it.timestamp))
             && !self.cells.iter().any(|(_, cell)| hidden(cell.timestamp))
+            && self.elements.is_sorted_by(|(left, _), (right, _)| left < right)
+            && self.elements.iter().all(|(_, it)| it.is_normal() && !it.is_hidden_by(self.deletion))
     }
 
     fn shadow_data(&mut self, deletion: Deletion) {
         self.liveness = self.liveness.filter(|it| !deletion.covers(it.timestamp));
         self.cells.retain(|(_, cell)| !deletion.covers(cell.timestamp));
+        self.elements.iter_mut().for_each(|(_, it)| it.shadow(deletion));
+        self.elements.retain(|(_, it)| !it.is_empty());
+    }
+
+    fn merge_elements(&mut self, column: ColumnId, elements: Elements) {
+        if elements.is_empty() {
+            return;
+        }
+        match self.elements.binary_search_by_key(&column, |(id, _)| *id) {
+            Ok(at) => self.elements[at].1.merge(elements),
+            Err(at) => self.elements.insert(at, (column, elements)),
+        }
     }
 
     /// Both ascend, so the result is zipped from them.
@@ -185,23 +249,7 @@ impl Row {
             other.into_iter().for_each(|(column, cell)| self.put(column, cell));
             return;
         }
-        let mut merged = Vec::with_capacity(self.cells.len().max(other.len()));
-        let mut ours = mem::take(&mut self.cells).into_iter().peekable();
-        let mut theirs = other.into_iter().peekable();
-        while let (Some((left, _)), Some((right, _))) = (ours.peek(), theirs.peek()) {
-            match left.cmp(right) {
-                Ordering::Less => merged.extend(ours.next()),
-                Ordering::Greater => merged.extend(theirs.next()),
-                Ordering::Equal => {
-                    if let (Some((id, left)), Some((_, right))) = (ours.next(), theirs.next()) {
-                        merged.push((id, left.merge(right)));
-                    }
-                }
-            }
-        }
-        merged.extend(ours);
-        merged.extend(theirs);
-        self.cells = merged;
+        self.cells = sorted::merge(mem::take(&mut self.cells), other, Cell::merge);
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
-pub use cql_lite::types::CqlType;
+pub use cql_lite::types::{CqlType, NativeType, UserType};
 
 use crate::key::Order;
 
@@ -13,7 +13,8 @@ pub mod compaction;
 mod ddl;
 mod options;
 
-pub use check::{Error, check_keyspace, check_table};
+pub use check::{Error, check_keyspace, check_table, check_type};
+pub use ddl::user_type_to_cql;
 
 /// A table for its whole life: dropped and created again, it is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,9 @@ pub struct Column {
     pub name: String,
     /// Its type.
     pub cql_type: CqlType,
+    /// Whether it has a cell for each part of its value: a collection or a user type that was not
+    /// declared `frozen`.
+    pub is_multi_cell: bool,
     /// Its part.
     pub kind: ColumnKind,
 }
@@ -115,6 +119,8 @@ pub struct Keyspace {
     pub durable_writes: bool,
     /// Tables by name.
     pub tables: BTreeMap<String, Arc<Table>>,
+    /// Types that `CREATE TYPE` made, by name.
+    pub types: BTreeMap<String, Arc<UserType>>,
 }
 
 /// All keyspaces at one epoch.
@@ -145,7 +151,7 @@ impl Table {
             ColumnKind::Clustering(order) => order,
             ColumnKind::Partition | ColumnKind::Static | ColumnKind::Regular => Order::Asc,
         };
-        self.clustering_key.iter().map(|it| (it.cql_type, order(it.kind))).collect()
+        self.clustering_key.iter().map(|it| (it.cql_type.clone(), order(it.kind))).collect()
     }
 
     /// The column of this name, whatever its part.
@@ -157,6 +163,12 @@ impl Table {
     pub fn columns(&self) -> impl Iterator<Item = &Column> {
         let keys = self.partition_key.iter().chain(&self.clustering_key);
         keys.chain(&self.statics).chain(&self.regulars)
+    }
+
+    /// The same, to be changed.
+    pub fn columns_mut(&mut self) -> impl Iterator<Item = &mut Column> {
+        let keys = self.partition_key.iter_mut().chain(&mut self.clustering_key);
+        keys.chain(&mut self.statics).chain(&mut self.regulars)
     }
 }
 

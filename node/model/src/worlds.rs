@@ -5,7 +5,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 
 use crate::{
-    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Partition, PartitionKey, Row,
+    Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Partition, PartitionKey, Row,
 };
 
 fn value() -> impl Strategy<Value = Bytes> {
@@ -38,24 +38,44 @@ pub(crate) fn liveness() -> impl Strategy<Value = Liveness> {
         .prop_map(|(timestamp, expiry)| Liveness { timestamp, expiry })
 }
 
+/// A column with elements, perhaps nothing.
+pub(crate) fn elements() -> impl Strategy<Value = Elements> {
+    let path = prop_oneof![Just(Bytes::from_static(b"x")), Just(Bytes::from_static(b"y"))];
+    (option::weighted(0.3, deletion()), vec((path, cell()), 0..4)).prop_map(|(deletion, cells)| {
+        let mut elements = Elements { deletion, cells: Vec::new() };
+        cells.into_iter().for_each(|(path, cell)| elements.put(path, cell));
+        elements
+    })
+}
+
 fn cells(row: &mut Row, cells: Vec<(u32, Cell)>) {
     cells.into_iter().for_each(|(column, cell)| row.put(ColumnId(column), cell));
 }
 
 pub(crate) fn row() -> impl Strategy<Value = Row> {
-    (option::of(liveness()), option::weighted(0.3, deletion()), vec((0_u32..4, cell()), 0..4))
-        .prop_map(|(liveness, deletion, all)| {
-            let mut row = Row { liveness, deletion: None, cells: Vec::new() };
+    // No column has both cells and elements.
+    let columns = vec((5_u32..7, elements()), 0..3);
+    let cells_of = vec((0_u32..4, cell()), 0..4);
+    (option::of(liveness()), option::weighted(0.3, deletion()), cells_of, columns).prop_map(
+        |(liveness, deletion, all, columns)| {
+            let mut row = Row { liveness, deletion: None, cells: Vec::new(), elements: Vec::new() };
             cells(&mut row, all);
+            for (column, elements) in columns {
+                row.put_elements(ColumnId(column), elements);
+            }
             row.merge(Row { deletion, ..Row::default() });
             row
-        })
+        },
+    )
 }
 
 fn static_row() -> impl Strategy<Value = Row> {
-    vec((0_u32..3, cell()), 0..3).prop_map(|all| {
+    (vec((0_u32..3, cell()), 0..3), vec((5_u32..6, elements()), 0..2)).prop_map(|(all, columns)| {
         let mut row = Row::default();
         cells(&mut row, all);
+        for (column, elements) in columns {
+            row.put_elements(ColumnId(column), elements);
+        }
         row
     })
 }

@@ -3,18 +3,21 @@
 use bytes::Bytes;
 use cql_lite::{ast::Spanned, code::Code};
 use model::{
-    Cell, Content, Deletion, Liveness, Mutation, Partition, PartitionKey, Row, cell::TTL_MAX,
-    mutation,
+    Cell, Content, Deletion, Elements, Liveness, Mutation, Partition, PartitionKey, Row,
+    cell::TTL_MAX, mutation,
 };
+
+mod elements;
+
+use elements::{Writer, field_path};
 
 use crate::{
     Bound, Error,
     bind::Bindings,
     guardrail::{Guard, Guardrail},
     plan::{
-        CellColumn,
         term::{Operand, null_in},
-        write::{Assignment, Change, Write},
+        write::{Action, Assignment, Change, Removal, Removed, Write},
     },
     resolve,
 };
@@ -112,23 +115,27 @@ fn set(
     bindings: &Bindings<'_>,
     pattern: &mut Partition,
 ) -> Result<(), Error> {
-    let expiry = ttl.map(|ttl| (ttl, when.now.saturating_add(i64::from(ttl))));
+    let writer = Writer { when, ttl, bindings };
     let mut row = Row::default();
     if marker {
-        row.liveness = Some(Liveness { timestamp: when.timestamp, expiry });
+        row.liveness = Some(Liveness { timestamp: when.timestamp, expiry: writer.expiry() });
     }
     let mut static_row = Row::default();
-    for Assignment { column, value } in cells {
-        let content = match (bindings.evaluate(value)?, expiry) {
-            (Bound::Unset, _) => continue,
-            (Bound::Null, _) => Content::Dead { deleted_at: when.now },
-            (Bound::Value(value), None) => Content::Live { value },
-            (Bound::Value(value), Some((ttl, expires_at))) => {
-                Content::Expiring { value, ttl, expires_at }
-            }
-        };
+    for Assignment { column, action } in cells {
         let into = if column.is_static { &mut static_row } else { &mut row };
-        into.put(column.id, Cell { timestamp: when.timestamp, content });
+        match action {
+            Action::Cell(operand) => {
+                if let Some(cell) = writer.cell(bindings.evaluate(operand)?) {
+                    into.put(column.id, cell);
+                }
+            }
+            Action::Replace(..)
+            | Action::Append(..)
+            | Action::Prepend(..)
+            | Action::Remove(..)
+            | Action::Entry(..)
+            | Action::Field(..) => into.put_elements(column.id, writer.elements(action)?),
+        }
     }
     pattern.put_static(static_row);
     put_rows(write, row, bindings, pattern)
@@ -136,16 +143,24 @@ fn set(
 
 fn delete_cells(
     write: &Write,
-    cells: &[CellColumn],
+    cells: &[Removal],
     when: When,
     bindings: &Bindings<'_>,
     pattern: &mut Partition,
 ) -> Result<(), Error> {
     let (mut row, mut static_row) = (Row::default(), Row::default());
-    for column in cells {
-        let content = Content::Dead { deleted_at: when.now };
+    let dead =
+        || Cell { timestamp: when.timestamp, content: Content::Dead { deleted_at: when.now } };
+    for Removal { column, part } in cells {
         let into = if column.is_static { &mut static_row } else { &mut row };
-        into.put(column.id, Cell { timestamp: when.timestamp, content });
+        let mut elements = Elements::default();
+        match part {
+            Removed::Cell => into.put(column.id, dead()),
+            Removed::Elements => elements.deletion = Some(deletion(when)),
+            Removed::Entry(key) => elements.put(bindings.required(key, "the key")?, dead()),
+            Removed::Field(at) => elements.put(field_path(*at), dead()),
+        }
+        into.put_elements(column.id, elements);
     }
     pattern.put_static(static_row);
     put_rows(write, row, bindings, pattern)

@@ -8,7 +8,7 @@ use crate::{
     functions::Moment,
     plan::{
         names::did_you_mean,
-        term::{Operand, null_in, too_large},
+        term::{Operand, join, null_in, too_large},
     },
 };
 
@@ -29,7 +29,7 @@ impl<'a> Bindings<'a> {
         names: Option<&[String]>,
         moment: Moment<'a>,
     ) -> Result<Bindings<'a>, Error> {
-        let values = match names {
+        let mut values = match names {
             Some(names) => by_name(variables, values, names)?,
             None => values.to_vec(),
         };
@@ -38,13 +38,17 @@ impl<'a> Bindings<'a> {
                 format!("{} value(s) bound to {} marker(s)", values.len(), variables.len());
             return Err(Error::new(Code::BadBind, message));
         }
-        for (variable, value) in variables.iter().zip(&values) {
+        for (variable, value) in variables.iter().zip(&mut values) {
             let Bound::Value(bytes) = value else { continue };
             if bytes.len() > VALUE_BYTES_MAX {
                 return Err(too_large(&variable.name, bytes.len()));
             }
-            Value::decode(variable.cql_type, bytes)
+            let decoded = Value::decode(&variable.cql_type, bytes)
                 .map_err(|error| Error::bad_value(&variable.name, &error))?;
+            // Sets and maps are stored in order, user types with all of their fields.
+            if variable.cql_type.native().is_none() {
+                *bytes = decoded.encode().into();
+            }
         }
         Ok(Bindings { values, moment })
     }
@@ -57,6 +61,20 @@ impl<'a> Bindings<'a> {
             Operand::Marker(index) => {
                 let missing = || Error::new(Code::Internal, format!("marker {index} has no value"));
                 self.values.get(*index).ok_or_else(missing)?.clone()
+            }
+            Operand::Parts(cql_type, parts) => {
+                let parts: Result<Vec<Option<Bytes>>, Error> = parts
+                    .iter()
+                    .map(|part| match self.evaluate(part)? {
+                        Bound::Value(bytes) => Ok(Some(bytes)),
+                        Bound::Null => Ok(None),
+                        Bound::Unset => {
+                            let message = format!("a part of a {cql_type} is unset");
+                            Err(Error::new(Code::BadValue, message))
+                        }
+                    })
+                    .collect();
+                Bound::Value(join("the value", cql_type, parts?)?)
             }
             Operand::Call(function, args) => {
                 let args: Result<Vec<Option<Bytes>>, Error> = args

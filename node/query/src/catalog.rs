@@ -5,7 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use model::{
-    HostId, Keyspace, Partition, Schema, Table, TableId, Token, read::Command, schema::Replication,
+    HostId, Keyspace, Partition, Schema, Table, TableId, Token,
+    read::Command,
+    schema::{Replication, UserType},
 };
 
 /// The schema and the nodes as this node knows them.
@@ -62,6 +64,22 @@ pub enum SchemaChange {
         name: String,
         /// Its identity.
         id: TableId,
+    },
+    /// Makes a user type.
+    CreateType(UserType),
+    /// Gives a user type other names for its fields, or more fields, wherever it is used.
+    AlterType {
+        /// What the change was made from: if that changed since, see [`Error::Changed`].
+        before: UserType,
+        /// What it is from now on.
+        after: UserType,
+    },
+    /// Removes a user type that nothing uses.
+    DropType {
+        /// Its keyspace.
+        keyspace: String,
+        /// Its name.
+        name: String,
     },
 }
 

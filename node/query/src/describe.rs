@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cql_lite::{
-    ast::{Describe, Target},
+    ast::{Describe, Described},
     code::Code,
     keyword::quote_name,
-    types::CqlType,
+    types::{NativeType, UserType},
 };
-use model::{Keyspace, Table};
+use model::{Keyspace, Table, schema::user_type_to_cql};
 
 use crate::{
     Catalog, ColumnSpec, Description, Error, Rows, plan::names::Scope, prepared::columns_id,
@@ -45,12 +45,12 @@ pub(crate) fn describe(
 ) -> Result<Description, Error> {
     let keyspaces = &scope.schema.keyspaces;
     Ok(match &describe.target {
-        Target::Cluster => cluster(catalog),
-        Target::Schema => {
+        Described::Cluster => cluster(catalog),
+        Described::Schema => {
             let all: Vec<Vec<Thing>> = keyspaces.values().map(keyspace).collect();
             created(&all.into_iter().flatten().collect::<Vec<_>>())
         }
-        Target::Keyspaces => {
+        Described::Keyspaces => {
             let ours = system_tables::KEYSPACES.iter().copied();
             let mut names: Vec<String> =
                 keyspaces.keys().map(String::as_str).chain(ours).map(quote_name).collect();
@@ -65,8 +65,8 @@ pub(crate) fn describe(
             let text: Vec<&str> = things.iter().map(|it| it.name.as_str()).collect();
             listed(text.join("\n"), &things)
         }
-        Target::Tables => tables(scope)?,
-        Target::Keyspace(name) => {
+        Described::Tables => tables(scope)?,
+        Described::Keyspace(name) => {
             let chosen = name.as_ref().map(|it| it.text.as_str()).or(scope.keyspace);
             let span = name.as_ref().map_or(describe.span, |it| it.span);
             let Some(chosen) = chosen else {
@@ -80,7 +80,12 @@ pub(crate) fn describe(
                 (None, None) => return Err(scope.unknown_keyspace(chosen).at(span)),
             }
         }
-        Target::Table(name) => created(&[table(&scope.table(name)?)]),
+        Described::Types => types(scope)?,
+        Described::Type(name) => {
+            let found = scope.user_type(name)?;
+            created(&[user_type(&found)])
+        }
+        Described::Table(name) => created(&[table(&scope.table(name)?)]),
     })
 }
 
@@ -115,11 +120,55 @@ fn tables(scope: &Scope<'_>) -> Result<Description, Error> {
     Ok(listed(names.join("\n"), &things))
 }
 
+/// The types of the session's keyspace, else of all keyspaces.
+fn types(scope: &Scope<'_>) -> Result<Description, Error> {
+    let keyspaces = &scope.schema.keyspaces;
+    let Some(chosen) = scope.keyspace else {
+        let all = keyspaces.values().flat_map(|it| it.types.values());
+        let things: Vec<Thing> = all.map(|it| user_type(it)).collect();
+        let text = things.iter().map(|it| format!("{}.{}", it.keyspace, it.name));
+        return Ok(listed(text.collect::<Vec<_>>().join("\n"), &things));
+    };
+    let things: Vec<Thing> = match (keyspaces.get(chosen), system_tables::keyspace(chosen)) {
+        (Some(found), _) => found.types.values().map(|it| user_type(it)).collect(),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => return Err(scope.unknown_keyspace(chosen)),
+    };
+    let names: Vec<&str> = things.iter().map(|it| it.name.as_str()).collect();
+    Ok(listed(names.join("\n"), &things))
+}
+
 fn keyspace(keyspace: &Arc<Keyspace>) -> Vec<Thing> {
     let name = quote_name(&keyspace.name);
     let itself =
         Thing { keyspace: name.clone(), kind: "keyspace", name, create: keyspace.to_cql() };
-    std::iter::once(itself).chain(keyspace.tables.values().map(table)).collect()
+    let types = in_order(keyspace).into_iter().map(user_type);
+    std::iter::once(itself).chain(types).chain(keyspace.tables.values().map(table)).collect()
+}
+
+/// The types of a keyspace, each behind those that it is made of.
+fn in_order(keyspace: &Keyspace) -> Vec<&UserType> {
+    let mut left: Vec<&UserType> = keyspace.types.values().map(Arc::as_ref).collect();
+    let mut done: Vec<&UserType> = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let is_ready = |it: &UserType| {
+            let used = it.fields.iter().flat_map(|(_, of)| of.user_types());
+            used.into_iter().all(|of| !left.iter().any(|other| other.name == of.name))
+        };
+        // No type is made of itself, so one is always ready.
+        let ready = left.iter().position(|it| is_ready(it)).unwrap_or(0);
+        done.push(left.remove(ready));
+    }
+    done
+}
+
+fn user_type(user: &UserType) -> Thing {
+    Thing {
+        keyspace: quote_name(&user.keyspace),
+        kind: "type",
+        name: quote_name(&user.name),
+        create: user_type_to_cql(user),
+    }
 }
 
 fn table(table: &Arc<Table>) -> Thing {
@@ -127,20 +176,8 @@ fn table(table: &Arc<Table>) -> Thing {
         keyspace: quote_name(&table.keyspace),
         kind: "table",
         name: quote_name(&table.name),
-        create: in_words(table),
+        create: table.to_cql(),
     }
-}
-
-/// The statement that creates a table. Columns of system tables that are collections are shown as
-/// what they are, although they are declared otherwise.
-fn in_words(table: &Table) -> String {
-    let collections = table.columns().filter_map(|column| {
-        Some((&column.name, system_tables::collection(table, &column.name)?.name()))
-    });
-    collections.fold(table.to_cql(), |create, (column, of)| {
-        let column = quote_name(column);
-        create.replace(&format!("    {column} blob"), &format!("    {column} {of}"))
-    })
 }
 
 /// Things with the statements that create them.
@@ -161,8 +198,7 @@ fn rows<'t>(names: &[&str], rows: impl IntoIterator<Item = Vec<&'t str>>) -> Row
         keyspace: "system".to_owned(),
         table: "describe".to_owned(),
         name: (*name).to_owned(),
-        cql_type: CqlType::Text,
-        collection: None,
+        cql_type: NativeType::Text.into(),
     };
     let cells = |row: Vec<&str>| {
         row.iter().map(|text| Some(Bytes::copy_from_slice(text.as_bytes()))).collect()

@@ -26,8 +26,9 @@ pub(crate) fn bind(
             pairs.map(|(operand, column)| bindings.required(operand, &column.name)).collect()
         };
         let any_of: Result<Vec<Vec<Bytes>>, Error> = filter.any_of.iter().map(values).collect();
-        let columns = filter.columns.iter().map(|it| (place(table, it), it.cql_type)).collect();
-        Ok(read::Condition { columns, op: filter.op, any_of: any_of? })
+        let columns = filter.columns.iter().map(|it| (place(table, it), it.cql_type.clone()));
+        let columns = columns.collect();
+        Ok(read::Condition { columns, test: filter.test, any_of: any_of? })
     };
     let conditions: Result<Vec<read::Condition>, Error> = filters.iter().map(one).collect();
     Ok(Some(read::Filter {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use cql_lite::{
     code::Code,
-    types::CqlType,
+    types::{CqlType, NativeType},
     value::{self, BigInt, Decimal, Value},
 };
 
@@ -102,8 +102,8 @@ impl State {
 /// Whether a value takes the place of the best one so far.
 fn beats(aggregate: &Aggregate, value: &[u8], best: &[u8]) -> bool {
     match aggregate {
-        Aggregate::Min(_, cql_type) => value::compare(*cql_type, value, best).is_lt(),
-        Aggregate::Max(_, cql_type) => value::compare(*cql_type, value, best).is_gt(),
+        Aggregate::Min(_, cql_type) => value::compare(cql_type, value, best).is_lt(),
+        Aggregate::Max(_, cql_type) => value::compare(cql_type, value, best).is_gt(),
         Aggregate::CountAll
         | Aggregate::Count(_)
         | Aggregate::Sum(..)
@@ -129,27 +129,27 @@ pub(crate) enum Number {
 
 impl Number {
     /// The number that a type is; none for those that cannot be added up.
-    pub(crate) fn from_type(cql_type: CqlType) -> Option<Number> {
-        match cql_type {
-            CqlType::Tinyint => Some(Number::Integer(1)),
-            CqlType::Smallint => Some(Number::Integer(2)),
-            CqlType::Int => Some(Number::Integer(4)),
-            CqlType::Bigint => Some(Number::Integer(8)),
-            CqlType::Float => Some(Number::Float),
-            CqlType::Double => Some(Number::Double),
-            CqlType::Varint => Some(Number::Varint),
-            CqlType::Decimal => Some(Number::Decimal),
-            CqlType::Ascii
-            | CqlType::Blob
-            | CqlType::Boolean
-            | CqlType::Date
-            | CqlType::Duration
-            | CqlType::Inet
-            | CqlType::Text
-            | CqlType::Time
-            | CqlType::Timestamp
-            | CqlType::Timeuuid
-            | CqlType::Uuid => None,
+    pub(crate) fn from_type(cql_type: &CqlType) -> Option<Number> {
+        match cql_type.native()? {
+            NativeType::Tinyint => Some(Number::Integer(1)),
+            NativeType::Smallint => Some(Number::Integer(2)),
+            NativeType::Int => Some(Number::Integer(4)),
+            NativeType::Bigint => Some(Number::Integer(8)),
+            NativeType::Float => Some(Number::Float),
+            NativeType::Double => Some(Number::Double),
+            NativeType::Varint => Some(Number::Varint),
+            NativeType::Decimal => Some(Number::Decimal),
+            NativeType::Ascii
+            | NativeType::Blob
+            | NativeType::Boolean
+            | NativeType::Date
+            | NativeType::Duration
+            | NativeType::Inet
+            | NativeType::Text
+            | NativeType::Time
+            | NativeType::Timestamp
+            | NativeType::Timeuuid
+            | NativeType::Uuid => None,
         }
     }
 
@@ -202,8 +202,12 @@ impl Total {
                 let Ok(bytes) = bytes.try_into() else { return Ok(()) };
                 self.add_float(f64::from_be_bytes(bytes));
             }
-            Some(Number::Varint) => return self.add_exact(Value::decode(CqlType::Varint, bytes)),
-            Some(Number::Decimal) => return self.add_exact(Value::decode(CqlType::Decimal, bytes)),
+            Some(Number::Varint) => {
+                return self.add_exact(Value::decode_native(NativeType::Varint, bytes));
+            }
+            Some(Number::Decimal) => {
+                return self.add_exact(Value::decode_native(NativeType::Decimal, bytes));
+            }
             Some(Number::Integer(_)) | None => return Ok(()),
         }
         self.count += 1;

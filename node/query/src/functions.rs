@@ -3,7 +3,12 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
-use cql_lite::{ast::Name, code::Code, types::CqlType, value::Value};
+use cql_lite::{
+    ast::Name,
+    code::Code,
+    types::{CqlType, NativeType},
+    value::Value,
+};
 use model::{PartitionKey, key};
 use sys::SharedRng;
 use uuid::Uuid;
@@ -36,11 +41,11 @@ pub(crate) enum Scalar {
     /// `token(partition key)`
     Token,
     /// `typeAsBlob(value)`: its bytes.
-    AsBlob(CqlType),
+    AsBlob(NativeType),
     /// `blobAsType(blob)`: the value of these bytes, if they are of one.
-    BlobAs(CqlType),
+    BlobAs(NativeType),
     /// `CAST(value AS type)`, which has a syntax of its own: from what, to what.
-    Cast(CqlType, CqlType),
+    Cast(NativeType, NativeType),
 }
 
 /// Names without underscores, and what they name.
@@ -95,7 +100,8 @@ impl Scalar {
         if let Some((_, function)) = NAMES.iter().find(|(it, _)| *it == plain) {
             return Ok(*function);
         }
-        let type_of = |name: &str| CqlType::parse(name).ok().filter(|it| *it != CqlType::Blob);
+        let type_of =
+            |name: &str| NativeType::parse(name).ok().filter(|it| *it != NativeType::Blob);
         if let Some(cql_type) = plain.strip_suffix("asblob").and_then(type_of) {
             return Ok(Scalar::AsBlob(cql_type));
         }
@@ -111,8 +117,10 @@ impl Scalar {
     }
 
     /// The conversion from one type to another.
-    pub(crate) fn cast(from: CqlType, to: CqlType) -> Result<Scalar, Error> {
-        if cast::is_allowed(from, to) {
+    pub(crate) fn cast(from: &CqlType, to: &CqlType) -> Result<Scalar, Error> {
+        if let (Some(from), Some(to)) = (from.native(), to.native())
+            && cast::is_allowed(from, to)
+        {
             return Ok(Scalar::Cast(from, to));
         }
         Err(Error::new(Code::BadValue, format!("{from} cannot be cast to {to}")))
@@ -136,18 +144,20 @@ impl Scalar {
 
     /// The types that argument `at` may have, the one of markers and constants first; none where
     /// there is no such argument.
-    pub(crate) fn accepts(self, at: usize, key_types: &[CqlType]) -> &[CqlType] {
-        let first: &[CqlType] = match self {
+    pub(crate) fn accepts(self, at: usize, key_types: &[CqlType]) -> Vec<CqlType> {
+        let first: &[NativeType] = match self {
             Scalar::Now | Scalar::Uuid | Scalar::CurrentTimestamp | Scalar::CurrentDate => &[],
-            Scalar::ToTimestamp => &[CqlType::Timeuuid, CqlType::Date],
-            Scalar::ToDate => &[CqlType::Timeuuid, CqlType::Timestamp],
-            Scalar::ToUnixTimestamp => &[CqlType::Timeuuid, CqlType::Timestamp, CqlType::Date],
-            Scalar::MinTimeuuid | Scalar::MaxTimeuuid => &[CqlType::Timestamp],
-            Scalar::AsBlob(cql_type) | Scalar::Cast(cql_type, _) => only(cql_type),
-            Scalar::BlobAs(_) => &[CqlType::Blob],
-            Scalar::Token => return key_types.get(at..=at).unwrap_or_default(),
+            Scalar::ToTimestamp => &[NativeType::Timeuuid, NativeType::Date],
+            Scalar::ToDate => &[NativeType::Timeuuid, NativeType::Timestamp],
+            Scalar::ToUnixTimestamp => {
+                &[NativeType::Timeuuid, NativeType::Timestamp, NativeType::Date]
+            }
+            Scalar::MinTimeuuid | Scalar::MaxTimeuuid => &[NativeType::Timestamp],
+            Scalar::AsBlob(cql_type) | Scalar::Cast(cql_type, _) => &[cql_type],
+            Scalar::BlobAs(_) => &[NativeType::Blob],
+            Scalar::Token => return key_types.get(at..=at).unwrap_or_default().to_vec(),
         };
-        if at == 0 { first } else { &[] }
+        if at == 0 { first.iter().map(|it| CqlType::Native(*it)).collect() } else { Vec::new() }
     }
 
     /// Checks the types of the arguments and answers the type of the result.
@@ -174,21 +184,21 @@ impl Scalar {
         }
         for (at, given) in args.iter().enumerate() {
             let accepted = self.accepts(at, key_types);
-            if !accepted.iter().any(|it| converts(*given, *it)) {
-                let names: Vec<&str> = accepted.iter().map(|it| it.name()).collect();
+            if !accepted.iter().any(|it| converts(given, it)) {
+                let names: Vec<String> = accepted.iter().map(CqlType::to_string).collect();
                 let message = format!("{}() takes {}, not {given}", name.text, names.join(" or "));
                 return Err(Error::new(Code::BadValue, message));
             }
         }
-        Ok(match self {
-            Scalar::Now | Scalar::MinTimeuuid | Scalar::MaxTimeuuid => CqlType::Timeuuid,
-            Scalar::Uuid => CqlType::Uuid,
-            Scalar::CurrentTimestamp | Scalar::ToTimestamp => CqlType::Timestamp,
-            Scalar::CurrentDate | Scalar::ToDate => CqlType::Date,
-            Scalar::ToUnixTimestamp | Scalar::Token => CqlType::Bigint,
-            Scalar::AsBlob(_) => CqlType::Blob,
+        Ok(CqlType::Native(match self {
+            Scalar::Now | Scalar::MinTimeuuid | Scalar::MaxTimeuuid => NativeType::Timeuuid,
+            Scalar::Uuid => NativeType::Uuid,
+            Scalar::CurrentTimestamp | Scalar::ToTimestamp => NativeType::Timestamp,
+            Scalar::CurrentDate | Scalar::ToDate => NativeType::Date,
+            Scalar::ToUnixTimestamp | Scalar::Token => NativeType::Bigint,
+            Scalar::AsBlob(_) => NativeType::Blob,
             Scalar::BlobAs(cql_type) | Scalar::Cast(_, cql_type) => cql_type,
-        })
+        }))
     }
 
     /// The answer for these serialized arguments, each of a type that `check` accepted. Null for
@@ -221,7 +231,7 @@ impl Scalar {
             Scalar::AsBlob(_) => args.into_iter().next(),
             Scalar::BlobAs(cql_type) => {
                 let Some(bytes) = args.into_iter().next() else { return Ok(None) };
-                Value::decode(cql_type, &bytes)
+                Value::decode_native(cql_type, &bytes)
                     .map_err(|error| Error::bad_value("the blob", &error))?;
                 Some(bytes)
             }
@@ -239,20 +249,13 @@ impl Scalar {
     }
 }
 
-/// Every type, to be shown one of.
-static TYPES: [CqlType; CqlType::ALL.len()] = CqlType::ALL;
-
-/// One type as a list.
-fn only(cql_type: CqlType) -> &'static [CqlType] {
-    TYPES.iter().position(|it| *it == cql_type).map_or(&[], |at| &TYPES[at..=at])
-}
-
 /// Whether a value of one type is a value of the other, byte for byte.
-pub(crate) fn converts(from: CqlType, to: CqlType) -> bool {
+pub(crate) fn converts(from: &CqlType, to: &CqlType) -> bool {
     from == to
         || matches!(
-            (from, to),
-            (CqlType::Timeuuid, CqlType::Uuid) | (CqlType::Ascii, CqlType::Text)
+            (from.native(), to.native()),
+            (Some(NativeType::Timeuuid), Some(NativeType::Uuid))
+                | (Some(NativeType::Ascii), Some(NativeType::Text))
         )
 }
 
@@ -275,8 +278,27 @@ fn serialized(value: &Value) -> Bytes {
 /// A timeuuid that no other call answers: times never repeat here, and 62 random bits tell the
 /// nodes apart.
 fn new_timeuuid(moment: &Moment<'_>) -> Uuid {
-    let low = (moment.rng.next_u64() >> 2) | (1 << 63);
-    version_1(moment.ticks.next(moment.now_micros), low)
+    version_1(moment.ticks.next(moment.now_micros), any_node(moment))
+}
+
+fn any_node(moment: &Moment<'_>) -> u64 {
+    (moment.rng.next_u64() >> 2) | (1 << 63)
+}
+
+/// Where the next element of a list lies: behind all before.
+pub(crate) fn behind_all(moment: &Moment<'_>) -> Bytes {
+    serialized(&Value::Timeuuid(new_timeuuid(moment)))
+}
+
+/// 2010-01-01, milliseconds since 1970: what is put in front of a list lies as long before it as now
+/// is behind it. The date is Cassandra's.
+const MIRROR_MILLIS: i64 = 1_262_304_000_000;
+
+/// Where the next element of a list lies that is put in front: before all before.
+pub(crate) fn before_all(moment: &Moment<'_>) -> Bytes {
+    let mirror = saturating_ticks(MIRROR_MILLIS, 0);
+    let ticks = mirror.saturating_mul(2).saturating_sub(moment.ticks.next(moment.now_micros));
+    timeuuid(ticks, any_node(moment))
 }
 
 fn timeuuid(ticks: i64, low: u64) -> Bytes {

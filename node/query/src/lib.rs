@@ -6,7 +6,6 @@
 //!
 //! In reading order: what goes in and out, the two seams, then the way of a statement.
 
-mod collection;
 mod error;
 mod request;
 
@@ -46,7 +45,6 @@ mod system_tables;
 mod tests;
 
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
-pub use collection::Collection;
 pub use error::{About, Acks, Error, Retry};
 pub use executor::{Executor, Open, Options, Timeouts};
 pub use request::{

@@ -7,7 +7,7 @@ use std::{
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::{Collection, ColumnSpec, Prepared, PreparedId, plan::Plan};
+use crate::{ColumnSpec, Prepared, PreparedId, plan::Plan};
 
 /// A prepared statement.
 #[derive(Clone, Debug)]
@@ -36,8 +36,8 @@ pub(crate) fn id(text: &str, keyspace: Option<&str>) -> PreparedId {
 pub(crate) fn columns_id(columns: &[ColumnSpec]) -> [u8; 16] {
     let mut bytes = Vec::new();
     for column in columns {
-        let ColumnSpec { keyspace, table, name, cql_type, collection } = column;
-        let of = collection.map_or_else(|| cql_type.to_string(), Collection::name);
+        let ColumnSpec { keyspace, table, name, cql_type } = column;
+        let of = cql_type.in_full();
         // No name has a zero byte.
         for part in [keyspace, table, name, &of] {
             bytes.extend_from_slice(part.as_bytes());

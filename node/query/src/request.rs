@@ -6,8 +6,6 @@ use bytes::Bytes;
 use cql_lite::types::CqlType;
 use model::{Consistency, TableId};
 
-use crate::Collection;
-
 /// Names a prepared statement on every node alike: a hash of its keyspace and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PreparedId(pub [u8; 16]);
@@ -100,8 +98,6 @@ pub struct ColumnSpec {
     pub name: String,
     /// Its type.
     pub cql_type: CqlType,
-    /// What a blob of a system table really is.
-    pub collection: Option<Collection>,
 }
 
 /// What a client needs to know of a prepared statement.
@@ -150,8 +146,8 @@ pub enum Outcome {
         target: SchemaTarget,
         /// The keyspace.
         keyspace: String,
-        /// The table, for `SchemaTarget::Table`.
-        table: Option<String>,
+        /// The table or the type, where it is one that changed.
+        name: Option<String>,
         /// The epoch that made the change.
         epoch: u64,
     },
@@ -182,23 +178,6 @@ pub struct Rows {
     pub paging_state: Option<Bytes>,
 }
 
-impl Rows {
-    /// The same, with collections as CQL writes them: for whoever has no types for them.
-    #[must_use]
-    pub fn in_words(mut self) -> Rows {
-        for (at, column) in self.columns.iter_mut().enumerate() {
-            let Some(collection) = column.collection.take() else { continue };
-            column.cql_type = CqlType::Text;
-            for row in &mut self.rows {
-                if let Some(Some(value)) = row.get_mut(at) {
-                    *value = Bytes::from(collection.to_literal(value).unwrap_or_default());
-                }
-            }
-        }
-        self
-    }
-}
-
 /// What happened to a part of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemaEffect {
@@ -217,4 +196,6 @@ pub enum SchemaTarget {
     Keyspace,
     /// A table.
     Table,
+    /// A user type.
+    Type,
 }

@@ -173,7 +173,7 @@ fn products(
 fn compare(columns: &[Column], a: &[Bytes], b: &[Bytes]) -> Ordering {
     let mut pairs = columns.iter().zip(a.iter().zip(b));
     let by_type = pairs.find_map(|(column, (a, b))| {
-        Some(value::compare(column.cql_type, a, b)).filter(|it| it.is_ne())
+        Some(value::compare(&column.cql_type, a, b)).filter(|it| it.is_ne())
     });
     by_type.unwrap_or_else(|| a.cmp(b))
 }

@@ -1,7 +1,7 @@
 //! From stored rows to the values of a result.
 
 use bytes::Bytes;
-use cql_lite::{code::Code, types::CqlType};
+use cql_lite::{code::Code, types::CqlType, value};
 use model::{Cell, Clustering, Content, Partition, Row, Table, key, key::Order};
 
 use crate::{
@@ -73,6 +73,19 @@ impl View<'_> {
             Expr::Partition(at) => self.key.get(*at).cloned(),
             Expr::Clustering(at) => self.clustering.get(*at).cloned(),
             Expr::Cell(column) => self.cell(*column).and_then(|cell| cell.value(self.now)).cloned(),
+            Expr::Elements(column, cql_type) => {
+                let row = if column.is_static { Some(self.statics) } else { self.row };
+                row.and_then(|it| it.value(column.id, cql_type, self.now))
+            }
+            Expr::Element(of, cql_type, key) => {
+                let Some(bytes) = self.evaluate(of, moment)? else { return Ok(None) };
+                element(cql_type, &bytes, key)?
+            }
+            Expr::Field(of, cql_type, at) => {
+                let Some(bytes) = self.evaluate(of, moment)? else { return Ok(None) };
+                let parts = parts(cql_type, &bytes)?;
+                parts.get(*at).copied().flatten().map(|it| bytes.slice_ref(it))
+            }
             Expr::Writetime(column) => self
                 .live_cell(*column)
                 .map(|cell| Bytes::copy_from_slice(&cell.timestamp.to_be_bytes())),
@@ -99,6 +112,28 @@ impl View<'_> {
     fn live_cell(&self, column: CellColumn) -> Option<&Cell> {
         self.cell(column).filter(|cell| cell.value(self.now).is_some())
     }
+}
+
+/// What a map has under a key, or a set of it: the value itself.
+fn element(cql_type: &CqlType, bytes: &Bytes, key: &[u8]) -> Result<Option<Bytes>, Error> {
+    let parts = parts(cql_type, bytes)?;
+    let (of, step) = match cql_type {
+        CqlType::Map(of) => (&of.0, 2),
+        CqlType::Set(of) => (&**of, 1),
+        CqlType::Native(_)
+        | CqlType::List(_)
+        | CqlType::Tuple(_)
+        | CqlType::Vector(..)
+        | CqlType::User(_) => return Ok(None),
+    };
+    let is_it = |part: Option<&[u8]>| part.is_some_and(|it| value::compare(of, it, key).is_eq());
+    let found = parts.chunks(step).find(|it| is_it(it[0]));
+    Ok(found.and_then(|it| it[step - 1]).map(|it| bytes.slice_ref(it)))
+}
+
+fn parts<'b>(cql_type: &CqlType, bytes: &'b Bytes) -> Result<Vec<Option<&'b [u8]>>, Error> {
+    value::split(cql_type, bytes)
+        .map_err(|error| Error::new(Code::Internal, format!("a stored value: {error}")))
 }
 
 fn corrupt(what: &str, error: &key::Error) -> Error {

@@ -1,6 +1,10 @@
 //! CREATE, ALTER and DROP: definitions checked and completed with ids.
 
-use cql_lite::{ast, code::Code, span::Span};
+use cql_lite::{
+    ast::{self, Spanned},
+    code::Code,
+    span::Span,
+};
 use model::{
     ColumnId, Keyspace, Table, TableId, key,
     schema::{self, Column, ColumnKind, Replication, TableOptions},
@@ -14,8 +18,10 @@ use crate::{
 };
 
 mod alter;
+mod types;
 
 pub(crate) use alter::{alter_keyspace, alter_table};
+pub(crate) use types::{alter_type, create_type, drop_type};
 
 /// What a statement comes to.
 pub(crate) enum Decision {
@@ -43,8 +49,8 @@ pub(crate) struct Proposal {
     pub(crate) target: SchemaTarget,
     /// Its keyspace.
     pub(crate) keyspace: String,
-    /// Its table.
-    pub(crate) table: Option<String>,
+    /// The table or the type, where it is one.
+    pub(crate) name: Option<String>,
     /// What the user should know.
     pub(crate) warnings: Vec<String>,
 }
@@ -100,6 +106,7 @@ pub(crate) fn create_keyspace(
         replication,
         durable_writes: create.durable_writes,
         tables: Default::default(),
+        types: Default::default(),
     };
     schema::check_keyspace(&keyspace).map_err(|error| invalid(&error, span))?;
     Ok(Decision::change(Proposal {
@@ -108,7 +115,7 @@ pub(crate) fn create_keyspace(
         effect: SchemaEffect::Created,
         target: SchemaTarget::Keyspace,
         keyspace: name.clone(),
-        table: None,
+        name: None,
         warnings,
     }))
 }
@@ -176,7 +183,7 @@ pub(crate) fn drop_keyspace(
         effect: SchemaEffect::Dropped,
         target: SchemaTarget::Keyspace,
         keyspace: name.clone(),
-        table: None,
+        name: None,
         warnings: Vec::new(),
     }))
 }
@@ -200,7 +207,7 @@ pub(crate) fn drop_table(drop: &ast::DropTable, scope: &Scope<'_>) -> Result<Dec
         effect: SchemaEffect::Dropped,
         target: SchemaTarget::Table,
         keyspace,
-        table: Some(name),
+        name: Some(name),
         warnings: Vec::new(),
     }))
 }
@@ -219,9 +226,9 @@ pub(crate) fn create_table(
     };
     let name = create.name.table.text.clone();
     if found.tables.contains_key(&name) {
-        return exists(create.name.span(), create.if_not_exists, &keyspace, Some(&name));
+        return exists(create.name.span(), create.if_not_exists, &keyspace, Some(("table", &name)));
     }
-    let columns = Columns::of(create)?;
+    let columns = Columns::of(create, &keyspace, scope)?;
     let table = Table {
         id: TableId(rng.uuid_v4()),
         keyspace: keyspace.clone(),
@@ -241,7 +248,7 @@ pub(crate) fn create_table(
         effect: SchemaEffect::Created,
         target: SchemaTarget::Table,
         keyspace,
-        table: Some(name),
+        name: Some(name),
         warnings: Vec::new(),
     }))
 }
@@ -255,7 +262,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(create: &ast::CreateTable) -> Result<Columns, Error> {
+    fn of(create: &ast::CreateTable, keyspace: &str, scope: &Scope<'_>) -> Result<Columns, Error> {
         for (at, column) in create.columns.iter().enumerate() {
             if create.columns[..at].iter().any(|it| it.name.text == column.name.text) {
                 let message = format!("column `{}` is defined twice", column.name.text);
@@ -274,7 +281,7 @@ impl Columns {
         let mut ids = (0..).map(ColumnId);
         let mut column = |name: &ast::Name, kind: ColumnKind| {
             let id = ids.next().unwrap_or(ColumnId(u32::MAX));
-            key_column(create, name, id, kind)
+            key_column(create, name, id, kind, &|of| scope.resolve(of, keyspace))
         };
         let mut partition_key = Vec::new();
         for name in &create.partition_key {
@@ -288,18 +295,16 @@ impl Columns {
         let mut rest: Vec<&ast::ColumnDef> =
             create.columns.iter().filter(|it| !is_key(it)).collect();
         rest.sort_by(|a, b| a.name.text.cmp(&b.name.text));
-        let mut of_kind = |is_static: bool, kind: ColumnKind| -> Vec<Column> {
+        let mut of_kind = |is_static: bool, kind: ColumnKind| -> Result<Vec<Column>, Error> {
             let chosen = rest.iter().filter(|it| it.is_static == is_static);
-            let define = |(it, id): (&&ast::ColumnDef, ColumnId)| Column {
-                id,
-                name: it.name.text.clone(),
-                cql_type: it.type_name.node,
-                kind,
+            let define = |(it, id): (&&ast::ColumnDef, ColumnId)| {
+                let resolved = scope.resolve(&it.type_name, keyspace)?;
+                Ok(new_column(id, &it.name, resolved, kind))
             };
             chosen.zip(ids.by_ref()).map(define).collect()
         };
-        let statics = of_kind(true, ColumnKind::Static);
-        let regulars = of_kind(false, ColumnKind::Regular);
+        let statics = of_kind(true, ColumnKind::Static)?;
+        let regulars = of_kind(false, ColumnKind::Regular)?;
         let lone = create.columns.iter().find(|it| it.is_static);
         if let (Some(column), true) = (lone, clustering_key.is_empty()) {
             return Err(lone_static(&column.name));
@@ -322,6 +327,7 @@ fn key_column(
     name: &ast::Name,
     id: ColumnId,
     kind: ColumnKind,
+    resolve: &dyn Fn(&Spanned<ast::TypeName>) -> Result<ast::Resolved, Error>,
 ) -> Result<Column, Error> {
     let Some(column) = create.columns.iter().find(|it| it.name.text == name.text) else {
         let message = format!("`{}` is in the primary key but not defined", name.text);
@@ -336,7 +342,20 @@ fn key_column(
         let message = format!("static column `{}` cannot be in the primary key", name.text);
         return Err(Error::new(Code::InvalidSchema, message).at(name.span));
     }
-    Ok(Column { id, name: name.text.clone(), cql_type: column.type_name.node, kind })
+    let resolved = resolve(&column.type_name)?;
+    if !resolved.is_frozen {
+        let message =
+            format!("column `{}` cannot be in the primary key unless it is frozen", name.text);
+        return Err(Error::new(Code::InvalidSchema, message)
+            .at(column.type_name.span)
+            .hint(format!("write frozen<{}>", resolved.cql_type)));
+    }
+    Ok(new_column(id, name, resolved, kind))
+}
+
+fn new_column(id: ColumnId, name: &ast::Name, of: ast::Resolved, kind: ColumnKind) -> Column {
+    let ast::Resolved { cql_type, is_frozen } = of;
+    Column { id, name: name.text.clone(), cql_type, is_multi_cell: !is_frozen, kind }
 }
 
 /// The order of each clustering column.
@@ -382,6 +401,9 @@ fn options(given: &[ast::TableOption], mut options: TableOptions) -> Result<Tabl
             | schema::Error::NoPartitionKey
             | schema::Error::StaticWithoutClustering(_)
             | schema::Error::KeyWithoutOrder(_)
+            | schema::Error::KeyOfCells(_)
+            | schema::Error::NoCells(_)
+            | schema::Error::BadFields(_)
             | schema::Error::MisplacedColumn(_)
             | schema::Error::BadOption { .. }
             | schema::Error::BadReplication(_) => invalid(&error, span),
@@ -414,13 +436,19 @@ fn refuse_ours(keyspace: &str, span: Span) -> Result<(), Error> {
     Ok(())
 }
 
-fn exists(span: Span, fine: bool, keyspace: &str, table: Option<&str>) -> Result<Decision, Error> {
+/// What a statement comes to that creates what is there: `what` of a keyspace, or the keyspace itself.
+fn exists(
+    span: Span,
+    fine: bool,
+    keyspace: &str,
+    what: Option<(&str, &str)>,
+) -> Result<Decision, Error> {
     if fine {
         return Ok(Decision::Rest);
     }
-    let (kind, name) = table.map_or(("keyspace", keyspace), |name| ("table", name));
+    let (kind, name) = what.unwrap_or(("keyspace", keyspace));
     let message = format!("{kind} `{name}` already exists");
-    let (keyspace, table) = (keyspace.to_owned(), table.map(str::to_owned));
+    let (keyspace, table) = (keyspace.to_owned(), what.map(|(_, name)| name.to_owned()));
     Err(Error::new(Code::AlreadyExists, message)
         .about(About::Taken { keyspace, table })
         .at(span)

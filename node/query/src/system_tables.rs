@@ -1,8 +1,7 @@
 //! Tables made up for each read: `system`, `system_schema`, `system_virtual_schema`, `system_traces`
 //! and `system_views`, with the columns and types of Cassandra 5, which is what stock drivers read when they connect.
 //!
-//! They answer from this node alone, whatever the consistency level. Sets, lists and maps are
-//! columns of blobs here, which hold their bytes: [`collection`] says which.
+//! They answer from this node alone, whatever the consistency level.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use cql_lite::{types::CqlType, value::Value};
+use cql_lite::{
+    types::{CqlType, NativeType},
+    value::{self, Value},
+};
 use futures_util::future::BoxFuture;
 use model::{
-    Cell, Clustering, ColumnId, Content, Mutation, Partition, PartitionKey, Row, Table, TableId,
+    Cell, Clustering, ColumnId, Content, Elements, Mutation, Partition, PartitionKey, Row, Table,
+    TableId,
     key::{self, Order},
     read::Command,
     schema::{Column, ColumnKind, TableOptions},
@@ -22,7 +25,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    Catalog, Collection, Store, memory,
+    Catalog, Store, memory,
     prepared::Cache,
     sessions::{Session, Sessions},
     store,
@@ -41,8 +44,21 @@ pub(crate) const KEYSPACES: [&str; 5] =
 /// The type of a column, as it is defined below.
 #[derive(Clone, Copy)]
 enum Kind {
-    Plain(CqlType),
-    Many(Collection),
+    Plain(NativeType),
+    Set(NativeType),
+    List(NativeType),
+    Map(NativeType, NativeType),
+}
+
+impl Kind {
+    fn cql_type(self) -> CqlType {
+        match self {
+            Kind::Plain(native) => CqlType::Native(native),
+            Kind::Set(of) => CqlType::Set(Arc::new(of.into())),
+            Kind::List(of) => CqlType::List(Arc::new(of.into())),
+            Kind::Map(key, value) => CqlType::Map(Arc::new((key.into(), value.into()))),
+        }
+    }
 }
 
 /// The definition of a table of ours. Columns are given in key order, or by name.
@@ -53,42 +69,29 @@ struct Definition {
     regulars: &'static [(&'static str, Kind)],
 }
 
-/// The tables of one keyspace, and what those columns are that are not blobs.
-struct Ours {
-    tables: Vec<Arc<Table>>,
-    collections: BTreeMap<(&'static str, &'static str), Collection>,
-}
+type Tables = LazyLock<Vec<Arc<Table>>>;
 
-impl Ours {
-    fn of<'d>(keyspace: &str, all: impl IntoIterator<Item = &'d Definition>) -> Ours {
-        let (mut tables, mut collections) = (Vec::new(), BTreeMap::new());
-        for definition in all {
-            tables.push(define(keyspace, definition));
-            let Definition { name, partition, clustering, regulars } = definition;
-            for (column, kind) in partition.iter().chain(*clustering).chain(*regulars) {
-                if let Kind::Many(collection) = kind {
-                    collections.insert((*name, *column), *collection);
-                }
-            }
-        }
-        Ours { tables, collections }
-    }
-}
+static SYSTEM: Tables = LazyLock::new(|| {
+    let all = nodes::TABLES.iter().chain(schema::REMEMBERED);
+    all.map(|it| define("system", it)).collect()
+});
 
-static SYSTEM: LazyLock<Ours> =
-    LazyLock::new(|| Ours::of("system", nodes::TABLES.iter().chain(schema::REMEMBERED)));
+static SYSTEM_SCHEMA: Tables =
+    LazyLock::new(|| schema::TABLES.iter().map(|it| define("system_schema", it)).collect());
 
-static SYSTEM_SCHEMA: LazyLock<Ours> = LazyLock::new(|| Ours::of("system_schema", schema::TABLES));
+static SYSTEM_VIRTUAL_SCHEMA: Tables = LazyLock::new(|| {
+    schema::VIRTUAL_TABLES.iter().map(|it| define("system_virtual_schema", it)).collect()
+});
 
-static SYSTEM_VIRTUAL_SCHEMA: LazyLock<Ours> =
-    LazyLock::new(|| Ours::of("system_virtual_schema", schema::VIRTUAL_TABLES));
+static SYSTEM_TRACES: Tables =
+    LazyLock::new(|| traces::TABLES.iter().map(|it| define("system_traces", it)).collect());
 
-static SYSTEM_TRACES: LazyLock<Ours> = LazyLock::new(|| Ours::of("system_traces", traces::TABLES));
+static SYSTEM_VIEWS: Tables =
+    LazyLock::new(|| views::TABLES.iter().map(|it| define("system_views", it)).collect());
 
-static SYSTEM_VIEWS: LazyLock<Ours> = LazyLock::new(|| Ours::of("system_views", views::TABLES));
-
-fn ours(keyspace: &str) -> Option<&'static Ours> {
-    match keyspace {
+/// The tables of a keyspace of ours.
+pub(crate) fn keyspace(name: &str) -> Option<&'static [Arc<Table>]> {
+    match name {
         "system" => Some(&SYSTEM),
         "system_schema" => Some(&SYSTEM_SCHEMA),
         "system_traces" => Some(&SYSTEM_TRACES),
@@ -96,16 +99,6 @@ fn ours(keyspace: &str) -> Option<&'static Ours> {
         "system_virtual_schema" => Some(&SYSTEM_VIRTUAL_SCHEMA),
         _ => None,
     }
-}
-
-/// The tables of a keyspace of ours.
-pub(crate) fn keyspace(name: &str) -> Option<&'static [Arc<Table>]> {
-    ours(name).map(|it| it.tables.as_slice())
-}
-
-/// What this column of a table of ours is that is declared as a blob.
-pub(crate) fn collection(table: &Table, column: &str) -> Option<Collection> {
-    ours(&table.keyspace)?.collections.get(&(table.name.as_str(), column)).copied()
 }
 
 /// What the rows are made of.
@@ -133,6 +126,7 @@ impl Snapshot {
             ("system_schema", "keyspaces") => schema::keyspaces(catalog),
             ("system_schema", "tables") => schema::tables(catalog),
             ("system_schema", "columns") => schema::columns(catalog),
+            ("system_schema", "types") => schema::types(catalog),
             ("system_traces", "sessions") => traces::sessions(&sessions.all()),
             ("system_traces", "events") => traces::events(&sessions.all()),
             ("system_views", name) => {
@@ -161,7 +155,7 @@ pub(crate) fn is_of_all_nodes(table: &Table) -> bool {
 
 /// The rows of this table of `system_traces`; none where it is another table.
 pub(crate) fn of_sessions(table: TableId, kept: &[Arc<Session>]) -> Option<Vec<Partition>> {
-    let table = SYSTEM_TRACES.tables.iter().find(|it| it.id == table)?;
+    let table = SYSTEM_TRACES.iter().find(|it| it.id == table)?;
     let records = if table.name == "events" { traces::events } else { traces::sessions };
     Some(partitions(table, &records(kept)))
 }
@@ -233,11 +227,40 @@ fn stored(table: &Table, record: &Record) -> Option<(PartitionKey, Clustering, R
         Row { liveness: Some(model::Liveness { timestamp: 0, expiry: None }), ..Row::default() };
     for column in &table.regulars {
         if let Some(value) = record.get(column.name.as_str()) {
+            if column.is_multi_cell {
+                row.put_elements(column.id, elements(&column.cql_type, value));
+                continue;
+            }
             let content = Content::Live { value: Bytes::from(value.encode()) };
             row.put(column.id, Cell { timestamp: 0, content });
         }
     }
     Some((key, Clustering(clustering), row))
+}
+
+/// A set or a map as a cell for each of its values.
+fn elements(cql_type: &CqlType, value: &Value) -> Elements {
+    let bytes = Bytes::from(value.encode());
+    let parts = value::split(cql_type, &bytes).unwrap_or_default();
+    let mut elements = Elements::default();
+    let step = if matches!(cql_type, CqlType::Map(_)) { 2 } else { 1 };
+    for part in parts.chunks(step) {
+        let path = part[0].map(|it| bytes.slice_ref(it)).unwrap_or_default();
+        let value = part.get(1).copied().flatten().map(|it| bytes.slice_ref(it));
+        let content = Content::Live { value: value.unwrap_or_default() };
+        elements.put(path, Cell { timestamp: 0, content });
+    }
+    elements
+}
+
+/// A set of these texts.
+fn texts<'t>(all: impl IntoIterator<Item = &'t str>) -> Value {
+    Value::Set(all.into_iter().map(text).collect())
+}
+
+/// A map of texts.
+fn map<'t>(pairs: impl IntoIterator<Item = (&'t str, &'t str)>) -> Value {
+    Value::Map(pairs.into_iter().map(|(key, value)| (text(key), text(value))).collect())
 }
 
 fn define(keyspace: &str, definition: &Definition) -> Arc<Table> {
@@ -246,10 +269,10 @@ fn define(keyspace: &str, definition: &Definition) -> Arc<Table> {
         let column = |((name, of), id): (&(&str, Kind), ColumnId)| Column {
             id,
             name: (*name).to_owned(),
-            cql_type: match of {
-                Kind::Plain(cql_type) => *cql_type,
-                Kind::Many(_) => CqlType::Blob,
-            },
+            cql_type: of.cql_type(),
+            // As in Cassandra: collections of the schema are written whole, those of nodes are not.
+            is_multi_cell: !keyspace.ends_with("_schema")
+                && matches!(of, Kind::Set(_) | Kind::Map(..)),
             kind,
         };
         parts.iter().zip(ids.by_ref()).map(column).collect()
@@ -272,21 +295,21 @@ fn define(keyspace: &str, definition: &Definition) -> Arc<Table> {
 
 /// Short names of the types that are used most.
 mod kinds {
-    use super::{Collection, CqlType, Kind};
+    use super::{Kind, NativeType};
 
-    pub(super) const BLOB: Kind = Kind::Plain(CqlType::Blob);
-    pub(super) const BIGINT: Kind = Kind::Plain(CqlType::Bigint);
-    pub(super) const BOOLEAN: Kind = Kind::Plain(CqlType::Boolean);
-    pub(super) const DOUBLE: Kind = Kind::Plain(CqlType::Double);
-    pub(super) const INET: Kind = Kind::Plain(CqlType::Inet);
-    pub(super) const INT: Kind = Kind::Plain(CqlType::Int);
-    pub(super) const TEXT: Kind = Kind::Plain(CqlType::Text);
-    pub(super) const TIMESTAMP: Kind = Kind::Plain(CqlType::Timestamp);
-    pub(super) const TIMEUUID: Kind = Kind::Plain(CqlType::Timeuuid);
-    pub(super) const UUID: Kind = Kind::Plain(CqlType::Uuid);
-    pub(super) const TEXTS: Kind = Kind::Many(Collection::Set(CqlType::Text));
-    pub(super) const TEXT_LIST: Kind = Kind::Many(Collection::List(CqlType::Text));
-    pub(super) const TEXT_MAP: Kind = Kind::Many(Collection::Map(CqlType::Text, CqlType::Text));
-    pub(super) const BLOB_MAP: Kind = Kind::Many(Collection::Map(CqlType::Text, CqlType::Blob));
-    pub(super) const UUID_MAP: Kind = Kind::Many(Collection::Map(CqlType::Uuid, CqlType::Blob));
+    pub(super) const BLOB: Kind = Kind::Plain(NativeType::Blob);
+    pub(super) const BIGINT: Kind = Kind::Plain(NativeType::Bigint);
+    pub(super) const BOOLEAN: Kind = Kind::Plain(NativeType::Boolean);
+    pub(super) const DOUBLE: Kind = Kind::Plain(NativeType::Double);
+    pub(super) const INET: Kind = Kind::Plain(NativeType::Inet);
+    pub(super) const INT: Kind = Kind::Plain(NativeType::Int);
+    pub(super) const TEXT: Kind = Kind::Plain(NativeType::Text);
+    pub(super) const TIMESTAMP: Kind = Kind::Plain(NativeType::Timestamp);
+    pub(super) const TIMEUUID: Kind = Kind::Plain(NativeType::Timeuuid);
+    pub(super) const UUID: Kind = Kind::Plain(NativeType::Uuid);
+    pub(super) const TEXTS: Kind = Kind::Set(NativeType::Text);
+    pub(super) const TEXT_LIST: Kind = Kind::List(NativeType::Text);
+    pub(super) const TEXT_MAP: Kind = Kind::Map(NativeType::Text, NativeType::Text);
+    pub(super) const BLOB_MAP: Kind = Kind::Map(NativeType::Text, NativeType::Blob);
+    pub(super) const UUID_MAP: Kind = Kind::Map(NativeType::Uuid, NativeType::Blob);
 }

@@ -173,7 +173,7 @@ impl Script {
                 Some(name) => prepared.variables.iter().find(|it| it.name == *name),
                 None => prepared.variables.iter().cycle().nth(at),
             };
-            let value = variable.map_or(Bound::Null, |it| bound(value, it.cql_type));
+            let value = variable.map_or(Bound::Null, |it| bound(value, &it.cql_type));
             values.push(value);
             names.extend(name.cloned());
         }
@@ -223,7 +223,7 @@ fn shown(reply: &Reply) -> String {
             format!("{}\n{}({} rows)\n", names.join(" | "), lines(rows), rows.rows.len())
         }
         Outcome::SetKeyspace(keyspace) => format!("in {keyspace}\n"),
-        Outcome::SchemaChange { effect, target, keyspace, table, .. } => {
+        Outcome::SchemaChange { effect, target, keyspace, name, .. } => {
             let effect = match effect {
                 SchemaEffect::Created => "created",
                 SchemaEffect::Updated => "changed",
@@ -232,7 +232,10 @@ fn shown(reply: &Reply) -> String {
             match target {
                 SchemaTarget::Keyspace => format!("{effect} keyspace {keyspace}\n"),
                 SchemaTarget::Table => {
-                    format!("{effect} table {keyspace}.{}\n", table.as_deref().unwrap_or("?"))
+                    format!("{effect} table {keyspace}.{}\n", name.as_deref().unwrap_or("?"))
+                }
+                SchemaTarget::Type => {
+                    format!("{effect} type {keyspace}.{}\n", name.as_deref().unwrap_or("?"))
                 }
             }
         }
@@ -255,10 +258,7 @@ fn lines(rows: &Rows) -> String {
         assert_eq!(row.len(), rows.columns.len());
         let value = |(value, column): (&Option<bytes::Bytes>, &crate::ColumnSpec)| match value {
             None => "null".to_owned(),
-            Some(bytes) => match column.collection {
-                Some(collection) => collection.to_literal(bytes).unwrap(),
-                None => Value::decode(column.cql_type, bytes).unwrap().to_literal(),
-            },
+            Some(bytes) => Value::decode(&column.cql_type, bytes).unwrap().to_literal(),
         };
         let values: Vec<String> = row.iter().zip(&rows.columns).map(value).collect();
         out.push_str(&format!("{}\n", values.join(" | ")));

@@ -1,6 +1,6 @@
 //! Connections that the doors hold open, and the open files that they may take for it.
 
-use super::{Error, Settings, pairs};
+use super::{Error, Layers, Settings, pairs};
 
 impl Settings {
     /// Fits the connections into the files that the process may have open: more of them must not take what storage
@@ -44,15 +44,12 @@ impl Settings {
     }
 }
 
-/// What a number of connections is written as.
-pub(super) const EXPECTED: &str = "auto, or a number from 4";
-
-/// Reads one; none where it is something else.
-pub(super) fn parse(text: &str) -> Option<Option<u64>> {
-    match text {
+/// The connections that a setting allows; none where that is for `fit_files` to find.
+pub(super) fn of(layers: &Layers, key: &str) -> Result<Option<u64>, Error> {
+    layers.parse(key, "auto, or a number from 4", |text| match text {
         "auto" => Some(None),
         it => it.parse().ok().filter(|it| MIN <= *it).map(Some),
-    }
+    })
 }
 
 /// The fewest connections that a door is of use with: a peer has three.

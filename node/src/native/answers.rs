@@ -1,9 +1,9 @@
 //! What came of a statement, in the words of the protocol.
 
 use bytes::Bytes;
-use cql_lite::types::CqlType;
+use cql_lite::types::{CqlType, NativeType};
 use proto::cql::{
-    event::{Effect, SchemaChange},
+    event::{Effect, SchemaChange, Subject},
     metadata::{Column, Metadata},
     prepared::Prepared,
     response::Response,
@@ -11,7 +11,7 @@ use proto::cql::{
     rows::Rows,
     wire_type::WireType,
 };
-use query::{Collection, ColumnSpec, Outcome, SchemaEffect, SchemaTarget};
+use query::{ColumnSpec, Outcome, SchemaEffect, SchemaTarget};
 
 /// What a client knows of the columns of its rows.
 pub(super) enum Shown {
@@ -32,7 +32,7 @@ pub(super) fn outcome(outcome: Outcome, shown: &Shown) -> Wire {
         Outcome::Rows(rows) => Wire::Rows(to_rows(rows, shown)),
         Outcome::Description(description) => Wire::Rows(to_rows(description.rows, shown)),
         Outcome::SetKeyspace(keyspace) => Wire::SetKeyspace(keyspace),
-        Outcome::SchemaChange { effect, target, keyspace, table, .. } => {
+        Outcome::SchemaChange { effect, target, keyspace, name, .. } => {
             Wire::SchemaChange(SchemaChange {
                 effect: match effect {
                     SchemaEffect::Created => Effect::Created,
@@ -40,9 +40,10 @@ pub(super) fn outcome(outcome: Outcome, shown: &Shown) -> Wire {
                     SchemaEffect::Dropped => Effect::Dropped,
                 },
                 keyspace,
-                table: match target {
-                    SchemaTarget::Keyspace => None,
-                    SchemaTarget::Table => table,
+                subject: match target {
+                    SchemaTarget::Keyspace => Subject::Keyspace,
+                    SchemaTarget::Table => Subject::Table(name.unwrap_or_default()),
+                    SchemaTarget::Type => Subject::Type(name.unwrap_or_default()),
                 },
             })
         }
@@ -71,42 +72,97 @@ fn to_rows(rows: query::Rows, shown: &Shown) -> Rows {
 }
 
 fn column(spec: &ColumnSpec) -> Column {
-    let of = |it: CqlType| Box::new(wire_type(it));
-    let wire_type = match spec.collection {
-        None => wire_type(spec.cql_type),
-        Some(Collection::Set(element)) => WireType::Set(of(element)),
-        Some(Collection::List(element)) => WireType::List(of(element)),
-        Some(Collection::Map(key, value)) => WireType::Map(of(key), of(value)),
-    };
     Column {
         keyspace: spec.keyspace.clone(),
         table: spec.table.clone(),
         name: spec.name.clone(),
-        wire_type,
+        wire_type: wire_type(&spec.cql_type),
     }
 }
 
 /// The bytes of each are those that the engine keeps.
-fn wire_type(cql_type: CqlType) -> WireType {
+fn wire_type(cql_type: &CqlType) -> WireType {
+    let boxed = |of: &CqlType| Box::new(wire_type(of));
     match cql_type {
-        CqlType::Ascii => WireType::Ascii,
-        CqlType::Bigint => WireType::Bigint,
-        CqlType::Blob => WireType::Blob,
-        CqlType::Boolean => WireType::Boolean,
-        CqlType::Date => WireType::Date,
-        CqlType::Decimal => WireType::Decimal,
-        CqlType::Double => WireType::Double,
-        CqlType::Duration => WireType::Duration,
-        CqlType::Float => WireType::Float,
-        CqlType::Inet => WireType::Inet,
-        CqlType::Int => WireType::Int,
-        CqlType::Smallint => WireType::Smallint,
-        CqlType::Text => WireType::Varchar,
-        CqlType::Time => WireType::Time,
-        CqlType::Timestamp => WireType::Timestamp,
-        CqlType::Timeuuid => WireType::Timeuuid,
-        CqlType::Tinyint => WireType::Tinyint,
-        CqlType::Uuid => WireType::Uuid,
-        CqlType::Varint => WireType::Varint,
+        CqlType::Native(native) => native_type(*native),
+        CqlType::List(of) => WireType::List(boxed(of)),
+        CqlType::Set(of) => WireType::Set(boxed(of)),
+        CqlType::Map(of) => WireType::Map(boxed(&of.0), boxed(&of.1)),
+        CqlType::Tuple(parts) => WireType::Tuple(parts.iter().map(wire_type).collect()),
+        CqlType::User(user) => WireType::Udt {
+            keyspace: user.keyspace.clone(),
+            name: user.name.clone(),
+            fields: user.fields.iter().map(|(name, of)| (name.clone(), wire_type(of))).collect(),
+        },
+        // The protocol has no number for it: drivers know the class of Cassandra's.
+        CqlType::Vector(..) => WireType::Custom(class(cql_type)),
+    }
+}
+
+fn native_type(native: NativeType) -> WireType {
+    match native {
+        NativeType::Ascii => WireType::Ascii,
+        NativeType::Bigint => WireType::Bigint,
+        NativeType::Blob => WireType::Blob,
+        NativeType::Boolean => WireType::Boolean,
+        NativeType::Date => WireType::Date,
+        NativeType::Decimal => WireType::Decimal,
+        NativeType::Double => WireType::Double,
+        NativeType::Duration => WireType::Duration,
+        NativeType::Float => WireType::Float,
+        NativeType::Inet => WireType::Inet,
+        NativeType::Int => WireType::Int,
+        NativeType::Smallint => WireType::Smallint,
+        NativeType::Text => WireType::Varchar,
+        NativeType::Time => WireType::Time,
+        NativeType::Timestamp => WireType::Timestamp,
+        NativeType::Timeuuid => WireType::Timeuuid,
+        NativeType::Tinyint => WireType::Tinyint,
+        NativeType::Uuid => WireType::Uuid,
+        NativeType::Varint => WireType::Varint,
+    }
+}
+
+/// The class that Cassandra has for a type, by its whole name, as parts of vectors are told.
+fn class(cql_type: &CqlType) -> String {
+    let all = |parts: Vec<String>| parts.join(",");
+    let name = match cql_type {
+        CqlType::Native(native) => native_class(*native).to_owned(),
+        CqlType::List(of) => format!("ListType({})", class(of)),
+        CqlType::Set(of) => format!("SetType({})", class(of)),
+        CqlType::Map(of) => format!("MapType({},{})", class(&of.0), class(&of.1)),
+        CqlType::Tuple(parts) => format!("TupleType({})", all(parts.iter().map(class).collect())),
+        CqlType::Vector(of, len) => format!("VectorType({} , {len})", class(of)),
+        CqlType::User(user) => {
+            let hex = |name: &str| name.bytes().map(|it| format!("{it:02x}")).collect::<String>();
+            let field = |(name, of): &(String, CqlType)| format!("{}:{}", hex(name), class(of));
+            let fields = all(user.fields.iter().map(field).collect());
+            format!("UserType({},{},{fields})", user.keyspace, hex(&user.name))
+        }
+    };
+    format!("org.apache.cassandra.db.marshal.{name}")
+}
+
+fn native_class(native: NativeType) -> &'static str {
+    match native {
+        NativeType::Ascii => "AsciiType",
+        NativeType::Bigint => "LongType",
+        NativeType::Blob => "BytesType",
+        NativeType::Boolean => "BooleanType",
+        NativeType::Date => "SimpleDateType",
+        NativeType::Decimal => "DecimalType",
+        NativeType::Double => "DoubleType",
+        NativeType::Duration => "DurationType",
+        NativeType::Float => "FloatType",
+        NativeType::Inet => "InetAddressType",
+        NativeType::Int => "Int32Type",
+        NativeType::Smallint => "ShortType",
+        NativeType::Text => "UTF8Type",
+        NativeType::Time => "TimeType",
+        NativeType::Timestamp => "TimestampType",
+        NativeType::Timeuuid => "TimeUUIDType",
+        NativeType::Tinyint => "ByteType",
+        NativeType::Uuid => "UUIDType",
+        NativeType::Varint => "IntegerType",
     }
 }

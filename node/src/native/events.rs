@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use model::{HostId, Keyspace, Schema};
-use proto::cql::event::{Effect, Event, SchemaChange};
+use proto::cql::event::{Effect, Event, SchemaChange, Subject};
 use query::{Catalog, NodeInfo};
 use tokio::sync::broadcast;
 
@@ -84,43 +84,59 @@ fn nodes(before: &Picture, after: &Picture, events: &mut Vec<Event>) {
 }
 
 fn keyspaces(before: &Schema, after: &Schema, events: &mut Vec<Event>) {
-    let mut tell = |effect, keyspace: &str, table: Option<&str>| {
-        let (keyspace, table) = (keyspace.to_owned(), table.map(str::to_owned));
-        events.push(Event::Schema(SchemaChange { effect, keyspace, table }));
+    let mut tell = |effect, keyspace: &str, subject| {
+        let keyspace = keyspace.to_owned();
+        events.push(Event::Schema(SchemaChange { effect, keyspace, subject }));
     };
     for (name, was) in &before.keyspaces {
         match after.keyspaces.get(name) {
-            None => tell(Effect::Dropped, name, None),
+            None => tell(Effect::Dropped, name, Subject::Keyspace),
             Some(is) => {
                 if (&was.replication, was.durable_writes) != (&is.replication, is.durable_writes) {
-                    tell(Effect::Updated, name, None);
+                    tell(Effect::Updated, name, Subject::Keyspace);
                 }
+                types(was, is, &mut tell);
                 tables(was, is, &mut tell);
             }
         }
     }
     for (name, is) in &after.keyspaces {
         if !before.keyspaces.contains_key(name) {
-            tell(Effect::Created, name, None);
-            is.tables.keys().for_each(|table| tell(Effect::Created, name, Some(table)));
+            tell(Effect::Created, name, Subject::Keyspace);
+            is.types.keys().for_each(|it| tell(Effect::Created, name, Subject::Type(it.clone())));
+            is.tables.keys().for_each(|it| tell(Effect::Created, name, Subject::Table(it.clone())));
         }
     }
 }
 
-fn tables(was: &Keyspace, is: &Keyspace, tell: &mut impl FnMut(Effect, &str, Option<&str>)) {
-    let name = &was.name;
+fn types(was: &Keyspace, is: &Keyspace, tell: &mut impl FnMut(Effect, &str, Subject)) {
+    for (user, old) in &was.types {
+        let effect = match is.types.get(user) {
+            None => Effect::Dropped,
+            Some(new) if new != old => Effect::Updated,
+            Some(_) => continue,
+        };
+        tell(effect, &was.name, Subject::Type(user.clone()));
+    }
+    for user in is.types.keys().filter(|it| !was.types.contains_key(*it)) {
+        tell(Effect::Created, &was.name, Subject::Type(user.clone()));
+    }
+}
+
+fn tables(was: &Keyspace, is: &Keyspace, tell: &mut impl FnMut(Effect, &str, Subject)) {
+    let mut tell = |effect, table: &String| tell(effect, &was.name, Subject::Table(table.clone()));
     for (table, old) in &was.tables {
         match is.tables.get(table) {
-            None => tell(Effect::Dropped, name, Some(table)),
+            None => tell(Effect::Dropped, table),
             Some(new) if new.id != old.id => {
-                tell(Effect::Dropped, name, Some(table));
-                tell(Effect::Created, name, Some(table));
+                tell(Effect::Dropped, table);
+                tell(Effect::Created, table);
             }
-            Some(new) if new.epoch != old.epoch => tell(Effect::Updated, name, Some(table)),
+            Some(new) if new.epoch != old.epoch => tell(Effect::Updated, table),
             Some(_) => {}
         }
     }
     for table in is.tables.keys().filter(|it| !was.tables.contains_key(*it)) {
-        tell(Effect::Created, name, Some(table));
+        tell(Effect::Created, table);
     }
 }

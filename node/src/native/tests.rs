@@ -5,12 +5,12 @@ use std::{net::SocketAddr, sync::Arc};
 use cql_lite::{code::Code, span::Span};
 use model::{
     Consistency, HostId, Keyspace, Schema, Table, TableId,
-    schema::{Column, ColumnKind, CqlType, Replication, TableOptions},
+    schema::{Column, ColumnKind, NativeType, Replication, TableOptions},
 };
 use proto::cql::{
     Version,
     error::{Answers, Body},
-    event::{Effect, Event, SchemaChange},
+    event::{Effect, Event, SchemaChange, Subject},
 };
 use query::{Acks, Error};
 
@@ -32,9 +32,14 @@ fn picture(nodes: &[(u8, bool)], schema: Schema) -> Picture {
 }
 
 fn table(name: &str, id: u128, epoch: u64) -> Table {
-    let cql_type = CqlType::Int;
-    let key =
-        Column { id: model::ColumnId(0), name: "k".into(), cql_type, kind: ColumnKind::Partition };
+    let cql_type = NativeType::Int.into();
+    let key = Column {
+        id: model::ColumnId(0),
+        name: "k".into(),
+        cql_type,
+        is_multi_cell: false,
+        kind: ColumnKind::Partition,
+    };
     Table {
         id: TableId(uuid::Uuid::from_u128(id)),
         keyspace: "ks".into(),
@@ -57,13 +62,14 @@ fn schema(epoch: u64, factor: u32, tables: Vec<Table>) -> Schema {
         replication: Replication::Simple { factor },
         durable_writes: true,
         tables,
+        types: Default::default(),
     };
     Schema { epoch, keyspaces: [("ks".to_owned(), Arc::new(keyspace))].into() }
 }
 
 fn changed(effect: Effect, table: Option<&str>) -> Event {
-    let table = table.map(str::to_owned);
-    Event::Schema(SchemaChange { effect, keyspace: "ks".into(), table })
+    let subject = table.map_or(Subject::Keyspace, |it| Subject::Table(it.to_owned()));
+    Event::Schema(SchemaChange { effect, keyspace: "ks".into(), subject })
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use coordinator::trace::{Noted, Share, Trace};
-use cql_lite::{code::Code, types::CqlType};
+use cql_lite::code::Code;
 use model::HostId;
 use proto::client::{self, server_answer::Body};
 use query::{Bound, ColumnSpec, Error, Outcome, Reply, Retry, SchemaEffect, SchemaTarget};
@@ -91,16 +91,13 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
         Outcome::Void => Body::Void(client::Void {}),
         Outcome::Description(it) => Body::Text(client::Text { text: it.text }),
         Outcome::SetKeyspace(keyspace) => Body::SetKeyspace(client::SetKeyspace { keyspace }),
-        Outcome::Rows(rows) => {
-            let rows = rows.in_words();
-            Body::Rows(client::Rows {
-                columns: rows.columns.into_iter().map(|it| column(&it)).collect(),
-                row_count: u32::try_from(rows.rows.len()).unwrap_or(u32::MAX),
-                cells: cells(&rows.rows),
-                paging_state: rows.paging_state.unwrap_or_default(),
-            })
-        }
-        Outcome::SchemaChange { effect, target, keyspace, table, epoch } => {
+        Outcome::Rows(rows) => Body::Rows(client::Rows {
+            columns: rows.columns.into_iter().map(|it| column(&it)).collect(),
+            row_count: u32::try_from(rows.rows.len()).unwrap_or(u32::MAX),
+            cells: cells(&rows.rows),
+            paging_state: rows.paging_state.unwrap_or_default(),
+        }),
+        Outcome::SchemaChange { effect, target, keyspace, name, epoch } => {
             let change = match effect {
                 SchemaEffect::Created => "CREATED",
                 SchemaEffect::Updated => "UPDATED",
@@ -109,12 +106,13 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
             let target = match target {
                 SchemaTarget::Keyspace => "KEYSPACE",
                 SchemaTarget::Table => "TABLE",
+                SchemaTarget::Type => "TYPE",
             };
             Body::SchemaChange(client::SchemaChange {
                 change: change.into(),
                 target: target.into(),
                 keyspace,
-                name: table.unwrap_or_default(),
+                name: name.unwrap_or_default(),
                 epoch,
             })
         }
@@ -137,13 +135,11 @@ fn cells(rows: &[Vec<Option<Bytes>>]) -> Bytes {
 }
 
 fn column(spec: &ColumnSpec) -> client::ColumnSpec {
-    // Collections go in words: this door has no types for them yet.
-    let cql_type = spec.collection.map_or(spec.cql_type, |_| CqlType::Text);
     client::ColumnSpec {
         keyspace: spec.keyspace.clone(),
         table: spec.table.clone(),
         name: spec.name.clone(),
-        cql_type: cql_type.to_string(),
+        cql_type: spec.cql_type.in_full(),
     }
 }
 

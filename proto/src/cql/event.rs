@@ -91,8 +91,19 @@ pub struct SchemaChange {
     pub effect: Effect,
     /// The keyspace that it happened to or in.
     pub keyspace: String,
-    /// The table that it happened to, if it was one.
-    pub table: Option<String>,
+    /// To what.
+    pub subject: Subject,
+}
+
+/// A part of the schema.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// The keyspace itself.
+    Keyspace,
+    /// The table of this name in it.
+    Table(String),
+    /// The user type of this name in it.
+    Type(String),
 }
 
 impl SchemaChange {
@@ -106,10 +117,13 @@ impl SchemaChange {
                 Effect::Dropped => "DROPPED",
             },
         );
-        put_string(out, if self.table.is_some() { "TABLE" } else { "KEYSPACE" });
+        let (kind, name) = match &self.subject {
+            Subject::Keyspace => ("KEYSPACE", None),
+            Subject::Table(name) => ("TABLE", Some(name)),
+            Subject::Type(name) => ("TYPE", Some(name)),
+        };
+        put_string(out, kind);
         put_string(out, &self.keyspace);
-        if let Some(table) = &self.table {
-            put_string(out, table);
-        }
+        name.into_iter().for_each(|it| put_string(out, it));
     }
 }

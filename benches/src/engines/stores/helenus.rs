@@ -49,10 +49,10 @@ impl Helenus {
         })
     }
 
-    /// Takes one mutation in. No ticket is waited for.
-    fn apply(&self, mutation: &Bytes) -> Result<(), Failure> {
+    /// Takes mutations in. No ticket is waited for.
+    fn apply(&self, mutations: &[Bytes]) -> Result<(), Failure> {
         loop {
-            match self.engine.apply(mutation.clone()) {
+            match self.engine.apply_all(mutations) {
                 Ok(_unwaited) => return Ok(()),
                 Err(engine::Error::Overloaded { .. }) => {
                     self.runtime.block_on(tokio::time::sleep(RETRY));
@@ -64,7 +64,7 @@ impl Helenus {
 }
 
 impl Store for Helenus {
-    /// A mutation for each partition: there is no larger unit.
+    /// A mutation for each partition, all with one record of the log.
     type Write = Vec<Bytes>;
     type Query = Command;
 
@@ -127,7 +127,7 @@ impl Store for Helenus {
     }
 
     fn write(&self, write: &Vec<Bytes>) -> Result<(), Failure> {
-        write.iter().try_for_each(|it| self.apply(it))
+        self.apply(write)
     }
 
     fn read(&self, query: &Command) -> Result<Found, Failure> {
@@ -242,13 +242,13 @@ pub(in crate::engines) fn mutation(change: &Change) -> Bytes {
             let content = Content::Live { value: Bytes::copy_from_slice(value) };
             Row {
                 liveness: Some(Liveness { timestamp, expiry: None }),
-                deletion: None,
                 cells: vec![(VALUE, Cell { timestamp, content })],
+                ..Row::default()
             }
         }
         None => {
             let deletion = Deletion { timestamp, deleted_at: timestamp / 1_000_000 };
-            Row { liveness: None, deletion: Some(deletion), cells: Vec::new() }
+            Row { deletion: Some(deletion), ..Row::default() }
         }
     };
     let mut partition = Partition::empty(key(&change.partition));

@@ -163,7 +163,7 @@ impl Lines {
                 let columns = layout.columns.iter().zip(&layout.places);
                 let values = columns.map(|((name, kind), place)| match &fields[*place] {
                     Field::Null => Ok(Bind::Unset),
-                    Field::Text(field) => text::read(field, *kind)
+                    Field::Text(field) => text::read(field, kind)
                         .map(Bind::Value)
                         .map_err(|reason| format!("column {name}: {reason}")),
                 });
@@ -174,7 +174,7 @@ impl Lines {
                 let values =
                     layout.columns.iter().map(|(name, kind)| match object.remove(name.as_str()) {
                         None => Ok(Bind::Unset),
-                        Some(raw) => json::value(raw, *kind)
+                        Some(raw) => json::value(raw, kind)
                             .map_err(|reason| format!("column {name}: {reason}")),
                     });
                 let values = values.collect::<Result<Vec<_>, String>>()?;

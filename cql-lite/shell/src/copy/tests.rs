@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use client::{Bind, CqlType, Details, Error, Value};
+use client::{Bind, CqlType, Details, Error, NativeType, Value};
 use cql_lite::code::Code;
 
 use super::csv::{Field, Scanner, fields, line};
@@ -149,9 +149,10 @@ fn values_of_every_type_are_the_same_afterwards() {
         Value::Inet("2001:db8::1".parse().unwrap()),
     ];
     let empty =
-        CqlType::ALL.into_iter().filter(|it| it.allows_empty()).map(|it| (it, Value::Empty));
-    let values = values.into_iter().map(|it| (it.kind().unwrap(), it)).chain(empty);
+        NativeType::ALL.into_iter().filter(|it| it.allows_empty()).map(|it| (it, Value::Empty));
+    let values = values.into_iter().map(|it| (it.native().unwrap(), it)).chain(empty);
     for (kind, value) in values {
+        let kind = &kind.into();
         assert_eq!(text::read(&value.to_string(), kind), Ok(value.clone()), "as a field");
         let line = format!("{{\"c\":{}}}", value.to_json());
         let object = json::object(&line).unwrap();
@@ -162,26 +163,28 @@ fn values_of_every_type_are_the_same_afterwards() {
 #[test]
 fn values_of_another_type_are_refused() {
     let wrong = [
-        (CqlType::Int, "1.5"),
-        (CqlType::Int, "2147483648"),
-        (CqlType::Tinyint, "x"),
-        (CqlType::Double, "1e999"),
-        (CqlType::Boolean, "1"),
-        (CqlType::Blob, "cafe"),
-        (CqlType::Blob, "0xcaf"),
-        (CqlType::Uuid, "1"),
-        (CqlType::Date, "2024-02-30"),
-        (CqlType::Inet, "256.0.0.1"),
-        (CqlType::Ascii, "é"),
-        (CqlType::Time, "24:00:00"),
-        (CqlType::Timeuuid, "123e4567-e89b-42d3-a456-426614174000"),
+        (NativeType::Int, "1.5"),
+        (NativeType::Int, "2147483648"),
+        (NativeType::Tinyint, "x"),
+        (NativeType::Double, "1e999"),
+        (NativeType::Boolean, "1"),
+        (NativeType::Blob, "cafe"),
+        (NativeType::Blob, "0xcaf"),
+        (NativeType::Uuid, "1"),
+        (NativeType::Date, "2024-02-30"),
+        (NativeType::Inet, "256.0.0.1"),
+        (NativeType::Ascii, "é"),
+        (NativeType::Time, "24:00:00"),
+        (NativeType::Timeuuid, "123e4567-e89b-42d3-a456-426614174000"),
     ];
     for (kind, written) in wrong {
-        assert!(text::read(written, kind).is_err(), "{written} as {kind}");
+        assert!(text::read(written, &kind.into()).is_err(), "{written} as {kind}");
     }
-    for (kind, written) in [(CqlType::Text, "5"), (CqlType::Int, "[1]"), (CqlType::Uuid, "{}")] {
+    for (kind, written) in
+        [(NativeType::Text, "5"), (NativeType::Int, "[1]"), (NativeType::Uuid, "{}")]
+    {
         let line = format!("{{\"c\":{written}}}");
-        assert!(json::value(json::object(&line).unwrap()["c"], kind).is_err(), "{line}");
+        assert!(json::value(json::object(&line).unwrap()["c"], &kind.into()).is_err(), "{line}");
     }
     assert!(json::object("[1]").is_err());
 }
@@ -196,4 +199,32 @@ fn rows_are_set_aside_for_what_is_in_them_and_for_nothing_else() {
         assert!(!import::is_about_values(&Error::Invalid(details(code))), "{code}");
     }
     assert!(!import::is_about_values(&Error::Retry(details(Code::TooLarge))));
+}
+
+#[test]
+fn values_with_parts_lead_back_from_fields_and_objects() {
+    let user = "user<ks.address, street text, zip int>";
+    for (kind, written) in [
+        ("list<int>", "[3, 1, 3]"),
+        ("set<text>", "{'a,b', 'it''s'}"),
+        ("map<text, list<double>>", "{'x': [], 'y': [0.5, NaN]}"),
+        ("map<int, timestamp>", "{-1: '2024-01-15 10:00:00.000+0000'}"),
+        ("tuple<int, text, boolean>", "(1, null, true)"),
+        ("vector<float, 2>", "[1.5, -2.0]"),
+        (user, "{street: 'High \"Street\"', zip: null}"),
+        ("map<text, set<int>>", "{}"),
+    ] {
+        let kind = CqlType::parse(kind).unwrap();
+        let value = text::read(written, &kind).unwrap();
+        assert_eq!(value.to_string(), written);
+        let line = format!("{{\"c\":{}}}", value.to_json());
+        let object = json::object(&line).unwrap();
+        assert_eq!(json::value(object["c"], &kind), Ok(Bind::Value(value)), "{line}");
+    }
+    let list = CqlType::parse("list<int>").unwrap();
+    for wrong in ["[null]", "[1.5]", "{\"a\": 1}", "\"x\"", "1"] {
+        let line = format!("{{\"c\":{wrong}}}");
+        let object = json::object(&line).unwrap();
+        assert!(json::value(object["c"], &list).is_err(), "{line}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Text to values: the way back from what people read, by the type of the column.
 
-use client::{CqlType, Value};
+use client::{CqlType, NativeType, Value};
 use cql_lite::ast::Literal;
 use uuid::Uuid;
 
@@ -8,7 +8,20 @@ use uuid::Uuid;
 ///
 /// No text at all is the empty string of a type of strings, and of the others that have one the
 /// empty value.
-pub(super) fn read(text: &str, kind: CqlType) -> Result<Value, String> {
+pub(super) fn read(text: &str, kind: &CqlType) -> Result<Value, String> {
+    if let Some(native) = kind.native() {
+        return read_native(text, native);
+    }
+    let term = cql_lite::parser::parse_term(text).map_err(|error| error.message)?;
+    match Value::from_term(&term, kind) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(format!("null is no {kind}")),
+        Err(error) => Err(error.node.to_string()),
+    }
+}
+
+/// As [`read`], for a type without parts.
+fn read_native(text: &str, kind: NativeType) -> Result<Value, String> {
     if text.is_empty() && kind.allows_empty() {
         return Ok(Value::Empty);
     }
@@ -17,34 +30,36 @@ pub(super) fn read(text: &str, kind: CqlType) -> Result<Value, String> {
         format!("'{shown}' is no {kind}")
     };
     match kind {
-        CqlType::Text => Ok(Value::Text(text.to_owned())),
-        CqlType::Int => text.parse().map(Value::Int).map_err(|_| refused()),
-        CqlType::Bigint => text.parse().map(Value::Bigint).map_err(|_| refused()),
-        CqlType::Smallint => text.parse().map(Value::Smallint).map_err(|_| refused()),
-        CqlType::Tinyint => text.parse().map(Value::Tinyint).map_err(|_| refused()),
-        CqlType::Double => number(text).map(Value::Double).ok_or_else(refused),
-        CqlType::Float => number(text).map(Value::Float).ok_or_else(refused),
-        CqlType::Boolean => match text.to_ascii_lowercase().as_str() {
+        NativeType::Text => Ok(Value::Text(text.to_owned())),
+        NativeType::Int => text.parse().map(Value::Int).map_err(|_| refused()),
+        NativeType::Bigint => text.parse().map(Value::Bigint).map_err(|_| refused()),
+        NativeType::Smallint => text.parse().map(Value::Smallint).map_err(|_| refused()),
+        NativeType::Tinyint => text.parse().map(Value::Tinyint).map_err(|_| refused()),
+        NativeType::Double => number(text).map(Value::Double).ok_or_else(refused),
+        NativeType::Float => number(text).map(Value::Float).ok_or_else(refused),
+        NativeType::Boolean => match text.to_ascii_lowercase().as_str() {
             "true" => Ok(Value::Boolean(true)),
             "false" => Ok(Value::Boolean(false)),
             _ => Err(refused()),
         },
-        CqlType::Blob => blob(text).map(Value::Blob).ok_or_else(refused),
-        CqlType::Uuid => Uuid::try_parse(text).map(Value::Uuid).map_err(|_| refused()),
-        CqlType::Timeuuid => {
+        NativeType::Blob => blob(text).map(Value::Blob).ok_or_else(refused),
+        NativeType::Uuid => Uuid::try_parse(text).map(Value::Uuid).map_err(|_| refused()),
+        NativeType::Timeuuid => {
             let uuid = Uuid::try_parse(text).map_err(|_| refused())?;
             literal(&Literal::Uuid(uuid), kind)
         }
-        CqlType::Ascii | CqlType::Date | CqlType::Inet | CqlType::Time | CqlType::Timestamp => {
-            literal(&Literal::Text(text.to_owned()), kind)
-        }
-        CqlType::Decimal => literal(&Literal::Decimal(text.to_owned()), kind),
-        CqlType::Varint => literal(&Literal::Integer(text.to_owned()), kind),
-        CqlType::Duration => literal(&Literal::Duration(text.to_owned()), kind),
+        NativeType::Ascii
+        | NativeType::Date
+        | NativeType::Inet
+        | NativeType::Time
+        | NativeType::Timestamp => literal(&Literal::Text(text.to_owned()), kind),
+        NativeType::Decimal => literal(&Literal::Decimal(text.to_owned()), kind),
+        NativeType::Varint => literal(&Literal::Integer(text.to_owned()), kind),
+        NativeType::Duration => literal(&Literal::Duration(text.to_owned()), kind),
     }
 }
 
-fn literal(literal: &Literal, kind: CqlType) -> Result<Value, String> {
+fn literal(literal: &Literal, kind: NativeType) -> Result<Value, String> {
     Value::parse_literal(literal, kind).map_err(|error| error.to_string())
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use client::{Column, CqlType, Row, Value};
+use client::{Column, Row, Value};
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, ContentLineStyle,
     LineStyle, Table, TableStyle, Width,
@@ -143,7 +143,7 @@ pub(super) fn vertical(
 }
 
 fn is_number(column: &Column) -> bool {
-    column.kind().is_some_and(CqlType::is_number)
+    column.kind().is_some_and(|it| it.is_number())
 }
 
 /// Control characters as escapes: what is stored must not steer the terminal.

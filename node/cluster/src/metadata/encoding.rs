@@ -6,7 +6,7 @@ use model::{
     ColumnId, HostId, Keyspace, Schema, Table, TableId,
     codec::{Malformed, Reader, Writer},
     key::Order,
-    schema::{Column, ColumnKind, CqlType, Replication, TableOptions},
+    schema::{Column, ColumnKind, CqlType, NativeType, Replication, TableOptions, UserType},
 };
 use uuid::Uuid;
 
@@ -80,13 +80,15 @@ impl Wire for Column {
     fn put(&self, out: &mut Writer) {
         out.uint(u64::from(self.id.0));
         self.name.put(out);
-        self.cql_type.name().to_owned().put(out);
-        out.u8(match self.kind {
-            ColumnKind::Partition => 0,
-            ColumnKind::Clustering(Order::Asc) => 1,
-            ColumnKind::Clustering(Order::Desc) => 2,
-            ColumnKind::Static => 3,
-            ColumnKind::Regular => 4,
+        self.cql_type.in_full().put(out);
+        out.u8(match (self.kind, self.is_multi_cell) {
+            (ColumnKind::Partition, _) => 0,
+            (ColumnKind::Clustering(Order::Asc), _) => 1,
+            (ColumnKind::Clustering(Order::Desc), _) => 2,
+            (ColumnKind::Static, false) => 3,
+            (ColumnKind::Regular, false) => 4,
+            (ColumnKind::Static, true) => 6,
+            (ColumnKind::Regular, true) => 7,
         });
     }
 
@@ -104,7 +106,7 @@ const DROPPED: u8 = 5;
 fn put_dropped(out: &mut Writer, id: ColumnId) {
     out.uint(u64::from(id.0));
     String::new().put(out);
-    CqlType::Blob.name().to_owned().put(out);
+    NativeType::Blob.name().to_owned().put(out);
     out.u8(DROPPED);
 }
 
@@ -114,16 +116,21 @@ fn get_column(input: &mut Reader) -> Result<(Column, bool), Malformed> {
     let name = String::get(input)?;
     let cql_type = CqlType::parse(&String::get(input)?);
     let cql_type = cql_type.map_err(|_| input.malformed("column type"))?;
-    let (kind, dropped) = match input.u8("column kind")? {
+    let tag = input.u8("column kind")?;
+    let (kind, dropped) = match tag {
         0 => (ColumnKind::Partition, false),
         1 => (ColumnKind::Clustering(Order::Asc), false),
         2 => (ColumnKind::Clustering(Order::Desc), false),
         3 => (ColumnKind::Static, false),
         4 => (ColumnKind::Regular, false),
         DROPPED => (ColumnKind::Regular, true),
+        6 | 7 => {
+            let kind = if tag == 6 { ColumnKind::Static } else { ColumnKind::Regular };
+            return Ok((Column { id, name, cql_type, is_multi_cell: true, kind }, false));
+        }
         _ => return Err(input.malformed("column kind")),
     };
-    Ok((Column { id, name, cql_type, kind }, dropped))
+    Ok((Column { id, name, cql_type, is_multi_cell: false, kind }, dropped))
 }
 
 impl Wire for TableOptions {
@@ -215,7 +222,28 @@ impl Wire for Keyspace {
         let durable_writes = bool::get(input)?;
         let tables = get_all::<Table, Vec<_>>(input, "tables")?;
         let tables = tables.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect();
-        Ok(Keyspace { name, replication, durable_writes, tables })
+        let types = BTreeMap::new();
+        Ok(Keyspace { name, replication, durable_writes, tables, types })
+    }
+}
+
+/// Its fields alone, each as text in full: what it is made of is known without the keyspace.
+impl Wire for UserType {
+    fn put(&self, out: &mut Writer) {
+        CqlType::User(Arc::new(self.clone())).in_full().put(out);
+    }
+
+    fn get(input: &mut Reader) -> Result<Self, Malformed> {
+        let text = String::get(input)?;
+        match CqlType::parse(&text).map_err(|_| input.malformed("user type"))? {
+            CqlType::User(user) => Ok(Arc::unwrap_or_clone(user)),
+            CqlType::Native(_)
+            | CqlType::List(_)
+            | CqlType::Set(_)
+            | CqlType::Map(_)
+            | CqlType::Tuple(_)
+            | CqlType::Vector(..) => Err(input.malformed("user type")),
+        }
     }
 }
 
@@ -285,6 +313,20 @@ impl Wire for Change {
                 name.put(out);
                 id.0.put(out);
             }
+            Change::CreateType { user } => {
+                out.u8(8);
+                user.put(out);
+            }
+            Change::AlterType { before, after } => {
+                out.u8(9);
+                before.put(out);
+                after.put(out);
+            }
+            Change::DropType { keyspace, name } => {
+                out.u8(10);
+                keyspace.put(out);
+                name.put(out);
+            }
             Change::UpdateNode { host_id, peer_addr, cql_addr, client_addr } => {
                 out.u8(7);
                 host_id.put(out);
@@ -318,6 +360,9 @@ impl Wire for Change {
                 cql_addr: String::get(input)?,
                 client_addr: String::get(input)?,
             },
+            8 => Change::CreateType { user: UserType::get(input)? },
+            9 => Change::AlterType { before: UserType::get(input)?, after: UserType::get(input)? },
+            10 => Change::DropType { keyspace: String::get(input)?, name: String::get(input)? },
             _ => return Err(input.malformed("change")),
         })
     }
@@ -356,6 +401,12 @@ impl Wire for Metadata {
         out.uint(self.ring.epoch());
         out.uint(self.schema.epoch);
         put_all(out, self.schema.keyspaces.values().map(Arc::as_ref));
+        // The last part, and left out where there are none: so it was before there were types.
+        let types = || self.schema.keyspaces.values().flat_map(|it| it.types.values());
+        if types().next().is_some() {
+            out.uint(types().count() as u64);
+            types().for_each(|it| it.put(out));
+        }
     }
 
     fn get(input: &mut Reader) -> Result<Self, Malformed> {
@@ -375,7 +426,21 @@ impl Wire for Metadata {
         metadata.ring = Arc::new(Ring::new(input.uint("ring epoch")?, metadata.nodes.values()));
         let epoch = input.uint("schema epoch")?;
         let keyspaces = get_all::<Keyspace, Vec<_>>(input, "keyspaces")?;
-        let keyspaces = keyspaces.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect();
+        let keyspaces = keyspaces.into_iter().map(|it| (it.name.clone(), it));
+        let mut keyspaces: BTreeMap<String, Keyspace> = keyspaces.collect();
+        let mut types = Vec::new();
+        if !input.is_done() {
+            types = get_all::<UserType, Vec<_>>(input, "types")?;
+            if types.is_empty() {
+                return Err(input.malformed("types"));
+            }
+        }
+        for user in types {
+            let keyspace = keyspaces.get_mut(&user.keyspace);
+            let keyspace = keyspace.ok_or_else(|| input.malformed("keyspace of a type"))?;
+            keyspace.types.insert(user.name.clone(), Arc::new(user));
+        }
+        let keyspaces = keyspaces.into_iter().map(|(name, it)| (name, Arc::new(it))).collect();
         metadata.schema = Arc::new(Schema { epoch, keyspaces });
         metadata.place();
         Ok(metadata)

@@ -1,5 +1,6 @@
 //! The bytes of a segment: `docs/formats/commit-log.md`.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Magic, version, segment, previous segment and its length, checksum.
@@ -8,8 +9,11 @@ pub(crate) const HEADER_BYTES: u64 = 40;
 /// Length, checksum, sequence, durable offset.
 pub(crate) const RECORD_HEADER_BYTES: u64 = 24;
 
-/// The version written, and the newest that is read.
-pub(crate) const VERSION: u32 = 1;
+/// The version written, and the newest that is read. All before are read too: version 1 has no batches.
+pub(crate) const VERSION: u32 = 2;
+
+/// First byte of the payload of several mutations: no version of a mutation.
+const BATCH: u8 = 0xFF;
 
 const MAGIC: &[u8; 8] = b"HELSEGMT";
 
@@ -86,20 +90,59 @@ impl Record {
     }
 }
 
-/// Appends a record; checksum and durable offset follow with `seal`.
-pub(crate) fn put_record(buffer: &mut Vec<u8>, sequence: u64, payload: &[u8]) {
-    buffer.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+/// Length of the payload that holds `mutations`.
+pub(crate) fn payload_bytes(mutations: &[&[u8]]) -> usize {
+    match mutations {
+        [only] => only.len(),
+        many => 1 + many.iter().map(|it| 4 + it.len()).sum::<usize>(),
+    }
+}
+
+/// Appends a record of `mutations`; checksum and durable offset follow with `seal`.
+pub(crate) fn put_record(buffer: &mut Vec<u8>, sequence: u64, mutations: &[&[u8]]) {
+    put_head(buffer, sequence, payload_bytes(mutations));
+    if let [only] = mutations {
+        buffer.extend_from_slice(only);
+        return;
+    }
+    buffer.push(BATCH);
+    for it in mutations {
+        buffer.extend_from_slice(&(it.len() as u32).to_le_bytes());
+        buffer.extend_from_slice(it);
+    }
+}
+
+fn put_head(buffer: &mut Vec<u8>, sequence: u64, payload: usize) {
+    buffer.extend_from_slice(&(payload as u32).to_le_bytes());
     buffer.extend_from_slice(&[0; 4]);
     buffer.extend_from_slice(&sequence.to_le_bytes());
     buffer.extend_from_slice(&[0; 8]);
-    buffer.extend_from_slice(payload);
+}
+
+/// Where the mutations of a payload lie in it; `None` if it is not what `put_record` writes.
+pub(crate) fn mutations(payload: &[u8]) -> Option<Vec<Range<usize>>> {
+    if payload.first() != Some(&BATCH) {
+        return Some(std::iter::once(0..payload.len()).collect());
+    }
+    let mut found = Vec::new();
+    let mut at = 1;
+    while at < payload.len() {
+        let start = at.checked_add(4).filter(|it| *it <= payload.len())?;
+        let end = start.checked_add(u32_at(payload, at) as usize)?;
+        if payload.len() < end {
+            return None;
+        }
+        found.push(start..end);
+        at = end;
+    }
+    Some(found)
 }
 
 /// What lies behind the last record at `offset` of `segment`: a record of nothing, which says that all before it is
 /// durable.
 pub(crate) fn mark(segment: u64, offset: u64) -> Vec<u8> {
     let mut mark = Vec::new();
-    put_record(&mut mark, 0, &[]);
+    put_head(&mut mark, 0, 0);
     seal(&mut mark, segment, offset, offset);
     mark
 }

@@ -154,18 +154,19 @@ impl Log {
         }
     }
 
-    /// Takes `payload` in. The answer says whether a sync became due.
-    pub(crate) fn append(&self, payload: &[u8]) -> Result<(Ticket, bool), Error> {
+    /// Takes `mutations` in, one or more, as one record. The answer says whether a sync became due.
+    pub(crate) fn append(&self, mutations: &[&[u8]]) -> Result<(Ticket, bool), Error> {
+        let payload = format::payload_bytes(mutations);
         let mut state = self.state();
-        state.admit(payload.len())?;
-        let record_bytes = format::RECORD_HEADER_BYTES + payload.len() as u64;
+        state.admit(payload)?;
+        let record_bytes = format::RECORD_HEADER_BYTES + payload as u64;
         let end = state.next.offset + record_bytes;
         if end > self.segment_bytes && state.next.offset > format::HEADER_BYTES {
             state.roll();
         }
         state.sequence += 1;
         let sequence = state.sequence;
-        format::put_record(&mut state.filling.bytes, sequence, payload);
+        format::put_record(&mut state.filling.bytes, sequence, mutations);
         state.next.offset += record_bytes;
         state.buffered += record_bytes;
         let first = state.filling.bytes.len() as u64 == record_bytes;
@@ -176,7 +177,11 @@ impl Log {
             CommitlogSync::Group | CommitlogSync::Batch => {
                 (Ticket::of(Arc::clone(&state.filling.group)), first)
             }
-            CommitlogSync::Periodic(_) => (Ticket::done(), state.buffered > PERIODIC_BYTES),
+            CommitlogSync::Periodic(_) => {
+                // Told once for each megabyte: more may come in while some of it is being written.
+                let before = (state.buffered - record_bytes) / PERIODIC_BYTES;
+                (Ticket::done(), before < state.buffered / PERIODIC_BYTES)
+            }
         })
     }
 

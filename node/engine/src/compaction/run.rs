@@ -10,7 +10,7 @@ use crate::cache::{Halt, Io, Recent};
 use crate::flush::{Output, Work};
 use crate::inner::Inner;
 use crate::manifest::Op;
-use crate::merge::{self, Merge, Source};
+use crate::merge::{self, Merge, Order, Source};
 use crate::sstable::{Sstable, filter};
 use crate::stats::count;
 use crate::table::Table;
@@ -105,7 +105,8 @@ impl Merging {
         let Some(key) = merge::next_key(&self.sources, self.next.as_ref(), io)? else {
             return Ok(false);
         };
-        let merge = Merge::open(&key, &self.sources, false, usize::MAX, io)?;
+        let order = Order { hull: &Slice::all(), reversed: false, rows_max: usize::MAX };
+        let merge = Merge::open(&key, &self.sources, order, io)?;
         let max_purgeable = self.max_purgeable(&key);
         self.current = merge.map(|merge| {
             let mut head = merge.head().clone();
@@ -123,7 +124,8 @@ impl Merging {
         let version = self.table.version();
         let hash = filter::hash(key);
         let is_input = |it: &Sstable| self.inputs.iter().any(|input| input.id == it.id);
-        let outside = version.sstables.iter().filter(|it| !is_input(it) && it.may_hold(key, hash));
+        let outside =
+            version.sstables.iter().filter(|it| !is_input(it) && it.may_hold_now(key, hash));
         let memtables = version.frozen.iter().chain([&version.active]);
         let memtables = memtables.filter(|it| it.get(key).is_some());
         let oldest = outside.map(|it| it.stats.timestamp_min).min().unwrap_or(i64::MAX);

@@ -2,8 +2,11 @@
 //!
 //! A memtable is sharded by token, each shard behind a lock of its own that is held for one mutation or
 //! for one look-up, never for a read. A partition is a [`Run`](run::Run): a reader takes a shared
-//! snapshot of it, so it sees each mutation whole or not at all, and never holds up a writer.
+//! snapshot of it, so it sees each mutation whole or not at all, and never holds up a writer. Rows stay in the
+//! bytes that they were written in until somebody asks for them ([`entry`]).
 
+mod entry;
+mod leaf;
 pub(crate) mod run;
 
 use std::collections::BTreeMap;
@@ -11,32 +14,60 @@ use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
+use model::written::Place;
 use model::{Partition, PartitionKey, Token};
 
 use crate::commitlog::Position;
 use crate::piece;
+use entry::Entry;
 use run::Run;
 
-/// Shards: a power of two. More than the cores of a big machine, few enough to walk.
-const SHARDS: usize = 16;
+/// Shards: as many as the bits of a word tell apart, so that those with nothing in them are not looked into.
+const SHARDS: usize = u64::BITS as usize;
+
+/// What a partition takes in its shard.
+const SLOT_BYTES: usize = size_of::<(Token, Slot)>() * 3 / 2;
 
 /// One table's writes since the last freeze.
 #[derive(Debug)]
 pub(crate) struct Memtable {
     /// Everything below was in an older memtable or is in sstables.
     pub(crate) begins: Position,
-    shards: [RwLock<BTreeMap<PartitionKey, Arc<Run>>>; SHARDS],
+    shards: Box<[RwLock<Shard>]>,
+    /// A bit for each shard that holds something.
+    occupied: AtomicU64,
     bytes: AtomicU64,
     timestamp_min: AtomicI64,
     /// Whether the log holds, or is about to hold, something that is only here.
     logged: AtomicBool,
 }
 
+/// Partitions in order.
+#[derive(Debug, Default)]
+struct Shard(BTreeMap<Token, Slot>);
+
+/// The partitions of one token, by their keys: nearly always one.
+#[derive(Debug)]
+struct Slot {
+    first: Arc<Run>,
+    others: Vec<Arc<Run>>,
+}
+
+/// A change to one partition.
+pub(crate) enum Change<'a> {
+    /// The rows of an encoded mutation that was looked over: at these places in their bytes.
+    Rows { key: &'a [u8], rows: Bytes, places: &'a [Place], timestamp_min: i64 },
+    /// Anything, with how many bytes the mutation takes that its values lie in.
+    Any { partition: Partition, bytes: usize },
+}
+
 impl Memtable {
     pub(crate) fn new(begins: Position) -> Memtable {
         Memtable {
             begins,
-            shards: std::array::from_fn(|_| RwLock::default()),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            occupied: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             timestamp_min: AtomicI64::new(i64::MAX),
             logged: AtomicBool::new(false),
@@ -53,27 +84,34 @@ impl Memtable {
         self.logged.load(Ordering::SeqCst)
     }
 
-    /// Merges `partition` in. Returns by how many bytes the memtable grew.
-    pub(crate) fn apply(&self, partition: Partition) -> u64 {
-        let grown = partition.memory_bytes() as u64;
-        let oldest = piece::timestamp_min(&partition);
+    /// Merges a change in. Returns by how many bytes the memtable grew.
+    pub(crate) fn apply(&self, change: Change<'_>) -> u64 {
         // Before the data is there to be seen: a compaction must not forget a tombstone above it.
-        self.timestamp_min.fetch_min(oldest, Ordering::Relaxed);
-        let shard = &self.shards[shard_of(partition.key.token)];
-        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        match shard.get_mut(&partition.key) {
-            // Copies the list of leaves only while a reader holds the run.
-            Some(run) => Arc::make_mut(run).merge(partition),
+        self.timestamp_min.fetch_min(change.timestamp_min(), Ordering::Relaxed);
+        let mut grown = change.bytes();
+        let token = change.token();
+        let number = shard_of(token);
+        let mut shard = self.shards[number].write().unwrap_or_else(PoisonError::into_inner);
+        match shard.get_mut(token, change.key()) {
+            Some(run) => {
+                // Copies the list of leaves, and the last one, only while a reader holds the run.
+                let run = Arc::make_mut(run);
+                let before = run.bytes();
+                change.put_into(run);
+                grown += run.bytes() - before;
+            }
             None => {
-                let key = partition.key.clone();
-                let mut run = Run::new(key.clone());
-                run.merge(partition);
-                shard.insert(key, Arc::new(run));
+                let bytes = Bytes::copy_from_slice(change.key());
+                let mut run = Run::new(PartitionKey { token, bytes });
+                change.put_into(&mut run);
+                grown += run.bytes() + SLOT_BYTES;
+                shard.insert(Arc::new(run));
+                self.occupied.fetch_or(1 << number, Ordering::Release);
             }
         }
         drop(shard);
-        self.bytes.fetch_add(grown, Ordering::Relaxed);
-        grown
+        self.bytes.fetch_add(grown as u64, Ordering::Relaxed);
+        grown as u64
     }
 
     /// The partition as it is now.
@@ -83,16 +121,21 @@ impl Memtable {
     }
 
     /// The first partition that is at or behind `from`.
-    pub(crate) fn next(&self, from: Bound<&PartitionKey>) -> Option<(PartitionKey, Arc<Run>)> {
+    pub(crate) fn next(&self, from: Bound<&PartitionKey>) -> Option<Arc<Run>> {
         let first = match from {
             Bound::Included(key) | Bound::Excluded(key) => shard_of(key.token),
             Bound::Unbounded => 0,
         };
-        self.shards[first..].iter().find_map(|shard| {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            let next = shard.range::<PartitionKey, _>((from, Bound::Unbounded)).next();
-            next.map(|(key, run)| (key.clone(), Arc::clone(run)))
-        })
+        let mut occupied = self.occupied.load(Ordering::Acquire) & (u64::MAX << first);
+        while occupied != 0 {
+            let number = occupied.trailing_zeros() as usize;
+            let shard = self.shards[number].read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(run) = shard.next(from) {
+                return Some(Arc::clone(run));
+            }
+            occupied &= occupied - 1;
+        }
+        None
     }
 
     /// Memory taken, bytes, about.
@@ -111,10 +154,97 @@ impl Memtable {
     }
 }
 
+impl Change<'_> {
+    fn key(&self) -> &[u8] {
+        match self {
+            Change::Rows { key, .. } => key,
+            Change::Any { partition, .. } => &partition.key.bytes,
+        }
+    }
+
+    fn token(&self) -> Token {
+        match self {
+            Change::Rows { .. } => Token::of(self.key()),
+            Change::Any { partition, .. } => partition.key.token,
+        }
+    }
+
+    fn timestamp_min(&self) -> i64 {
+        match self {
+            Change::Rows { timestamp_min, .. } => *timestamp_min,
+            Change::Any { partition, .. } => piece::timestamp_min(partition),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Change::Rows { rows, .. } => rows.len(),
+            Change::Any { bytes, .. } => *bytes,
+        }
+    }
+
+    fn put_into(self, run: &mut Run) {
+        match self {
+            Change::Any { partition, .. } => run.merge(partition),
+            Change::Rows { rows, places, .. } => {
+                let Some((last, places)) = places.split_last() else { return };
+                places.iter().for_each(|it| run.put(Entry::written(rows.clone(), *it)));
+                run.put(Entry::written(rows, *last));
+            }
+        }
+    }
+}
+
+impl Shard {
+    fn get(&self, key: &PartitionKey) -> Option<&Arc<Run>> {
+        self.0.get(&key.token)?.runs().find(|it| it.is_of(&key.bytes))
+    }
+
+    fn get_mut(&mut self, token: Token, key: &[u8]) -> Option<&mut Arc<Run>> {
+        let Slot { first, others } = self.0.get_mut(&token)?;
+        std::iter::once(first).chain(others).find(|it| it.is_of(key))
+    }
+
+    fn insert(&mut self, run: Arc<Run>) {
+        match self.0.get_mut(&run.key().token) {
+            None => {
+                let token = run.key().token;
+                self.0.insert(token, Slot { first: run, others: Vec::new() });
+            }
+            Some(slot) => {
+                slot.others.push(run);
+                slot.others.sort_by(|left, right| left.key().cmp(right.key()));
+                if slot.others[0].key() < slot.first.key() {
+                    std::mem::swap(&mut slot.first, &mut slot.others[0]);
+                }
+            }
+        }
+    }
+
+    fn next(&self, from: Bound<&PartitionKey>) -> Option<&Arc<Run>> {
+        let token = match from {
+            Bound::Included(key) | Bound::Excluded(key) => Bound::Included(key.token),
+            Bound::Unbounded => Bound::Unbounded,
+        };
+        let mut runs = self.0.range((token, Bound::Unbounded)).flat_map(|(_, slot)| slot.runs());
+        runs.find(|it| match from {
+            Bound::Included(key) => key <= it.key(),
+            Bound::Excluded(key) => key < it.key(),
+            Bound::Unbounded => true,
+        })
+    }
+}
+
+impl Slot {
+    fn runs(&self) -> impl Iterator<Item = &Arc<Run>> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
 /// Tokens are evenly spread, so their top bits are; shards are in token order.
 fn shard_of(token: Token) -> usize {
     let position = (token.0 as u64) ^ (1 << 63);
-    (position >> (64 - SHARDS.trailing_zeros())) as usize
+    (position >> (u64::BITS - SHARDS.trailing_zeros())) as usize
 }
 
 #[cfg(test)]

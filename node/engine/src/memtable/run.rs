@@ -6,101 +6,167 @@
 //!            a a2         b …         k … z         range tombstones clipped to the leaf
 //! ```
 //!
-//! Leaves are shared: a snapshot copies nothing, and a write copies the one leaf it changes if a reader
-//! holds it. Rows that arrive in order fill leaves to the brim; others split them in halves.
+//! All leaves but the last are shared: a snapshot copies none of them, and a write copies the one leaf it changes
+//! if a reader holds it. Rows that arrive in order go into the last leaf, which lies in the run itself, and fill
+//! leaves to the brim; others split them in halves.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{Clustering, Deletion, Partition, PartitionKey, RangeTombstone, Row, Slice};
+use model::{Deletion, Partition, PartitionKey, RangeTombstone, Slice};
 
+use super::entry::{Entry, Prefix};
+use super::leaf::{LEAF_ITEMS_MAX, Leaf};
 use crate::piece::{self, Piece};
-
-/// Rows and range tombstones in a leaf at most: small enough to shift, large enough to be few.
-const LEAF_ITEMS_MAX: usize = 128;
 
 /// A partition's rows with the tombstones above them.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// Partition deletion and static row; no rows.
-    head: Partition,
-    /// By where they begin. Never empty; the first begins below everything.
-    leaves: Vec<(Bytes, Arc<Partition>)>,
+    key: PartitionKey,
+    key_prefix: Prefix,
+    /// Partition deletion and static row, where there is one; no rows.
+    head: Option<Box<Partition>>,
+    /// All leaves but the last, in order.
+    full: Vec<Arc<Leaf>>,
+    last: Leaf,
+    /// Memory beside the run itself and the mutations that its rows lie in, as far as it ever grew.
+    heap_bytes: usize,
 }
 
 impl Run {
     pub(crate) fn new(key: PartitionKey) -> Run {
-        let leaf = Arc::new(Partition::empty(key.clone()));
-        Run { head: Partition::empty(key), leaves: vec![(Bytes::new(), leaf)] }
+        let (key_prefix, heap_bytes) = (Prefix::of(&key.bytes), key.bytes.len());
+        let last = Leaf::new(Bytes::new());
+        Run { key, key_prefix, head: None, full: Vec::new(), last, heap_bytes }
+    }
+
+    pub(crate) fn key(&self) -> &PartitionKey {
+        &self.key
+    }
+
+    /// Whether this is the partition of these bytes. Of short ones it looks at nothing but the run itself.
+    pub(super) fn is_of(&self, key: &[u8]) -> bool {
+        self.key.bytes.len() == key.len()
+            && self.key_prefix == Prefix::of(key)
+            && (Prefix::holds(key) || self.key.bytes == key)
+    }
+
+    /// Memory taken beside the mutations that rows lie in, bytes. Never shrinks: what a deletion frees is free with
+    /// the memtable.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Run>() + self.heap_bytes
     }
 
     /// Merges `other`, a version of the same partition, in.
     pub(crate) fn merge(&mut self, other: Partition) {
+        if other.deletion.is_some() || !other.static_row.is_empty() {
+            self.heap_bytes += size_of::<Partition>() + other.static_row.heap_bytes();
+        }
         if let Some(deletion) = other.deletion {
             self.delete(deletion);
         }
-        self.head.put_static(other.static_row);
+        if !other.static_row.is_empty() {
+            self.head_mut().put_static(other.static_row);
+        }
         for range in other.range_tombstones {
             self.delete_range(range);
         }
         for (clustering, row) in other.rows {
-            self.put_row(clustering, row);
+            self.put(Entry::merged(clustering, row));
         }
     }
 
-    /// Partition deletion and static row, without rows.
-    pub(crate) fn head(&self) -> &Partition {
-        &self.head
+    /// Merges a row in.
+    pub(crate) fn put(&mut self, entry: Entry) {
+        let at = self.leaf_of(entry.prefix(), entry.clustering());
+        if at == self.full.len()
+            && let Some(next) = self.last.next(&self.key, &entry)
+        {
+            self.end_last(next);
+            return self.change(at + 1, |leaf| leaf.put(entry));
+        }
+        self.change(at, |leaf| leaf.put(entry));
+        self.split_if_full(at);
+    }
+
+    /// Partition deletion and static row, without rows; `None` if there is neither.
+    pub(crate) fn head(&self) -> Option<&Partition> {
+        self.head.as_deref()
     }
 
     /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows.
     pub(crate) fn piece(&self, want: &Slice, reversed: bool, rows_max: usize) -> Piece {
         let at = match reversed {
-            false => self.leaf_of(&want.start),
+            false => self.leaf_of(Prefix::of(&want.start), &want.start),
             // The last leaf that begins below the end.
-            true => self.leaves.partition_point(|(start, _)| *start < want.end).max(1) - 1,
+            true if *self.last.start() < want.end => self.full.len(),
+            true => self.full.partition_point(|it| *it.start() < want.end).max(1) - 1,
         };
-        let (start, leaf) = &self.leaves[at];
-        piece::cut(leaf, (start, &self.end_of(at)), want, reversed, rows_max)
+        self.leaf(at).cut(&self.key, &self.end_of(at), want, reversed, rows_max)
     }
 
     #[cfg(test)]
     pub(crate) fn leaves(&self) -> usize {
-        self.leaves.len()
+        self.full.len() + 1
     }
 
-    fn leaf_of(&self, clustering: &Bytes) -> usize {
-        match self.leaves.last() {
-            // Rows mostly arrive in order.
-            Some((start, _)) if start <= clustering => self.leaves.len() - 1,
-            Some(_) | None => {
-                self.leaves.partition_point(|(start, _)| start <= clustering).max(1) - 1
-            }
+    fn leaf(&self, at: usize) -> &Leaf {
+        self.full.get(at).map_or(&self.last, |it| &**it)
+    }
+
+    /// Changes a leaf, and keeps account. `change` tells by how much more than the leaf itself memory grew.
+    fn change(&mut self, at: usize, change: impl FnOnce(&mut Leaf) -> usize) {
+        let leaf = match self.full.get_mut(at) {
+            Some(leaf) => Arc::make_mut(leaf),
+            None => &mut self.last,
+        };
+        let before = leaf.heap_bytes();
+        let beside = change(leaf);
+        self.heap_bytes += beside + leaf.heap_bytes().saturating_sub(before);
+    }
+
+    fn leaf_of(&self, prefix: Prefix, clustering: &[u8]) -> usize {
+        if self.last.begins_by(prefix, clustering) {
+            return self.full.len();
         }
+        self.full.partition_point(|it| it.begins_by(prefix, clustering)).max(1) - 1
     }
 
     fn end_of(&self, leaf: usize) -> Bytes {
-        self.leaves.get(leaf + 1).map_or_else(piece::top, |(start, _)| start.clone())
+        if leaf < self.full.len() { self.leaf(leaf + 1).start().clone() } else { piece::top() }
+    }
+
+    fn head_mut(&mut self) -> &mut Partition {
+        self.head.get_or_insert_with(|| Box::new(Partition::empty(self.key.clone())))
     }
 
     fn delete(&mut self, deletion: Deletion) {
-        if Some(deletion) <= self.head.deletion {
+        if Some(deletion) <= self.head.as_ref().and_then(|it| it.deletion) {
             return;
         }
-        self.head.delete(deletion);
-        for (_, leaf) in &mut self.leaves {
-            Arc::make_mut(leaf).delete(deletion);
+        self.head_mut().delete(deletion);
+        let key = self.key.clone();
+        for at in 0..=self.full.len() {
+            self.change(at, |leaf| {
+                leaf.delete(&key, deletion);
+                0
+            });
         }
-        self.join(0, self.leaves.len());
+        self.join(0, self.full.len() + 1);
     }
 
     fn delete_range(&mut self, range: RangeTombstone) {
-        let from = self.leaf_of(&range.start);
+        let key = self.key.clone();
+        let from = self.leaf_of(Prefix::of(&range.start), &range.start);
         let mut to = from;
-        while to < self.leaves.len() && (to == from || self.leaves[to].0 < range.end) {
-            let start = (&self.leaves[to].0).max(&range.start).clone();
+        while to <= self.full.len() && (to == from || *self.leaf(to).start() < range.end) {
+            let start = self.leaf(to).start().max(&range.start).clone();
             let end = self.end_of(to).min(range.end.clone());
-            Arc::make_mut(&mut self.leaves[to].1).delete_range(start, end, range.deletion);
+            let clipped = RangeTombstone { start, end, deletion: range.deletion };
+            self.change(to, |leaf| {
+                leaf.delete_range(&key, clipped);
+                0
+            });
             to += 1;
         }
         if to - from == 1 {
@@ -110,49 +176,55 @@ impl Run {
         }
     }
 
-    fn put_row(&mut self, clustering: Clustering, row: Row) {
-        let at = self.leaf_of(&clustering.0);
-        Arc::make_mut(&mut self.leaves[at].1).put_row(clustering, row);
-        self.split_if_full(at);
-    }
-
     fn split_if_full(&mut self, at: usize) {
-        let end = self.end_of(at);
-        let is_last = at + 1 == self.leaves.len();
-        let (start, leaf) = &mut self.leaves[at];
-        let (rows, ranges) = (leaf.rows.len(), leaf.range_tombstones.len());
-        if rows + ranges <= LEAF_ITEMS_MAX {
+        if self.leaf(at).items() <= LEAF_ITEMS_MAX {
             return;
         }
-        let bound = if is_last && ranges == 0 {
-            leaf.rows[rows - 1].0.0.clone()
-        } else if ranges <= rows {
-            leaf.rows[rows / 2].0.0.clone()
-        } else {
-            leaf.range_tombstones[ranges / 2].start.clone()
-        };
-        let part = std::mem::replace(leaf, Arc::new(Partition::empty(self.head.key.clone())));
-        let part = Arc::unwrap_or_clone(part);
-        let deletion = part.deletion;
-        let mut left = Piece { start: start.clone(), end, part };
-        let mut right = left.split_off(&bound);
-        right.part.deletion = deletion;
-        *leaf = Arc::new(left.part);
-        self.leaves.insert(at + 1, (bound, Arc::new(right.part)));
+        let end = self.end_of(at);
+        match self.full.get_mut(at) {
+            Some(leaf) => {
+                let right = Arc::make_mut(leaf).split(end);
+                self.count_leaf(&right);
+                self.full.insert(at + 1, Arc::new(right));
+            }
+            None => {
+                let right = self.last.split(end);
+                self.end_last(right);
+            }
+        }
+    }
+
+    /// Puts `next` behind the last leaf.
+    fn end_last(&mut self, next: Leaf) {
+        self.count_leaf(&next);
+        let last = std::mem::replace(&mut self.last, next);
+        self.full.push(Arc::new(last));
+    }
+
+    fn count_leaf(&mut self, leaf: &Leaf) {
+        self.heap_bytes += 16 + size_of::<Leaf>() + size_of::<Arc<Leaf>>() + leaf.heap_bytes();
     }
 
     /// Joins what a deletion emptied: neighbors in `from..to` that fit well into one leaf.
     fn join(&mut self, from: usize, to: usize) {
-        let items = |leaf: &Partition| leaf.rows.len() + leaf.range_tombstones.len();
-        let mut joined: Vec<(Bytes, Arc<Partition>)> = Vec::new();
-        for (start, leaf) in self.leaves.drain(from..to) {
+        let has_last = self.full.len() < to;
+        let to = to.min(self.full.len());
+        let mut leaves: Vec<Leaf> = self.full.drain(from..to).map(Arc::unwrap_or_clone).collect();
+        if has_last {
+            leaves.push(std::mem::replace(&mut self.last, Leaf::new(Bytes::new())));
+        }
+        let mut joined: Vec<Leaf> = Vec::new();
+        for leaf in leaves {
             match joined.last_mut() {
-                Some((_, last)) if items(last) + items(&leaf) <= LEAF_ITEMS_MAX / 2 => {
-                    piece::append(Arc::make_mut(last), Arc::unwrap_or_clone(leaf));
+                Some(last) if last.items() + leaf.items() <= LEAF_ITEMS_MAX / 2 => {
+                    last.append(leaf)
                 }
-                Some(_) | None => joined.push((start, leaf)),
+                Some(_) | None => joined.push(leaf),
             }
         }
-        self.leaves.splice(from..from, joined);
+        if has_last && let Some(last) = joined.pop() {
+            self.last = last;
+        }
+        self.full.splice(from..from, joined.into_iter().map(Arc::new));
     }
 }

@@ -1,8 +1,9 @@
 //! Runs against the plain partition that they stand for.
 
+use model::written::{self, Overview};
 use model::{
-    Cell, Clustering, ColumnId, Content, Deletion, Partition, PartitionKey, RangeTombstone, Row,
-    Slice,
+    Cell, Clustering, ColumnId, Content, Deletion, Mutation, Partition, PartitionKey,
+    RangeTombstone, Row, Slice, TableId,
 };
 use proptest::prelude::*;
 
@@ -50,6 +51,23 @@ fn any_change() -> impl Strategy<Value = Partition> {
     prop_oneof![20 => row, 4 => range, 3 => many, 1 => whole]
 }
 
+/// Merges what was written in as it was written.
+fn write(run: &mut Run, partition: &Partition) {
+    let table = TableId(uuid::Uuid::nil());
+    let bytes = Mutation { table, partition: partition.clone() }.encode();
+    let mut places = Vec::new();
+    let change = match written::look_over(&bytes, &mut places) {
+        Some(Overview { key, rows, timestamp_min, .. }) => Change::Rows {
+            key: &bytes[key],
+            rows: Bytes::copy_from_slice(&bytes[rows..]),
+            places: &places,
+            timestamp_min,
+        },
+        None => Change::Any { partition: partition.clone(), bytes: bytes.len() },
+    };
+    change.put_into(run);
+}
+
 /// All pieces of `want`, joined again.
 fn read(run: &Run, want: &Slice, reversed: bool, rows_max: usize) -> Partition {
     let mut left = want.clone();
@@ -69,7 +87,7 @@ fn read(run: &Run, want: &Slice, reversed: bool, rows_max: usize) -> Partition {
     if reversed {
         pieces.reverse();
     }
-    let mut joined = run.head().clone();
+    let mut joined = run.head().cloned().unwrap_or_else(|| Partition::empty(key()));
     pieces.into_iter().for_each(|it| piece::append(&mut joined, it.part));
     joined
 }
@@ -77,16 +95,20 @@ fn read(run: &Run, want: &Slice, reversed: bool, rows_max: usize) -> Partition {
 proptest! {
     #[test]
     fn a_run_is_the_partition_it_stands_for(
-        changes in prop::collection::vec(any_change(), 1..80),
+        changes in prop::collection::vec((any_change(), any::<bool>()), 1..80),
         (from, len) in (0..600_u16, 1..600_u16),
         rows_max in 1..300_usize,
     ) {
         let mut run = Run::new(key());
         let mut plain = Partition::empty(key());
-        for change in changes {
+        for (change, is_written) in changes {
             let before = run.clone();
             let expected = read(&before, &Slice::all(), false, 1000);
-            run.merge(change.clone());
+            if is_written {
+                write(&mut run, &change);
+            } else {
+                run.merge(change.clone());
+            }
             plain.merge(change);
             let after = read(&before, &Slice::all(), true, 7);
             prop_assert_eq!(after, expected, "a snapshot does not change");
@@ -133,14 +155,37 @@ fn shards_are_in_token_order() {
     for key in &keys {
         let mut part = Partition::empty(key.clone());
         part.delete(Deletion { timestamp: 1, deleted_at: 1 });
-        memtable.apply(part);
+        let bytes = part.memory_bytes();
+        memtable.apply(Change::Any { partition: part, bytes });
     }
     keys.sort();
     let mut from = Bound::Unbounded;
     for key in keys {
-        let (found, _) = memtable.next(from.as_ref()).unwrap();
+        let found = memtable.next(from.as_ref()).unwrap().key().clone();
         assert_eq!(found, key);
         from = Bound::Excluded(found);
     }
     assert!(memtable.next(from.as_ref()).is_none());
+}
+
+#[test]
+fn partitions_of_one_token_are_told_apart() {
+    let memtable = Memtable::new(Position::default());
+    let token = Token(7);
+    let keys = ["b", "c", "a"].map(|it| PartitionKey { token, bytes: it.into() });
+    let mut grown = 0;
+    for key in &keys {
+        let mut part = Partition::empty(key.clone());
+        part.delete(Deletion { timestamp: 1, deleted_at: 1 });
+        grown += memtable.apply(Change::Any { partition: part, bytes: 0 });
+    }
+    assert_eq!(memtable.bytes(), grown);
+    assert!(keys.iter().all(|it| memtable.get(it).is_some_and(|run| run.key() == it)));
+    let mut found = Vec::new();
+    let mut from = Bound::Unbounded;
+    while let Some(run) = memtable.next(from.as_ref()) {
+        found.push(run.key().bytes.clone());
+        from = Bound::Excluded(run.key().clone());
+    }
+    assert_eq!(found, ["a", "b", "c"]);
 }

@@ -9,20 +9,24 @@ use model::{
 };
 
 use crate::cache::{Cache, Halt, Io, Recent};
-use crate::merge::{self, Merge, Source};
-use crate::piece::{self, Piece};
+use crate::merge::{self, Merge, Order, Source};
+use crate::piece::{self, Piece, Weight};
 use crate::version::Version;
 
 /// A read under way.
 pub(crate) struct Scan {
     sources: Vec<Source>,
     command: Command,
+    /// Around all slices of the command.
+    hull: Slice,
     recent: Recent,
     /// Partitions before are done. `None`: there are no more.
     next: Option<Bound<PartitionKey>>,
     current: Option<Current>,
     answer: Answer,
     bytes: u64,
+    /// Something of the current partition may have expired.
+    has_expired: bool,
     /// With a filter: leaves out what does not pass it.
     sieve: Option<Sieve>,
 }
@@ -73,7 +77,19 @@ impl Scan {
         let sources = version.sources();
         let recent = Recent::default();
         let sieve = Sieve::new(&command);
-        Scan { sources, command, recent, next, current: None, answer, bytes: 0, sieve }
+        let hull = hull(&command.slices);
+        Scan {
+            sources,
+            command,
+            hull,
+            recent,
+            next,
+            current: None,
+            answer,
+            bytes: 0,
+            has_expired: false,
+            sieve,
+        }
     }
 
     /// Goes on for `pieces` merged pieces with what is in memory. `None` if there is more to do.
@@ -141,7 +157,8 @@ impl Scan {
             None => limits.rows.min(limits.rows_per_partition).min(merge::PIECE_ROWS_MAX as u64),
         };
         let reversed = self.command.reversed;
-        let mut merge = Merge::open(&key, &self.sources, reversed, rows_max as usize, io)?;
+        let order = Order { hull: &self.hull, reversed, rows_max: rows_max as usize };
+        let mut merge = Merge::open(&key, &self.sources, order, io)?;
         if let Some(merge) = &mut merge {
             merge.forget_statics(&self.command.dropped);
         }
@@ -157,8 +174,9 @@ impl Scan {
         let head = merge.head();
         self.answer.tombstones += u64::from(head.deletion.is_some());
         self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
+        self.has_expired = !head.static_row.is_empty();
         let statics = piece::row_bytes(&Clustering::default(), &head.static_row);
-        let (mut slices, resumed_at) = slices_of(&self.command, &key);
+        let (mut slices, resumed_at) = slices_of(&mut self.command, &key);
         if self.sieve.as_mut().is_some_and(|it| !it.begin(&key, &head.static_row)) {
             slices.clear();
         }
@@ -214,6 +232,9 @@ impl Scan {
     /// Counts rows and range tombstones in reading direction until a limit is reached.
     fn count(&mut self, piece: &Piece) -> Option<End> {
         let Piece { part, .. } = piece;
+        if part.range_tombstones.is_empty() && self.sieve.is_none() {
+            return self.count_rows(&part.rows);
+        }
         let (mut rows, mut ranges) = (&part.rows[..], &part.range_tombstones[..]);
         loop {
             let (row, range, at) = if self.command.reversed {
@@ -248,14 +269,29 @@ impl Scan {
         }
     }
 
+    /// As `count`, of rows alone, each of which counts.
+    fn count_rows(&mut self, rows: &[(Clustering, Row)]) -> Option<End> {
+        let mut rows = rows.iter();
+        let reversed = self.command.reversed;
+        while let Some((clustering, row)) = if reversed { rows.next_back() } else { rows.next() } {
+            self.count_row(clustering, row);
+            if let Some(end) = self.end_at(&clustering.0) {
+                return Some(end);
+            }
+        }
+        None
+    }
+
     fn count_row(&mut self, clustering: &Clustering, row: &Row) {
-        self.answer.tombstones += piece::row_tombstones(row, self.command.now);
+        let weight = Weight::of(clustering, row, self.command.now);
+        self.answer.tombstones += weight.tombstones;
+        self.has_expired |= weight.has_expired;
         let lives = match &mut self.sieve {
             Some(sieve) => sieve.judge(clustering, row),
-            None => row.is_live(self.command.now),
+            None => weight.is_live,
         };
         let live = u64::from(lives);
-        self.add_bytes(piece::row_bytes(clustering, row) as u64, lives || self.sieve.is_none());
+        self.add_bytes(weight.bytes, lives || self.sieve.is_none());
         self.answer.live_rows += live;
         if let Some(current) = &mut self.current {
             current.live_rows += live;
@@ -329,14 +365,16 @@ impl Scan {
     /// Puts the partition into the answer, complete up to `clustering`, or wholly.
     fn close_partition(&mut self, clustering: Option<Bytes>) -> Option<Position> {
         let current = self.current.take()?;
-        let mut partition = current.merge.head().clone();
+        let mut partition = current.merge.into_head();
         let mut parts = current.parts;
         if self.command.reversed {
             parts.reverse();
         }
         parts.into_iter().for_each(|part| piece::append(&mut partition, part));
         let key = partition.key.clone();
-        show_expired(&mut partition, self.command.now);
+        if std::mem::take(&mut self.has_expired) {
+            show_expired(&mut partition, self.command.now);
+        }
         if let Some(sieve) = &mut self.sieve {
             sieve.end(&mut partition);
         }
@@ -361,7 +399,9 @@ fn show_expired(partition: &mut Partition, now: i64) {
         let expired = |cell: &Cell| {
             matches!(cell.content, Content::Expiring { .. }) && cell.value(now).is_none()
         };
-        if row.cells.iter().any(|(_, cell)| expired(cell)) {
+        let elements = row.elements.iter().flat_map(|(_, it)| &it.cells);
+        let mut cells = row.cells.iter().map(|(_, cell)| cell).chain(elements.map(|(_, it)| it));
+        if cells.any(expired) {
             row.purge(now, i64::MIN, i64::MIN);
         }
     }
@@ -404,9 +444,21 @@ fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
     }
 }
 
+/// What lies around all of `slices`, which ascend.
+fn hull(slices: &[Slice]) -> Slice {
+    match slices {
+        [] => Slice { start: Bytes::new(), end: Bytes::new() },
+        [first, .., last] => Slice { start: first.start.clone(), end: last.end.clone() },
+        [only] => only.clone(),
+    }
+}
+
 /// The slices to read of `key`, the first to read last, and where an earlier page has left off.
-fn slices_of(command: &Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
-    let mut slices = command.slices.clone();
+fn slices_of(command: &mut Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
+    let mut slices = match command.target {
+        Target::One(_) => std::mem::take(&mut command.slices),
+        Target::Range { .. } => command.slices.clone(),
+    };
     let resume = command.resume.as_ref().filter(|it| it.key == *key);
     let at = resume.and_then(|it| it.clustering.as_ref());
     let at = at.map(|at| if command.reversed { at.clone() } else { piece::successor(at) });

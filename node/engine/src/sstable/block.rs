@@ -17,9 +17,12 @@ mod ints;
 mod keys;
 mod values;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use model::{
-    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Partition, PartitionKey, Row, Slice,
+    Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Partition, PartitionKey,
+    Row, Slice,
 };
 
 use crate::piece::{self, Piece};
@@ -94,6 +97,8 @@ mod kind {
     pub(super) const LIVE: i64 = 0;
     pub(super) const EXPIRING: i64 = 1;
     pub(super) const DEAD: i64 = 2;
+    /// Not one cell but the elements of a column, as `Elements::encode` writes them.
+    pub(super) const ELEMENTS: i64 = 3;
 }
 
 /// The cells of one column.
@@ -170,8 +175,8 @@ impl Block {
         let part = self.parts[..at].last().filter(|it| it.key == *key)?;
         let mut start = (&part.start).max(&want.start).clone();
         let mut end = (&part.end).min(&want.end).clone();
-        let mut from = self.rows.first_at(part, &start);
-        let mut to = self.rows.first_at(part, &end);
+        let mut from = self.rows.first_at(part.first_row..part.end_row, &start);
+        let mut to = self.rows.first_near(from..part.end_row, &end);
         if to - from > rows_max {
             if reversed {
                 from = to - rows_max;
@@ -203,9 +208,19 @@ impl Block {
 }
 
 impl Rows {
-    /// The first row of `part` at or behind `clustering`.
-    fn first_at(&self, part: &Part, clustering: &[u8]) -> usize {
-        let (mut from, mut to) = (part.first_row, part.end_row);
+    /// The first of `rows` at or behind `clustering`, which is probably near their beginning.
+    fn first_near(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
+        let (mut from, mut len) = (rows.start, 1);
+        while from + len < rows.end && self.keys.bytes(from + len - 1) < clustering {
+            from += len;
+            len *= 2;
+        }
+        self.first_at(from..rows.end.min(from + len), clustering)
+    }
+
+    /// The first of `rows` at or behind `clustering`.
+    fn first_at(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
+        let (mut from, mut to) = (rows.start, rows.end);
         while from < to {
             let middle = from.midpoint(to);
             if self.keys.bytes(middle) < clustering {
@@ -224,23 +239,22 @@ impl Rows {
             .map(|at| {
                 let (liveness, deletion) = self.head(at);
                 let cells = Vec::with_capacity(everywhere);
-                (Clustering(self.keys.get(at)), Row { liveness, deletion, cells })
+                let row = Row { liveness, deletion, cells, elements: Vec::new() };
+                (Clustering(self.keys.get(at)), row)
             })
             .collect();
         for column in &self.columns {
             match &column.rows {
                 None => {
                     for at in from..to {
-                        let cell = column.cell(at, self.times.get(at));
-                        rows[at - from].1.cells.push((column.id, cell));
+                        column.put(&mut rows[at - from].1, at, self.times.get(at));
                     }
                 }
                 Some(present) => {
                     let first = present.partition_point(|it| (*it as usize) < from);
                     let inside = present[first..].iter().map(|it| *it as usize);
                     for (at, row) in (first..).zip(inside.take_while(|it| *it < to)) {
-                        let cell = column.cell(at, self.times.get(row));
-                        rows[row - from].1.cells.push((column.id, cell));
+                        column.put(&mut rows[row - from].1, at, self.times.get(row));
                     }
                 }
             }
@@ -270,6 +284,18 @@ impl Rows {
 }
 
 impl Column {
+    /// Puts what is at place `at` into its row, which was written at `row_time`.
+    fn put(&self, row: &mut Row, at: usize, row_time: i64) {
+        if self.kinds.get(at) != kind::ELEMENTS {
+            row.cells.push((self.id, self.cell(at, row_time)));
+            return;
+        }
+        let value = self.ranks.as_ref().map_or(at, |it| it[at][0] as usize);
+        // Looked at when the block was decoded.
+        let elements = Elements::decode(self.values.get(value)).unwrap_or_default();
+        row.elements.push((self.id, elements));
+    }
+
     /// The cell at place `at`, of a row written at `row_time`.
     fn cell(&self, at: usize, row_time: i64) -> Cell {
         let timestamp = row_time.wrapping_add(self.times.get(at));

@@ -10,10 +10,11 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use model::codec::{Malformed, Reader, Writer};
-use model::{Mutation, PartitionKey, TableId};
+use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::block::{self, Block, Fragment};
+use crate::piece;
 
 /// Magic, version, file id, checksum.
 pub(crate) const HEADER_BYTES: u64 = 28;
@@ -22,7 +23,7 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
 /// The version written, and the newest that is read. All before are read too.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 
@@ -212,19 +213,14 @@ pub(crate) fn encode_index(entries: &[IndexEntry]) -> Bytes {
     out.finish()
 }
 
-/// Reads the index section.
-pub(crate) fn decode_index(raw: Bytes) -> Result<Vec<IndexEntry>, Malformed> {
-    let mut reader = Reader::new(raw);
-    let count = reader.count(5, "index length")?;
-    let mut entries = Vec::with_capacity(count);
-    for _ in 0..count {
-        let key = read_key(&mut reader)?;
+impl IndexEntry {
+    pub(crate) fn read(reader: &mut Reader) -> Result<IndexEntry, Malformed> {
+        let key = read_key(reader)?;
         let start = reader.bytes("block start")?;
         let offset = reader.uint("block offset")?;
         let bytes = reader.uint("block length")?;
-        entries.push(IndexEntry { key, start, extent: Extent { offset, bytes } });
+        Ok(IndexEntry { key, start, extent: Extent { offset, bytes } })
     }
-    Ok(entries)
 }
 
 /// What is known of an sstable without reading its blocks.
@@ -242,6 +238,55 @@ pub(crate) struct SstableStats {
     pub(crate) expires_max: i64,
     /// When the last of its tombstones was written, or of what expires, seconds.
     pub(crate) deleted_max: i64,
+    /// What lies where. `None`: nobody has looked.
+    pub(crate) layout: Option<Layout>,
+}
+
+/// What a reader need not look for in an sstable.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// Partitions with a deletion or statics.
+    pub(crate) heads: u64,
+    /// All rows and range tombstones lie between, the end exclusive. Empty if there are none.
+    pub(crate) clusterings: (Bytes, Bytes),
+}
+
+impl Layout {
+    /// Counts a stretch of a partition in.
+    pub(crate) fn count(&mut self, part: &Partition) {
+        let (rows, ranges) = (&part.rows, &part.range_tombstones);
+        let firsts = rows.first().map(|(it, _)| &it.0).into_iter();
+        let first = firsts.chain(ranges.first().map(|it| &it.start)).min();
+        let row_end = rows.last().map(|(it, _)| piece::successor(&it.0));
+        let end = row_end.into_iter().chain(ranges.last().map(|it| it.end.clone())).max();
+        let (Some(first), Some(end)) = (first, end) else { return };
+        let (least, most) = &mut self.clusterings;
+        // Own bytes: what came from a block would keep that in memory.
+        if most.is_empty() || first < least {
+            *least = Bytes::copy_from_slice(first);
+        }
+        if *most < end {
+            *most = Bytes::copy_from_slice(&end);
+        }
+    }
+
+    /// Whether something lies in `[start, end)` of some partition.
+    pub(crate) fn meets(&self, want: &Slice) -> bool {
+        self.clusterings.0 < want.end && want.start < self.clusterings.1
+    }
+
+    fn put(&self, out: &mut Writer) {
+        out.uint(self.heads);
+        out.bytes(&self.clusterings.0);
+        out.bytes(&self.clusterings.1);
+    }
+
+    fn read(reader: &mut Reader) -> Result<Layout, Malformed> {
+        let heads = reader.uint("heads")?;
+        let own = |it: Bytes| Bytes::copy_from_slice(&it);
+        let first = own(reader.bytes("first clustering")?);
+        Ok(Layout { heads, clusterings: (first, own(reader.bytes("end of clusterings")?)) })
+    }
 }
 
 impl SstableStats {
@@ -256,6 +301,7 @@ impl SstableStats {
         out.int(self.timestamp_max);
         out.int(self.expires_max);
         out.int(self.deleted_max);
+        self.layout.iter().for_each(|it| it.put(&mut out));
         out.finish()
     }
 
@@ -277,6 +323,7 @@ impl SstableStats {
             timestamp_max: reader.int("newest timestamp")?,
             expires_max: since_2(&mut reader, "last expiry")?,
             deleted_max: since_2(&mut reader, "last deletion")?,
+            layout: if version < 3 { None } else { Some(Layout::read(&mut reader)?) },
         })
     }
 }

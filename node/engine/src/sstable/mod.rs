@@ -2,16 +2,18 @@
 //!
 //! The index says of each block with which partition, and where in that partition, it begins; blocks follow
 //! each other without gaps, so a point read or a slice, from either end, touches the blocks it asks for and no
-//! other. Index, filter and stats of an open sstable stay in memory.
+//! other. The stats of an open sstable are in memory, so that opening it takes no longer however large it is; index and
+//! filter from when they are first asked for.
 
 pub(crate) mod block;
 pub(crate) mod filter;
 pub(crate) mod format;
+mod index;
 pub(crate) mod writer;
 
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use model::{Partition, PartitionKey, Slice};
@@ -22,7 +24,8 @@ use crate::cache::{Halt, Io};
 use crate::piece::Piece;
 use block::Block;
 use filter::Filter;
-use format::{BadVersion, Extent, Footer, IndexEntry, SstableStats};
+use format::{BadVersion, Extent, Footer, SstableStats};
+use index::Index;
 pub(crate) use writer::Writer;
 
 /// Index and filter are read whole: an absurd length is an error, not an allocation.
@@ -36,7 +39,13 @@ pub(crate) struct Sstable {
     pub(crate) stats: SstableStats,
     version: u32,
     file: Arc<dyn File>,
-    index: Vec<IndexEntry>,
+    footer: Footer,
+    map: OnceLock<Map>,
+}
+
+/// What tells where to look, and whether.
+struct Map {
+    index: Index,
     filter: Filter,
 }
 
@@ -51,7 +60,7 @@ pub(crate) fn id_of(name: &str) -> Option<u64> {
 }
 
 impl Sstable {
-    /// Opens file `id` and checks all but its blocks.
+    /// Opens file `id` and checks header, footer and stats.
     pub(crate) fn open(disk: &dyn Disk, path: &Path, id: u64) -> Result<Sstable, Error> {
         let failed = |it| Error::io(path, it);
         let file = disk.open(path, Open::Read).map_err(failed)?;
@@ -72,52 +81,89 @@ impl Sstable {
         let offset = bytes - format::FOOTER_BYTES;
         let footer = Footer::decode(&read(offset, format::FOOTER_BYTES)?, id, offset);
         let footer = footer.map_err(|it| refuse(it, offset, "the footer of an sstable"))?;
-        let section = |extent: Extent, what: &str| {
-            let raw = read_exact(&*file, path, extent)?;
-            format::unwrap(raw, id, extent.offset)
-                .map_err(|it| Error::corrupt(path, extent.offset, format!("the {what}: {it}")))
-        };
+        let section = read_section(&*file, path, id, footer.stats, "stats")?;
+        let stats = SstableStats::decode(version, section)
+            .map_err(|it| Error::corrupt(path, footer.stats.offset, format!("{it}")))?;
+        let (path, map) = (path.to_path_buf(), OnceLock::new());
+        Ok(Sstable { id, path, bytes, version, stats, file, footer, map })
+    }
+
+    /// Reads index and filter if they are not in memory yet.
+    pub(crate) fn load(&self) -> Result<(), Error> {
+        self.map().map(|_| ())
+    }
+
+    fn map(&self) -> Result<&Map, Error> {
+        if let Some(map) = self.map.get() {
+            return Ok(map);
+        }
+        let section = |extent, what| read_section(&*self.file, &self.path, self.id, extent, what);
         let malformed =
-            |extent: Extent| move |it| Error::corrupt(path, extent.offset, format!("{it}"));
-        let index = format::decode_index(section(footer.index, "index")?);
-        let filter = Filter::decode(section(footer.filter, "filter")?);
-        let stats = SstableStats::decode(version, section(footer.stats, "stats")?);
-        Ok(Sstable {
-            id,
-            path: path.to_path_buf(),
-            bytes,
-            version,
-            index: index.map_err(malformed(footer.index))?,
-            filter: filter.map_err(malformed(footer.filter))?,
-            stats: stats.map_err(malformed(footer.stats))?,
-            file,
-        })
+            |extent: Extent| move |it| Error::corrupt(&self.path, extent.offset, format!("{it}"));
+        let Footer { index, filter, .. } = self.footer;
+        let map = Map {
+            index: Index::decode(section(index, "index")?).map_err(malformed(index))?,
+            filter: Filter::decode(section(filter, "filter")?).map_err(malformed(filter))?,
+        };
+        // Whoever was first: both have read the same.
+        Ok(self.map.get_or_init(|| map))
+    }
+
+    /// Index and filter, as far as `io` may go for them.
+    fn mapped(&self, io: &Io) -> Result<&Map, Halt> {
+        match self.map.get() {
+            Some(map) => Ok(map),
+            None if io.may_wait() => Ok(self.map()?),
+            None => Err(Halt::Miss),
+        }
+    }
+
+    /// Whether partitions have deletions or statics here, as far as is known.
+    pub(crate) fn may_have_heads(&self) -> bool {
+        self.stats.layout.as_ref().is_none_or(|it| it.heads > 0)
+    }
+
+    /// Whether a partition has rows or range tombstones in `want` here, as far as is known.
+    pub(crate) fn may_have_rows(&self, want: &Slice) -> bool {
+        self.stats.layout.as_ref().is_none_or(|it| it.meets(want))
     }
 
     /// `false` if the partition is not here for sure.
-    pub(crate) fn may_hold(&self, key: &PartitionKey, hash: u64) -> bool {
-        self.stats.first <= *key && *key <= self.stats.last && self.filter.may_hold(hash)
+    pub(crate) fn may_hold(&self, key: &PartitionKey, hash: u64, io: &Io) -> Result<bool, Halt> {
+        Ok(self.spans(key) && self.mapped(io)?.filter.may_hold(hash))
+    }
+
+    /// As `may_hold`, by what is in memory.
+    pub(crate) fn may_hold_now(&self, key: &PartitionKey, hash: u64) -> bool {
+        self.spans(key) && self.map.get().is_none_or(|it| it.filter.may_hold(hash))
+    }
+
+    fn spans(&self, key: &PartitionKey) -> bool {
+        self.stats.first <= *key && *key <= self.stats.last
     }
 
     /// Bytes that a partition takes here, about: of its blocks, less those that it shares with the
-    /// partition before. From memory.
+    /// partition before. From memory: 0 while nobody has read from here.
     pub(crate) fn partition_bytes(&self, key: &PartitionKey) -> u64 {
-        let from = self.index.partition_point(|it| it.key < *key);
-        let to = self.index.partition_point(|it| it.key <= *key);
-        match &self.index[from..to] {
-            [] => 0,
-            [first, .., last] => last.extent.offset + last.extent.bytes - first.extent.offset,
-            [only] => only.extent.bytes,
+        let Some(Map { index, .. }) = self.map.get() else { return 0 };
+        let blocks = index.blocks_of(key);
+        if blocks.is_empty() {
+            return 0;
         }
+        let (first, last) = (index.extent(blocks.start), index.extent(blocks.end - 1));
+        last.offset + last.bytes - first.offset
     }
 
     /// Partition deletion and statics, without rows; `None` if the partition is not here.
     pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
-        let Some(at) = self.block_at(key, &Bytes::new()) else { return Ok(None) };
+        let Some(at) = self.mapped(io)?.index.up_to(key, b"").checked_sub(1) else {
+            return Ok(None);
+        };
         Ok(self.block(at, io)?.head(key))
     }
 
-    /// What is known of the clusterings at the near end of `want`, of a partition that is here: at most `rows_max` rows.
+    /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows. `None` if the partition is not
+    /// here.
     pub(crate) fn piece(
         &self,
         key: &PartitionKey,
@@ -125,17 +171,30 @@ impl Sstable {
         reversed: bool,
         rows_max: usize,
         io: &Io,
-    ) -> Result<Piece, Halt> {
+    ) -> Result<Option<Piece>, Halt> {
         // Forward: the fragment that holds the first clustering. Backward: the last one that begins below the end.
         let before = |it_key: &PartitionKey, start: &Bytes| match reversed {
             false => (it_key, start) <= (key, &want.start),
             true => (it_key, start) < (key, &want.end),
         };
-        let at = self.index.partition_point(|it| before(&it.key, &it.start));
+        let index = &self.mapped(io)?.index;
+        let at = match reversed {
+            false => index.up_to(key, &want.start),
+            true => index.before(key, &want.end),
+        };
         let block = self.block(at.saturating_sub(1), io)?;
-        block
-            .piece(key, before, want, reversed, rows_max)
-            .ok_or_else(|| Halt::Failed(Error::corrupt(&self.path, 0, "a partition without rows")))
+        Ok(block.piece(key, before, want, reversed, rows_max))
+    }
+
+    /// Where blocks begin in their partitions.
+    #[cfg(test)]
+    fn starts(&self) -> Vec<Bytes> {
+        self.map().expect("it is whole").index.starts()
+    }
+
+    /// What is wrong when a partition that is here has no fragment where the index says.
+    pub(crate) fn without_rows(&self) -> Error {
+        Error::corrupt(&self.path, 0, "a partition without rows")
     }
 
     /// The first partition at or behind `from`.
@@ -152,8 +211,13 @@ impl Sstable {
         if is_before(&self.stats.last) {
             return Ok(None);
         }
-        let at = self.index.partition_point(|it| is_before(&it.key));
-        let next = self.index.get(at).map(|it| it.key.clone());
+        let index = &self.mapped(io)?.index;
+        let at = match from {
+            Bound::Included(from) => index.blocks_of(from).start,
+            Bound::Excluded(from) => index.blocks_of(from).end,
+            Bound::Unbounded => 0,
+        };
+        let next = index.key(at);
         if at == 0 || matches!((from, &next), (Bound::Included(from), Some(next)) if from == next) {
             return Ok(next);
         }
@@ -161,15 +225,9 @@ impl Sstable {
         Ok(block.next_key(is_before).or(next))
     }
 
-    /// The block that holds `clustering` of `key`, if any does.
-    fn block_at(&self, key: &PartitionKey, clustering: &Bytes) -> Option<usize> {
-        let begins = |it: &IndexEntry| (&it.key, &it.start) <= (key, clustering);
-        self.index.partition_point(begins).checked_sub(1)
-    }
-
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {
+        let extent = self.mapped(io)?.index.extent(at);
         io.block((self.id, at as u32), || {
-            let extent = self.index[at].extent;
             let bytes = read_exact(&*self.file, &self.path, extent)?;
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
                 Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))
@@ -178,6 +236,19 @@ impl Sstable {
                 .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
         })
     }
+}
+
+/// The raw bytes of one of the sections behind the blocks of file `id`.
+fn read_section(
+    file: &dyn File,
+    path: &Path,
+    id: u64,
+    extent: Extent,
+    what: &str,
+) -> Result<Bytes, Error> {
+    let raw = read_exact(file, path, extent)?;
+    format::unwrap(raw, id, extent.offset)
+        .map_err(|it| Error::corrupt(path, extent.offset, format!("the {what}: {it}")))
 }
 
 fn read_exact(file: &dyn File, path: &Path, extent: Extent) -> Result<Bytes, Error> {

@@ -9,7 +9,7 @@ use sys::{Disk, File, Open};
 
 use super::block::{self, Fragment};
 use super::filter::{self, Filter};
-use super::format::{self, Extent, Footer, IndexEntry, SstableStats};
+use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
 use crate::piece::{self, Piece};
 use crate::{Error, TableShape};
 
@@ -93,10 +93,14 @@ impl Writer {
             timestamp_max: i64::MIN,
             expires_max: i64::MIN,
             deleted_max: i64::MIN,
+            layout: Some(Layout::default()),
         });
         assert!(stats.partitions == 0 || stats.last < head.key, "partitions ascend");
         stats.last = head.key.clone();
         stats.partitions += 1;
+        if head.deletion.is_some() || !head.static_row.is_empty() {
+            stats.layout.iter_mut().for_each(|it| it.heads += 1);
+        }
         self.hashes.push(filter::hash(&head.key));
         let bytes = piece::row_bytes(&model::Clustering::default(), &head.static_row);
         self.open = Some(OpenFragment { start: Bytes::new(), part: head, bytes });
@@ -172,6 +176,7 @@ impl Writer {
         let Some(OpenFragment { start, part, bytes }) = self.open.take() else { return };
         if let Some(stats) = &mut self.stats {
             stats.count(&part);
+            stats.layout.iter_mut().for_each(|it| it.count(&part));
         }
         self.block_len += FRAGMENT_BYTES + part.key.bytes.len() + bytes;
         self.block.push(Fragment { start, end, part });

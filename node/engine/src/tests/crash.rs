@@ -15,6 +15,8 @@ enum Step {
     Delete(u128, u64),
     /// Three writes that one sync covers.
     Group(u64),
+    /// Three rows of both tables in one record of the log.
+    Batch(u64),
     Sync,
     Flush,
     Compact,
@@ -43,6 +45,10 @@ const SCRIPT: &[Step] = &[
     Step::Sync,
     Step::Group(10),
     Step::Sync,
+    Step::Batch(13),
+    Step::Sync,
+    Step::Batch(1),
+    Step::Flush,
     Step::Delete(1, 10),
     Step::Flush,
     Step::Compact,
@@ -109,6 +115,15 @@ fn run(world: &World, script: &[Step], promise: &mut Promise) -> Result<(), Erro
                 put(1, at, promise)?;
                 put(2, at + 1, promise)?;
                 put(1, at + 2, promise)?;
+            }
+            Step::Batch(at) => {
+                let rows = [(1, at), (2, at + 1), (1, at + 2)];
+                let write = |(table, at): (u128, u64)| {
+                    let value = timestamp.to_string();
+                    insert(table, at % 2, at, timestamp, value.as_bytes()).encode()
+                };
+                promise.pending.extend(rows.map(|it| (it, Some(timestamp))));
+                tickets.push(engine.apply_all(&rows.map(write))?);
             }
             Step::Delete(table, at) => {
                 promise.pending.push(((table, at), None));

@@ -18,6 +18,7 @@ fn point(second: i64, ttl: i64) -> Mutation {
         liveness: Some(Liveness { timestamp: second * 1_000_000, expiry: Some((ttl, expires_at)) }),
         deletion: None,
         cells: vec![(ColumnId(1), cell)],
+        elements: Vec::new(),
     };
     let mut partition = Partition::empty(key(1));
     partition.put_row(clustering((second - NOW) as u64 / 60), row);

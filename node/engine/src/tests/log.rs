@@ -134,3 +134,101 @@ fn periodic_acknowledges_at_once_and_syncs_later() {
     world.disk.crash_all_lost();
     assert_eq!(rows(&world.engine(), &all_of(1)).len(), 1);
 }
+
+/// Rows of both tables, each of a value as long as its number says.
+fn batch(numbers: std::ops::Range<u64>) -> Vec<Mutation> {
+    let row = |at: u64| insert(u128::from(1 + at % 2), at % 3, at, 1, &vec![7; at as usize]);
+    numbers.map(row).collect()
+}
+
+#[test]
+fn a_batch_is_one_record_and_comes_back_whole() {
+    let world = World::new();
+    let engine = world.engine();
+    write_all(&engine, &batch(0..10)).unwrap();
+    assert_eq!((engine.stats().writes, engine.stats().fsync.count()), (10, 1));
+    let before = [rows(&engine, &all_of(1)), rows(&engine, &all_of(2))];
+    assert_eq!(before.each_ref().map(Vec::len), [5, 5]);
+    drop(engine);
+    world.disk.crash_all_lost();
+    let (engine, recovery) = world.open().unwrap();
+    assert_eq!(recovery.replayed, 10);
+    assert_eq!([rows(&engine, &all_of(1)), rows(&engine, &all_of(2))], before);
+}
+
+#[test]
+fn a_torn_batch_is_not_there_at_all() {
+    let mut world = World::new();
+    world.options.segment_bytes = 1 << 20;
+    let engine = world.engine();
+    write(&engine, &insert(1, 1, 1, 1, b"before")).unwrap();
+    let end = engine.stats().commitlog_bytes;
+    write_all(&engine, &batch(2..12)).unwrap();
+    drop(engine);
+    world.disk.crash_keep_all();
+    cut(&world, end + 100);
+    let (engine, recovery) = world.open().unwrap();
+    assert_eq!((recovery.replayed, recovery.torn.map(|it| it.2)), (1, Some(100)));
+    assert_eq!(rows(&engine, &all_of(1)), vec![(1, 1, b"before".to_vec())]);
+    assert_eq!(rows(&engine, &all_of(2)), vec![]);
+}
+
+#[test]
+fn of_a_batch_that_holds_something_bad_nothing_is_taken_in() {
+    let world = World::new();
+    let engine = world.engine();
+    let mut encoded: Vec<Bytes> = batch(0..4).iter().map(Mutation::encode).collect();
+    encoded[2] = Bytes::from_static(b"no mutation");
+    assert!(matches!(engine.apply_all(&encoded), Err(Error::Malformed(_))));
+    encoded[2] = insert(9, 1, 1, 1, b"of no table").encode();
+    assert!(matches!(engine.apply_all(&encoded), Err(Error::UnknownTable(_))));
+    let large = vec![7; model::mutation::BYTES_MAX / 2];
+    let large = [insert(1, 1, 1, 1, &large).encode(), insert(1, 1, 2, 1, &large).encode()];
+    assert!(matches!(engine.apply_all(&large), Err(Error::TooLarge { .. })));
+    assert_eq!(rows(&engine, &all_of(1)), vec![]);
+    assert_eq!(engine.stats().memtable_bytes, 0);
+    assert!(engine.apply_all(&[]).unwrap().outcome().is_some(), "of nothing, nothing");
+}
+
+#[test]
+fn replay_flushes_between_batches_and_loses_nothing() {
+    let mut world = World::new();
+    world.options.segment_bytes = 1 << 20;
+    world.options.memtable_bytes = 1 << 20;
+    let engine = world.engine();
+    for round in 0..40 {
+        write_all(&engine, &batch(round * 10..(round + 1) * 10)).unwrap();
+    }
+    let before = [rows(&engine, &all_of(1)), rows(&engine, &all_of(2))];
+    drop(engine);
+    world.options.memtable_bytes = 32 << 10;
+    let (engine, recovery) = world.open().unwrap();
+    assert_eq!(recovery.replayed, 400);
+    assert!(engine.stats().flushes > 3);
+    drop(engine);
+    // What the replay flushed is not replayed again, and what it did not is.
+    let (engine, again) = world.open().unwrap();
+    assert_eq!(again.replayed + again.skipped, 400);
+    assert!(0 < again.skipped);
+    assert_eq!([rows(&engine, &all_of(1)), rows(&engine, &all_of(2))], before);
+}
+
+#[test]
+fn a_periodic_log_is_due_with_every_megabyte_that_waits() {
+    let mut world = World::new();
+    world.options.segment_bytes = 64 << 20;
+    world.options.commitlog_sync = CommitlogSync::Periodic(std::time::Duration::from_secs(10));
+    let engine = world.engine();
+    let is_due = || {
+        let work = async {
+            tokio::time::timeout(std::time::Duration::ZERO, engine.work(crate::Lane::Log)).await
+        };
+        wait(work).is_ok()
+    };
+    let half = vec![7; 520 << 10];
+    for at in 0..8 {
+        drop(engine.apply(insert(1, 1, at, 1, &half).encode()).unwrap());
+        // Nothing is written meanwhile, as if the disk were still busy with the first of it.
+        assert_eq!(is_due(), at % 2 == 1, "after {} times half a megabyte", at + 1);
+    }
+}

@@ -3,8 +3,8 @@
 //! Whatever is flushed, compacted or reopened in between, a read answers what the model answers; and pages, however they are
 //! cut, are exact pieces of the one whole answer.
 
-use model::read::{Condition, Filter, Operator, Place, Position, Sieve};
-use model::schema::CqlType;
+use model::read::{Condition, Filter, Operator, Place, Position, Sieve, Test};
+use model::schema::NativeType;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -14,6 +14,7 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Action {
     Apply(Mutation),
+    Batch(Vec<Mutation>),
     Flush,
     Compact,
     Jobs,
@@ -55,9 +56,12 @@ fn any_cell() -> impl Strategy<Value = (ColumnId, Cell)> {
             expires_at: NOW + i64::from(ttl) - 25,
         }),
     ];
-    (1..4_u32, 1..30_i64, content)
+    (1..5_u32, 1..30_i64, content)
         .prop_map(|(column, timestamp, content)| (ColumnId(column), Cell { timestamp, content }))
 }
+
+/// The column that has a cell for each part of its value.
+const ELEMENTS: ColumnId = ColumnId(4);
 
 /// One thing that a mutation says.
 #[derive(Clone, Debug)]
@@ -81,6 +85,22 @@ fn any_change() -> impl Strategy<Value = Change> {
     ]
 }
 
+/// Puts a cell into its column: into one that has elements, at one of a few paths, where its number is
+/// the last.
+fn put(row: &mut Row, column: ColumnId, cell: Cell) {
+    if column != ELEMENTS {
+        row.put(column, cell);
+        return;
+    }
+    let mut elements = Elements::default();
+    if cell.timestamp % 5 == 0 {
+        elements.deletion = Some(deletion(cell.timestamp - 1));
+    }
+    let path = [b"x", b"y", b"z"][cell.timestamp.unsigned_abs() as usize % 3];
+    elements.put(Bytes::from_static(path), cell);
+    row.put_elements(column, elements);
+}
+
 fn any_mutation() -> impl Strategy<Value = Mutation> {
     let parts = (0..PARTITIONS, prop::collection::vec(any_change(), 1..12));
     parts.prop_map(|(number, changes)| {
@@ -90,7 +110,7 @@ fn any_mutation() -> impl Strategy<Value = Mutation> {
                 Change::Row(at, marked, timestamp, cells) => {
                     let liveness = marked.then_some(Liveness { timestamp, expiry: None });
                     let mut row = Row { liveness, ..Row::default() };
-                    cells.into_iter().for_each(|(column, cell)| row.put(column, cell));
+                    cells.into_iter().for_each(|(column, cell)| put(&mut row, column, cell));
                     partition.put_row(clustering(at), row);
                 }
                 Change::DeleteRow(at, timestamp) => {
@@ -103,7 +123,7 @@ fn any_mutation() -> impl Strategy<Value = Mutation> {
                 Change::DeletePartition(timestamp) => partition.delete(deletion(timestamp)),
                 Change::Statics(cells) => {
                     let mut row = Row::default();
-                    cells.into_iter().for_each(|(column, cell)| row.put(column, cell));
+                    cells.into_iter().for_each(|(column, cell)| put(&mut row, column, cell));
                     partition.put_static(row);
                 }
             }
@@ -157,7 +177,11 @@ fn any_filter() -> impl Strategy<Value = Filter> {
                 _ => Place::Regular(ColumnId(id)),
             };
             let value = if kind == 1 { key(u64::from(id) - 1).bytes } else { Bytes::from(value) };
-            Condition { columns: vec![(place, CqlType::Blob)], op, any_of: vec![vec![value]] }
+            Condition {
+                columns: vec![(place, NativeType::Blob.into())],
+                test: Test::Compare(op),
+                any_of: vec![vec![value]],
+            }
         });
     (prop::collection::vec(condition, 1..3), any::<bool>()).prop_map(|(conditions, compared)| {
         Filter { partition_columns: 1, clustering: Vec::new(), conditions, compared }
@@ -166,7 +190,8 @@ fn any_filter() -> impl Strategy<Value = Filter> {
 
 fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
-        8 => any_mutation().prop_map(Action::Apply),
+        6 => any_mutation().prop_map(Action::Apply),
+        2 => prop::collection::vec(any_mutation(), 1..5).prop_map(Action::Batch),
         2 => Just(Action::Flush),
         1 => Just(Action::Compact),
         1 => Just(Action::Jobs),
@@ -193,9 +218,11 @@ proptest! {
             match action {
                 Action::Apply(mutation) => {
                     write(&open, &mutation).unwrap();
-                    let key = mutation.partition.key.clone();
-                    let merged = model.entry(key.clone()).or_insert_with(|| Partition::empty(key));
-                    merged.merge(mutation.partition);
+                    take_in(&mut model, mutation);
+                }
+                Action::Batch(mutations) => {
+                    write_all(&open, &mutations).unwrap();
+                    mutations.into_iter().for_each(|it| take_in(&mut model, it));
                 }
                 Action::Flush => flush(&open).unwrap(),
                 Action::Compact => compact(&open).unwrap(),
@@ -211,6 +238,12 @@ proptest! {
             });
         }
     }
+}
+
+fn take_in(model: &mut Model, mutation: Mutation) {
+    let key = mutation.partition.key.clone();
+    let merged = model.entry(key.clone()).or_insert_with(|| Partition::empty(key));
+    merged.merge(mutation.partition);
 }
 
 /// Reads page after page, and compares each with its piece of the model.

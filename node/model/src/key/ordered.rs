@@ -8,13 +8,15 @@
 //! 80 01                      decimal: zero
 //! 80 02 i64 digits 00        above it: the power of ten of the first digit, then all digits
 //! 80 00 i64 digits FF        below it: the same inverted
+//! 80 parts 00                collections, tuples and user types: 01 for null, or 02 and the part as
+//!                            a component; a map has keys and values in turn; no nulls at the end
 //! ```
 //!
 //! Nothing here knows of DESC but the mask that reading takes: inverted bytes compare inversely.
 
 use cql_lite::{
-    types::CqlType,
-    value::{BigInt, Decimal, NUMBER_BYTES_MAX, Sign, Value},
+    types::{CqlType, NativeType},
+    value::{self, BigInt, Decimal, NUMBER_BYTES_MAX, Sign, Value},
 };
 
 /// Begins the empty value.
@@ -27,43 +29,115 @@ const END: u8 = 0x00;
 const ESCAPE: u8 = 0x01;
 
 /// Appends a component; `None` when it has not the length of its type.
-pub(super) fn write(key: &mut Vec<u8>, cql_type: CqlType, component: &[u8]) -> Option<()> {
+pub(super) fn write(key: &mut Vec<u8>, cql_type: &CqlType, component: &[u8]) -> Option<()> {
     if component.is_empty() {
         key.push(EMPTY);
         return Some(());
     }
     key.push(VALUE);
     match cql_type {
-        CqlType::Ascii | CqlType::Text | CqlType::Blob | CqlType::Inet => escape(key, component),
-        CqlType::Varint => write_integer(key, component)?,
-        CqlType::Decimal => write_decimal(key, component)?,
+        CqlType::Native(native) => write_native(key, *native, component),
+        CqlType::List(_)
+        | CqlType::Set(_)
+        | CqlType::Map(_)
+        | CqlType::Tuple(_)
+        | CqlType::Vector(..)
+        | CqlType::User(_) => write_parts(key, cql_type, component),
+    }
+}
+
+/// Before a part that is null.
+const NULL_PART: u8 = 0x01;
+/// Before any other part.
+const PART: u8 = 0x02;
+
+fn write_parts(key: &mut Vec<u8>, cql_type: &CqlType, component: &[u8]) -> Option<()> {
+    let parts = value::split(cql_type, component).ok()?;
+    // A user type may get more fields later, which old values do not have.
+    let end = parts.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    for (at, part) in parts[..end].iter().enumerate() {
+        match part {
+            None => key.push(NULL_PART),
+            Some(bytes) => {
+                key.push(PART);
+                write(key, value::part_type(cql_type, at)?, bytes)?;
+            }
+        }
+    }
+    key.push(END);
+    Some(())
+}
+
+/// The value of these parts, and how many bytes they take with their end.
+fn read_parts(bytes: &[u8], mask: u8, cql_type: &CqlType) -> Option<(Vec<u8>, usize)> {
+    let (mut parts, mut at) = (Vec::new(), 0);
+    loop {
+        let lead = bytes.get(at)? ^ mask;
+        at += 1;
+        match lead {
+            END => break,
+            NULL_PART => parts.push(None),
+            PART => {
+                let of = value::part_type(cql_type, parts.len())?;
+                let (part, len) = read(&bytes[at..], mask, of)?;
+                at += len;
+                parts.push(Some(part));
+            }
+            _ => return None,
+        }
+    }
+    // A null at the end would be a second form of the same key: they are left out there.
+    if parts.last().is_some_and(Option::is_none) {
+        return None;
+    }
+    match cql_type {
+        CqlType::Tuple(_) | CqlType::User(_) => parts.resize(cql_type.parts().len(), None),
+        CqlType::Native(_)
+        | CqlType::List(_)
+        | CqlType::Set(_)
+        | CqlType::Map(_)
+        | CqlType::Vector(..) => {}
+    }
+    let parts: Vec<Option<&[u8]>> = parts.iter().map(Option::as_deref).collect();
+    let value = value::join(cql_type, &parts);
+    let is_sound = Value::decode(cql_type, &value).is_ok_and(|it| it.encode() == value);
+    is_sound.then_some((value, at))
+}
+
+fn write_native(key: &mut Vec<u8>, cql_type: NativeType, component: &[u8]) -> Option<()> {
+    match cql_type {
+        NativeType::Ascii | NativeType::Text | NativeType::Blob | NativeType::Inet => {
+            escape(key, component)
+        }
+        NativeType::Varint => write_integer(key, component)?,
+        NativeType::Decimal => write_decimal(key, component)?,
         // No key has one: schemas are checked for it.
-        CqlType::Duration => return None,
-        CqlType::Boolean => {
+        NativeType::Duration => return None,
+        NativeType::Boolean => {
             let [byte] = exactly(component)?;
             key.push(u8::from(byte != 0));
         }
-        CqlType::Tinyint => key.push(u8::from_be_bytes(exactly(component)?) ^ 0x80),
-        CqlType::Smallint => {
+        NativeType::Tinyint => key.push(u8::from_be_bytes(exactly(component)?) ^ 0x80),
+        NativeType::Smallint => {
             key.extend((u16::from_be_bytes(exactly(component)?) ^ 1 << 15).to_be_bytes());
         }
-        CqlType::Int => {
+        NativeType::Int => {
             key.extend((u32::from_be_bytes(exactly(component)?) ^ 1 << 31).to_be_bytes())
         }
-        CqlType::Date => key.extend(exactly::<4>(component)?),
-        CqlType::Bigint | CqlType::Time | CqlType::Timestamp => {
+        NativeType::Date => key.extend(exactly::<4>(component)?),
+        NativeType::Bigint | NativeType::Time | NativeType::Timestamp => {
             key.extend((u64::from_be_bytes(exactly(component)?) ^ 1 << 63).to_be_bytes());
         }
-        CqlType::Float => {
+        NativeType::Float => {
             key.extend(order_f32(u32::from_be_bytes(exactly(component)?)).to_be_bytes())
         }
-        CqlType::Double => {
+        NativeType::Double => {
             key.extend(order_f64(u64::from_be_bytes(exactly(component)?)).to_be_bytes())
         }
-        CqlType::Uuid => {
+        NativeType::Uuid => {
             key.extend(order_uuid(u128::from_be_bytes(exactly(component)?)).to_be_bytes())
         }
-        CqlType::Timeuuid => {
+        NativeType::Timeuuid => {
             key.extend(order_timeuuid(u128::from_be_bytes(exactly(component)?)).to_be_bytes());
         }
     }
@@ -72,17 +146,26 @@ pub(super) fn write(key: &mut Vec<u8>, cql_type: CqlType, component: &[u8]) -> O
 
 /// The component at the start of `bytes`, which are inverted by `mask`, and how many bytes it
 /// takes. `None` when there is none of this type.
-pub(super) fn read(bytes: &[u8], mask: u8, cql_type: CqlType) -> Option<(Vec<u8>, usize)> {
+pub(super) fn read(bytes: &[u8], mask: u8, cql_type: &CqlType) -> Option<(Vec<u8>, usize)> {
     let (lead, rest) = bytes.split_first()?;
     match lead ^ mask {
         EMPTY => return Some((Vec::new(), 1)),
         VALUE => {}
         _ => return None,
     }
+    let Some(native) = cql_type.native() else {
+        let (component, len) = read_parts(rest, mask, cql_type)?;
+        return Some((component, len + 1));
+    };
+    read_native(rest, mask, native)
+}
+
+/// As [`read`], behind the byte that begins it.
+fn read_native(rest: &[u8], mask: u8, cql_type: NativeType) -> Option<(Vec<u8>, usize)> {
     let Some(len) = cql_type.fixed_len() else {
-        let read = if cql_type == CqlType::Varint {
+        let read = if cql_type == NativeType::Varint {
             read_integer
-        } else if cql_type == CqlType::Decimal {
+        } else if cql_type == NativeType::Decimal {
             read_decimal
         } else {
             unescape
@@ -92,38 +175,38 @@ pub(super) fn read(bytes: &[u8], mask: u8, cql_type: CqlType) -> Option<(Vec<u8>
     };
     let mut value: Vec<u8> = rest.get(..len)?.iter().map(|it| it ^ mask).collect();
     match cql_type {
-        CqlType::Ascii
-        | CqlType::Text
-        | CqlType::Blob
-        | CqlType::Inet
-        | CqlType::Date
-        | CqlType::Decimal
-        | CqlType::Varint
-        | CqlType::Duration => {}
-        CqlType::Boolean => {
+        NativeType::Ascii
+        | NativeType::Text
+        | NativeType::Blob
+        | NativeType::Inet
+        | NativeType::Date
+        | NativeType::Decimal
+        | NativeType::Varint
+        | NativeType::Duration => {}
+        NativeType::Boolean => {
             if 1 < value[0] {
                 return None;
             }
         }
-        CqlType::Tinyint
-        | CqlType::Smallint
-        | CqlType::Int
-        | CqlType::Bigint
-        | CqlType::Time
-        | CqlType::Timestamp => value[0] ^= 0x80,
-        CqlType::Float => {
+        NativeType::Tinyint
+        | NativeType::Smallint
+        | NativeType::Int
+        | NativeType::Bigint
+        | NativeType::Time
+        | NativeType::Timestamp => value[0] ^= 0x80,
+        NativeType::Float => {
             let bits = u32::from_be_bytes(exactly(&value)?);
             value = restore_f32(bits).to_be_bytes().to_vec();
         }
-        CqlType::Double => {
+        NativeType::Double => {
             let bits = u64::from_be_bytes(exactly(&value)?);
             value = restore_f64(bits).to_be_bytes().to_vec();
         }
-        CqlType::Uuid => {
+        NativeType::Uuid => {
             let ordered = u128::from_be_bytes(exactly(&value)?);
             value = restore_uuid(ordered).to_be_bytes().to_vec();
         }
-        CqlType::Timeuuid => {
+        NativeType::Timeuuid => {
             let ordered = u128::from_be_bytes(exactly(&value)?);
             value = restore_timeuuid(ordered).to_be_bytes().to_vec();
         }
@@ -166,7 +249,7 @@ fn read_integer(bytes: &[u8], mask: u8) -> Option<(Vec<u8>, usize)> {
 const SIGNS_OF_DECIMALS: [Sign; 3] = [Sign::Minus, Sign::NoSign, Sign::Plus];
 
 fn write_decimal(key: &mut Vec<u8>, component: &[u8]) -> Option<()> {
-    let Ok(Value::Decimal(decimal)) = Value::decode(CqlType::Decimal, component) else {
+    let Ok(Value::Decimal(decimal)) = Value::decode_native(NativeType::Decimal, component) else {
         return None;
     };
     let (sign, first, digits) = decimal.parts();

@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::documented;
+use cql_lite::types::{NativeType, UserType};
 use cql_lite::value::compare;
 use cql_lite::value::{BigInt, Decimal, Value};
 use proptest::{collection::vec, prelude::*, sample::select};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// The serialized components of a key.
 type Key = Vec<Vec<u8>>;
@@ -13,56 +15,56 @@ type Key = Vec<Vec<u8>>;
 const ORDERS: [Order; 2] = [Order::Asc, Order::Desc];
 
 /// Serialized values of a type: extremes, neighbors and ties more often than chance would.
-fn value(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
+fn value(native: NativeType) -> BoxedStrategy<Vec<u8>> {
     let byte = prop_oneof![select(vec![0x00, 0x01, 0x02, 0x7F, 0x80, 0xFE, 0xFF]), any::<u8>()];
-    match cql_type {
-        CqlType::Ascii => "[\u{0}-\u{7f}]{0,5}".prop_map(String::into_bytes).boxed(),
-        CqlType::Text => ".{0,5}".prop_map(String::into_bytes).boxed(),
-        CqlType::Blob => vec(byte, 0..6).boxed(),
-        CqlType::Inet => prop_oneof![vec(byte.clone(), 4), vec(byte, 16)].boxed(),
-        CqlType::Boolean => select(vec![vec![0], vec![1]]).boxed(),
-        CqlType::Double => prop_oneof![
+    match native {
+        NativeType::Ascii => "[\u{0}-\u{7f}]{0,5}".prop_map(String::into_bytes).boxed(),
+        NativeType::Text => ".{0,5}".prop_map(String::into_bytes).boxed(),
+        NativeType::Blob => vec(byte, 0..6).boxed(),
+        NativeType::Inet => prop_oneof![vec(byte.clone(), 4), vec(byte, 16)].boxed(),
+        NativeType::Boolean => select(vec![vec![0], vec![1]]).boxed(),
+        NativeType::Double => prop_oneof![
             select(vec![0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, f64::MIN_POSITIVE]),
             any::<f64>().prop_filter("one NaN is enough", |it| !it.is_nan())
         ]
         .prop_map(|it| it.to_be_bytes().to_vec())
         .boxed(),
-        CqlType::Float => prop_oneof![
+        NativeType::Float => prop_oneof![
             select(vec![0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE]),
             any::<f32>().prop_filter("one NaN is enough", |it| !it.is_nan())
         ]
         .prop_map(|it| it.to_be_bytes().to_vec())
         .boxed(),
-        CqlType::Time => {
+        NativeType::Time => {
             (0..86_400_000_000_000_u64).prop_map(|it| it.to_be_bytes().to_vec()).boxed()
         }
-        CqlType::Uuid => vec(byte, 16).boxed(),
-        CqlType::Timeuuid => vec(byte, 16)
+        NativeType::Uuid => vec(byte, 16).boxed(),
+        NativeType::Timeuuid => vec(byte, 16)
             .prop_map(|mut it| {
                 it[6] = 0x10 | it[6] & 0x0F;
                 it
             })
             .boxed(),
-        CqlType::Tinyint => vec(byte, 1).boxed(),
-        CqlType::Smallint => vec(byte, 2).boxed(),
-        CqlType::Int | CqlType::Date => vec(byte, 4).boxed(),
-        CqlType::Bigint | CqlType::Timestamp => vec(byte, 8).boxed(),
-        CqlType::Varint => integer().prop_map(|it| Value::Varint(it).encode()).boxed(),
+        NativeType::Tinyint => vec(byte, 1).boxed(),
+        NativeType::Smallint => vec(byte, 2).boxed(),
+        NativeType::Int | NativeType::Date => vec(byte, 4).boxed(),
+        NativeType::Bigint | NativeType::Timestamp => vec(byte, 8).boxed(),
+        NativeType::Varint => integer().prop_map(|it| Value::Varint(it).encode()).boxed(),
         // With as few zeros at its end as may be: what a key gives back.
-        CqlType::Decimal => (integer(), -9..30_i32)
+        NativeType::Decimal => (integer(), -9..30_i32)
             .prop_map(|(unscaled, scale)| {
                 let (sign, first, digits) = Decimal::new(unscaled, scale).unwrap().parts();
                 let decimal = Decimal::from_parts(sign, first, &digits).unwrap();
                 Value::Decimal(decimal).encode()
             })
             .boxed(),
-        CqlType::Duration => unreachable!("no key has a duration"),
+        NativeType::Duration => unreachable!("no key has a duration"),
     }
 }
 
 /// The types that a key can have.
-fn ordered() -> Vec<CqlType> {
-    CqlType::ALL.into_iter().filter(|it| it.has_order()).collect()
+fn ordered() -> Vec<NativeType> {
+    NativeType::ALL.into_iter().filter(|it| it.has_order()).collect()
 }
 
 fn integer() -> impl Strategy<Value = BigInt> {
@@ -70,22 +72,77 @@ fn integer() -> impl Strategy<Value = BigInt> {
 }
 
 /// A value, or the empty one where the type has it.
-fn component(cql_type: CqlType) -> BoxedStrategy<Vec<u8>> {
-    if cql_type.allows_empty() {
-        prop_oneof![1 => Just(Vec::new()), 9 => value(cql_type)].boxed()
+fn component(cql_type: &CqlType) -> BoxedStrategy<Vec<u8>> {
+    let Some(native) = cql_type.native() else { return nested(cql_type) };
+    if native.allows_empty() {
+        prop_oneof![1 => Just(Vec::new()), 9 => value(native)].boxed()
     } else {
-        value(cql_type)
+        value(native)
     }
 }
 
+/// A value of a type with parts, in the form that is stored.
+fn nested(cql_type: &CqlType) -> BoxedStrategy<Vec<u8>> {
+    let cql_type = cql_type.clone();
+    let part = |of: &CqlType| component(of).prop_map(Some).boxed();
+    let many = |of: &CqlType| vec(part(of), 0..4).boxed();
+    let parts: BoxedStrategy<Vec<Option<Vec<u8>>>> = match &cql_type {
+        CqlType::List(of) | CqlType::Set(of) => many(of),
+        // A value of a fixed length is never empty there.
+        CqlType::Vector(of, len) => {
+            let part = match of.native() {
+                Some(native) => value(native).prop_map(Some).boxed(),
+                None => part(of),
+            };
+            vec(part, usize::from(*len)).boxed()
+        }
+        CqlType::Map(of) => {
+            let pairs = vec((part(&of.0), part(&of.1)), 0..3);
+            pairs.prop_map(|all| all.into_iter().flat_map(|(k, v)| [k, v]).collect()).boxed()
+        }
+        CqlType::Native(_) | CqlType::Tuple(_) | CqlType::User(_) => cql_type
+            .parts()
+            .into_iter()
+            .map(|of| prop_oneof![1 => Just(None), 3 => part(of)].boxed())
+            .collect::<Vec<_>>()
+            .boxed(),
+    };
+    parts
+        .prop_map(move |parts| {
+            let parts: Vec<Option<&[u8]>> = parts.iter().map(Option::as_deref).collect();
+            let joined = cql_lite::value::join(&cql_type, &parts);
+            Value::decode(&cql_type, &joined).expect("a value").encode()
+        })
+        .boxed()
+}
+
+fn any_type() -> impl Strategy<Value = CqlType> {
+    select(ordered()).prop_map(CqlType::Native).prop_recursive(2, 6, 2, |inner| {
+        let one = || inner.clone().prop_map(Arc::new);
+        let user = |parts: Vec<CqlType>| UserType {
+            keyspace: "ks".into(),
+            name: "own".into(),
+            fields: parts.into_iter().enumerate().map(|(at, of)| (format!("f{at}"), of)).collect(),
+        };
+        prop_oneof![
+            one().prop_map(CqlType::List),
+            one().prop_map(CqlType::Set),
+            (inner.clone(), inner.clone()).prop_map(|both| CqlType::Map(Arc::new(both))),
+            vec(inner.clone(), 1..3).prop_map(|parts| CqlType::Tuple(parts.into())),
+            vec(inner.clone(), 1..3).prop_map(move |parts| CqlType::User(Arc::new(user(parts)))),
+            (one(), 1_u16..3).prop_map(|(of, len)| CqlType::Vector(of, len)),
+        ]
+    })
+}
+
 fn columns() -> impl Strategy<Value = Vec<(CqlType, Order)>> {
-    vec((select(ordered()), select(&ORDERS[..])), 1..4)
+    vec((any_type(), select(&ORDERS[..])), 1..4)
 }
 
 /// Some columns and several keys of them.
 fn keys(count: usize) -> impl Strategy<Value = (Vec<(CqlType, Order)>, Vec<Key>)> {
     columns().prop_flat_map(move |columns| {
-        let key: Vec<_> = columns.iter().map(|(cql_type, _)| component(*cql_type)).collect();
+        let key: Vec<_> = columns.iter().map(|(cql_type, _)| component(cql_type)).collect();
         (Just(columns), vec(key, count))
     })
 }
@@ -98,8 +155,8 @@ fn encode(columns: &[(CqlType, Order)], key: &[Vec<u8>]) -> Bytes {
 fn expected(columns: &[(CqlType, Order)], a: &[Vec<u8>], b: &[Vec<u8>]) -> Ordering {
     let each = columns.iter().zip(a.iter().zip(b));
     each.map(|((cql_type, order), (a, b))| match order {
-        Order::Asc => compare(*cql_type, a, b),
-        Order::Desc => compare(*cql_type, b, a),
+        Order::Asc => compare(cql_type, a, b),
+        Order::Desc => compare(cql_type, b, a),
     })
     .find(|it| it.is_ne())
     .unwrap_or(Ordering::Equal)
@@ -123,7 +180,7 @@ fn the_documented_components_are_those_written() {
         assert_eq!(decode_clustering(&columns, &encoded), Ok(vec![value.into()]), "{line}");
         count += 1;
     }
-    assert!(CqlType::ALL.len() <= count);
+    assert!(NativeType::ALL.len() <= count);
 }
 
 #[test]
@@ -136,7 +193,8 @@ fn a_partition_key_is_what_drivers_hash() {
 
 #[test]
 fn equal_values_of_several_forms_are_one_key() {
-    let columns = [(CqlType::Double, Order::Asc), (CqlType::Boolean, Order::Desc)];
+    let columns =
+        [(NativeType::Double.into(), Order::Asc), (NativeType::Boolean.into(), Order::Desc)];
     let odd_nan = 0xFFF8_0000_0000_0001_u64.to_be_bytes();
     let even_nan = f64::NAN.to_bits().to_be_bytes();
     let key = encode_clustering(&columns, &[&odd_nan, &[7]]);
@@ -149,7 +207,7 @@ fn equal_values_of_several_forms_are_one_key() {
 fn keys_have_limits() {
     let long = vec![b'a'; 65_536];
     let longest = &long[1..];
-    let columns = [(CqlType::Text, Order::Asc)];
+    let columns = [(NativeType::Text.into(), Order::Asc)];
     assert!(encode_clustering(&columns, &[longest]).is_ok());
     let error = Err(Error::TooLong { bytes: 65_536, max: 65_535 });
     assert_eq!(encode_clustering(&columns, &[&long]), error);
@@ -160,7 +218,7 @@ fn keys_have_limits() {
     assert_eq!(compose(&[b""]), Err(Error::Empty));
     assert_eq!(encode_clustering(&columns, &[b"a", b"b"]), Err(Error::Malformed(1)));
     assert_eq!(
-        encode_clustering(&[(CqlType::Int, Order::Asc)], &[b"abc"]),
+        encode_clustering(&[(NativeType::Int.into(), Order::Asc)], &[b"abc"]),
         Err(Error::Malformed(0))
     );
 }
@@ -175,10 +233,11 @@ proptest! {
     #[test]
     fn each_type_keeps_its_order_both_ways(
         (cql_type, a, b) in select(ordered())
-            .prop_flat_map(|it| (Just(it), component(it), component(it)))
+            .prop_map(CqlType::Native)
+            .prop_flat_map(|it| (Just(it.clone()), component(&it), component(&it)))
     ) {
         for order in ORDERS {
-            let columns = [(cql_type, order)];
+            let columns = [(cql_type.clone(), order)];
             let (a, b) = ([a.clone()], [b.clone()]);
             let compared = encode(&columns, &a).cmp(&encode(&columns, &b));
             prop_assert_eq!(compared, expected(&columns, &a, &b));
@@ -196,7 +255,7 @@ proptest! {
     #[test]
     fn leads_leave_room_for_bounds((columns, keys) in keys(1)) {
         for ((cql_type, order), component) in columns.iter().zip(&keys[0]) {
-            let lead = encode(&[(*cql_type, *order)], std::slice::from_ref(component))[0];
+            let lead = encode(&[(cql_type.clone(), *order)], std::slice::from_ref(component))[0];
             prop_assert!((0x01..=0xFE).contains(&lead));
         }
     }

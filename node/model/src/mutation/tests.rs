@@ -34,6 +34,7 @@ fn insert() -> Mutation {
         liveness: Some(Liveness { timestamp: TIMESTAMP, expiry: None }),
         deletion: None,
         cells: vec![(ColumnId(3), live(TIMESTAMP, &[0x3F, 0xE0, 0, 0, 0, 0, 0, 0]))],
+        elements: Vec::new(),
     };
     let time = clustering(&[0x80, 0x80, 0x00, 0x01, 0x8D, 0x0C, 0xFE, 0x2A, 0x00]);
     insert.partition.put_row(time, row);
@@ -54,6 +55,7 @@ fn everything() -> Mutation {
         liveness: Some(Liveness { timestamp: TIMESTAMP + 1, expiry: Some((60, NOON + 61)) }),
         deletion: None,
         cells: vec![(ColumnId(2), live(TIMESTAMP + 3, b"v")), (ColumnId(5), dead)],
+        elements: Vec::new(),
     };
     all.partition.put_row(clustering(&[0x80, 0x01]), row);
     let row = Row { deletion: Some(at(TIMESTAMP + 1)), ..Row::default() };

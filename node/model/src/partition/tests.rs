@@ -29,12 +29,17 @@ fn clusterings() -> impl Iterator<Item = Clustering> {
 }
 
 /// What a reader sees of one row: marker and values.
-type Seen = (bool, Vec<(ColumnId, Bytes)>);
+type Seen = (bool, Vec<(ColumnId, Bytes)>, Vec<(ColumnId, Bytes, Bytes)>);
 
 fn seen(row: &Row, now: i64) -> Seen {
     let value = |(id, cell): &(ColumnId, Cell)| Some((*id, cell.value(now)?.clone()));
     let is_marked = row.liveness.is_some_and(|it| it.is_live(now));
-    (is_marked, row.cells.iter().filter_map(value).collect())
+    let elements = row.elements.iter().flat_map(|(id, it)| it.cells.iter().map(|it| (*id, it)));
+    let element = |(id, (path, cell)): (ColumnId, &(Bytes, Cell))| {
+        Some((id, path.clone(), cell.value(now)?.clone()))
+    };
+    let elements = elements.filter_map(element).collect();
+    (is_marked, row.cells.iter().filter_map(value).collect(), elements)
 }
 
 /// What a reader sees of the partition, statics first.
@@ -52,6 +57,10 @@ fn later(partition: &Partition, by: i64) -> Partition {
         row.deletion.iter_mut().for_each(|it| it.timestamp += by);
         row.liveness.iter_mut().for_each(|it| it.timestamp += by);
         row.cells.iter_mut().for_each(|(_, cell)| cell.timestamp += by);
+        for (_, elements) in &mut row.elements {
+            elements.deletion.iter_mut().for_each(|it| it.timestamp += by);
+            elements.cells.iter_mut().for_each(|(_, cell)| cell.timestamp += by);
+        }
     }
     later
 }
@@ -169,6 +178,17 @@ proptest! {
                 let versions = rows.iter().filter_map(|row| row.cell(column)).cloned();
                 let winner = versions.reduce(Cell::merge).filter(|it| shows(it.timestamp));
                 prop_assert_eq!(row.cell(column), winner.as_ref());
+            }
+            for column in (5..7).map(ColumnId) {
+                let versions = || rows.iter().filter_map(|row| row.elements_of(column));
+                let emptied = versions().filter_map(|it| it.deletion).max().max(shadow);
+                let shows = |at: i64| emptied.is_none_or(|it| it.timestamp < at);
+                for path in [&b"x"[..], b"y"] {
+                    let winner = versions().filter_map(|it| it.cell(path)).cloned();
+                    let winner = winner.reduce(Cell::merge).filter(|it| shows(it.timestamp));
+                    let found = row.elements_of(column).and_then(|it| it.cell(path));
+                    prop_assert_eq!(found, winner.as_ref());
+                }
             }
             let winner = rows.iter().filter_map(|row| row.liveness).reduce(Liveness::merge);
             prop_assert_eq!(row.liveness, winner.filter(|it| shows(it.timestamp)));

@@ -36,9 +36,22 @@ pub struct Condition {
     /// What is compared, one after the other: all of the partition, or all of the row.
     pub columns: Vec<(Place, CqlType)>,
     /// How.
-    pub op: Operator,
+    pub test: Test,
     /// With what: one of these will do, each as long as `columns`. Serialized CQL values.
     pub any_of: Vec<Vec<Bytes>>,
+}
+
+/// What is asked of values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Test {
+    /// How they compare.
+    Compare(Operator),
+    /// Whether a collection has this value, a map under any key.
+    Contains,
+    /// Whether a map has this key.
+    ContainsKey,
+    /// Whether a map has this key with this value: they come as a tuple of both.
+    Entry,
 }
 
 /// Where the value of a column lies.
@@ -70,9 +83,9 @@ impl Filter {
         };
         let mut conditions = self.conditions.iter().filter(|it| it.is_of_partition());
         conditions.all(|it| {
-            it.holds(|place| match place {
-                Place::Partition(at) => components.get(at),
-                Place::Static(id) => statics.cell(id)?.value(now),
+            it.holds(|place, cql_type| match place {
+                Place::Partition(at) => components.get(at).cloned(),
+                Place::Static(id) => statics.value(id, cql_type, now),
                 Place::Clustering(_) | Place::Regular(_) => None,
             })
         })
@@ -90,9 +103,9 @@ impl Filter {
         }
         let mut conditions = self.conditions.iter().filter(|it| !it.is_of_partition());
         conditions.all(|it| {
-            it.holds(|place| match place {
-                Place::Clustering(at) => components.get(at),
-                Place::Regular(id) => row.cell(id)?.value(now),
+            it.holds(|place, cql_type| match place {
+                Place::Clustering(at) => components.get(at).cloned(),
+                Place::Regular(id) => row.value(id, cql_type, now),
                 Place::Partition(_) | Place::Static(_) => None,
             })
         })
@@ -109,7 +122,7 @@ impl Filter {
         out.uint(self.partition_columns as u64);
         out.uint(self.clustering.len() as u64);
         for (cql_type, order) in &self.clustering {
-            out.bytes(cql_type.name().as_bytes());
+            out.bytes(cql_type.in_full().as_bytes());
             out.u8(u8::from(*order == Order::Desc));
         }
         out.uint(self.conditions.len() as u64);
@@ -157,8 +170,41 @@ impl Filter {
 const CONDITION_BYTES_MIN: usize = 6;
 
 /// As they are written.
-const OPERATORS: [Operator; 6] =
-    [Operator::Eq, Operator::Lt, Operator::Le, Operator::Gt, Operator::Ge, Operator::NotEq];
+const TESTS: [Test; 9] = [
+    Test::Compare(Operator::Eq),
+    Test::Compare(Operator::Lt),
+    Test::Compare(Operator::Le),
+    Test::Compare(Operator::Gt),
+    Test::Compare(Operator::Ge),
+    Test::Compare(Operator::NotEq),
+    Test::Contains,
+    Test::ContainsKey,
+    Test::Entry,
+];
+
+/// Whether a serialized collection has what is wanted of it.
+fn has(test: Test, cql_type: &CqlType, collection: &[u8], wanted: &[u8]) -> bool {
+    let Ok(parts) = value::split(cql_type, collection) else { return false };
+    let same = |of: &CqlType, part: Option<&[u8]>, wanted: &[u8]| {
+        part.is_some_and(|it| value::compare(of, it, wanted).is_eq())
+    };
+    match (test, cql_type) {
+        (Test::Contains, CqlType::List(of) | CqlType::Set(of)) => {
+            parts.into_iter().any(|it| same(of, it, wanted))
+        }
+        (Test::Contains, CqlType::Map(of)) => parts.chunks(2).any(|it| same(&of.1, it[1], wanted)),
+        (Test::ContainsKey, CqlType::Map(of)) => {
+            parts.chunks(2).any(|it| same(&of.0, it[0], wanted))
+        }
+        (Test::Entry, CqlType::Map(of)) => {
+            let pair = CqlType::Tuple([of.0.clone(), of.1.clone()].into());
+            let Ok(wanted) = value::split(&pair, wanted) else { return false };
+            let [Some(key), Some(it)] = wanted[..] else { return false };
+            parts.chunks(2).any(|entry| same(&of.0, entry[0], key) && same(&of.1, entry[1], it))
+        }
+        _ => false,
+    }
+}
 
 impl Condition {
     /// Whether it is about partitions alone.
@@ -167,20 +213,28 @@ impl Condition {
     }
 
     /// Whether it holds for what `found` finds in each place.
-    fn holds<'v>(&self, found: impl Fn(Place) -> Option<&'v Bytes>) -> bool {
+    fn holds(&self, found: impl Fn(Place, &CqlType) -> Option<Bytes>) -> bool {
         let mut values = Vec::with_capacity(self.columns.len());
-        for (place, _) in &self.columns {
-            match found(*place) {
+        for (place, cql_type) in &self.columns {
+            match found(*place, cql_type) {
                 Some(value) => values.push(value),
                 None => return false,
             }
         }
+        let op = match self.test {
+            Test::Compare(op) => op,
+            Test::Contains | Test::ContainsKey | Test::Entry => {
+                let [(_, cql_type)] = &self.columns[..] else { return false };
+                let mut wanted = self.any_of.iter().flatten();
+                return wanted.any(|it| has(self.test, cql_type, &values[0], it));
+            }
+        };
         self.any_of.iter().any(|operands| {
             let pairs = self.columns.iter().zip(values.iter().zip(operands));
             let mut orders =
-                pairs.map(|((_, cql_type), (found, it))| value::compare(*cql_type, found, it));
+                pairs.map(|((_, cql_type), (found, it))| value::compare(cql_type, found, it));
             let order = orders.find(|it| it.is_ne()).unwrap_or(std::cmp::Ordering::Equal);
-            match self.op {
+            match op {
                 Operator::Eq => order.is_eq(),
                 Operator::Lt => order.is_lt(),
                 Operator::Le => order.is_le(),
@@ -192,7 +246,7 @@ impl Condition {
     }
 
     fn write(&self, out: &mut Writer) {
-        out.u8(OPERATORS.iter().take_while(|it| **it != self.op).count() as u8);
+        out.u8(TESTS.iter().take_while(|it| **it != self.test).count() as u8);
         out.uint(self.columns.len() as u64);
         for (place, cql_type) in &self.columns {
             let (kind, at) = match place {
@@ -203,15 +257,15 @@ impl Condition {
             };
             out.u8(kind);
             out.uint(at);
-            out.bytes(cql_type.name().as_bytes());
+            out.bytes(cql_type.in_full().as_bytes());
         }
         out.uint(self.any_of.len() as u64);
         self.any_of.iter().flatten().for_each(|it| out.bytes(it));
     }
 
     fn read(reader: &mut Reader) -> Result<Condition, Malformed> {
-        let op = OPERATORS.get(usize::from(reader.u8("operator")?)).copied();
-        let op = op.ok_or_else(|| reader.malformed("operator"))?;
+        let test = TESTS.get(usize::from(reader.u8("operator")?)).copied();
+        let test = test.ok_or_else(|| reader.malformed("operator"))?;
         let count = reader.count(3, "count of compared columns")?;
         let mut columns = encoding::vec(count);
         for _ in 0..count {
@@ -234,7 +288,7 @@ impl Condition {
                 columns.iter().map(|_| reader.bytes("value of a condition")).collect();
             any_of.push(values?);
         }
-        Ok(Condition { columns, op, any_of })
+        Ok(Condition { columns, test, any_of })
     }
 }
 
@@ -243,7 +297,7 @@ fn read_type(reader: &mut Reader) -> Result<CqlType, Malformed> {
     let name = std::str::from_utf8(&name).map_err(|_| reader.malformed("type"))?;
     let cql_type = CqlType::parse(name).map_err(|_| reader.malformed("type"))?;
     // One type has one name here.
-    if cql_type.name() == name { Ok(cql_type) } else { Err(reader.malformed("type")) }
+    if cql_type.in_full() == name { Ok(cql_type) } else { Err(reader.malformed("type")) }
 }
 
 fn read_bool(reader: &mut Reader, what: &'static str) -> Result<bool, Malformed> {

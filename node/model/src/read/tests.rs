@@ -1,7 +1,7 @@
 //! Commands and answers: encodings, and digests.
 
 use super::*;
-use crate::{Clustering, Liveness, Row, documented, key, key::Order, schema::CqlType, worlds};
+use crate::{Clustering, Liveness, Row, documented, key, key::Order, schema::NativeType, worlds};
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
 
@@ -106,10 +106,10 @@ fn the_documented_command_is_the_one_written() {
         dropped: Vec::new(),
         filter: Some(Filter {
             partition_columns: 1,
-            clustering: vec![(CqlType::Int, Order::Desc)],
+            clustering: vec![(NativeType::Int.into(), Order::Desc)],
             conditions: vec![Condition {
-                columns: vec![(Place::Regular(ColumnId(3)), CqlType::Int)],
-                op: Operator::Gt,
+                columns: vec![(Place::Regular(ColumnId(3)), NativeType::Int.into())],
+                test: Test::Compare(Operator::Gt),
                 any_of: vec![vec![Bytes::from_static(&[0, 0, 0, 7])]],
             }],
             compared: true,

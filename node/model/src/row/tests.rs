@@ -5,7 +5,7 @@ use crate::{cell::Content, worlds};
 use proptest::prelude::*;
 
 fn cell(timestamp: i64) -> Cell {
-    Cell { timestamp, content: Content::Live { value: bytes::Bytes::from_static(b"v") } }
+    Cell { timestamp, content: Content::Live { value: Bytes::from_static(b"v") } }
 }
 
 fn merged(mut left: Row, right: Row) -> Row {
@@ -44,6 +44,7 @@ fn a_deletion_takes_what_is_not_newer() {
         liveness: Some(Liveness { timestamp: 5, expiry: None }),
         deletion: None,
         cells: vec![(ColumnId(1), cell(5)), (ColumnId(2), cell(6))],
+        elements: Vec::new(),
     };
     let deletion = Deletion { timestamp: 5, deleted_at: 1 };
     let left = merged(all, Row { deletion: Some(deletion), ..Row::default() });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Column, ColumnKind, Keyspace, Table};
+use super::{Column, ColumnKind, Keyspace, Table, UserType};
 
 /// Longest name of a keyspace or a table, characters: they become names of folders.
 const NAME_LEN_MAX: usize = 48;
@@ -22,6 +22,15 @@ pub enum Error {
     /// A column of the primary key whose type has no order.
     #[error("column `{0}` cannot be part of the primary key: durations have no order")]
     KeyWithoutOrder(String),
+    /// A column of the primary key whose value is more than one cell.
+    #[error("column `{0}` cannot be part of the primary key unless it is frozen")]
+    KeyOfCells(String),
+    /// A column that has a cell for each part of a value that has no such parts.
+    #[error("column `{0}` has a type whose values are one cell")]
+    NoCells(String),
+    /// Two fields of one name, or none at all.
+    #[error("type `{0}` needs fields, each with a name of its own")]
+    BadFields(String),
     /// A static column where each partition has one row at most.
     #[error("static column `{0}` needs a clustering column")]
     StaticWithoutClustering(String),
@@ -72,8 +81,16 @@ pub fn check_table(table: &Table) -> Result<(), Error> {
     if let (Some(lone), []) = (table.statics.first(), &table.clustering_key[..]) {
         return Err(Error::StaticWithoutClustering(lone.name.clone()));
     }
-    let keys = table.partition_key.iter().chain(&table.clustering_key);
-    if let Some(column) = keys.into_iter().find(|it| !it.cql_type.has_order()) {
+    if let Some(it) =
+        table.columns().find(|it| it.is_multi_cell && !it.cql_type.can_be_multi_cell())
+    {
+        return Err(Error::NoCells(it.name.clone()));
+    }
+    let keys = || table.partition_key.iter().chain(&table.clustering_key);
+    if let Some(column) = keys().find(|it| it.is_multi_cell) {
+        return Err(Error::KeyOfCells(column.name.clone()));
+    }
+    if let Some(column) = keys().find(|it| !it.cql_type.has_order()) {
         return Err(Error::KeyWithoutOrder(column.name.clone()));
     }
     if let Some(id) = table.dropped.iter().find(|it| !ids.insert(**it)) {
@@ -86,7 +103,19 @@ pub fn check_table(table: &Table) -> Result<(), Error> {
     table.options.check()
 }
 
-/// Names of keyspaces and tables. Columns may be called anything.
+/// Whether a user type can be: its name and its fields.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check_type(user: &UserType) -> Result<(), Error> {
+    check_name(&user.keyspace)?;
+    check_name(&user.name)?;
+    let mut names = BTreeSet::new();
+    let is_good = !user.fields.is_empty() && user.fields.iter().all(|(it, _)| names.insert(it));
+    if is_good { Ok(()) } else { Err(Error::BadFields(user.name.clone())) }
+}
+
+/// Names of keyspaces, tables and types. Columns may be called anything.
 fn check_name(name: &str) -> Result<(), Error> {
     let is_good = |it: char| it.is_ascii_alphanumeric() || it == '_';
     if (1..=NAME_LEN_MAX).contains(&name.len()) && name.chars().all(is_good) {

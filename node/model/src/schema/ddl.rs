@@ -1,6 +1,9 @@
 //! The CQL that creates a keyspace or a table again.
 
-use cql_lite::ast::{ColumnDef, CreateKeyspace, CreateTable, Name, Order, Spanned, TableName};
+use cql_lite::ast::{
+    ColumnDef, CreateKeyspace, CreateTable, CreateType, Name, Order, Spanned, TableName, TypeName,
+};
+use cql_lite::types::UserType;
 
 use super::{Column, ColumnKind, Keyspace, Table};
 use crate::key;
@@ -25,7 +28,7 @@ impl Table {
         let names = |columns: &[Column]| columns.iter().map(|it| Name::new(&it.name)).collect();
         let column = |it: &Column| ColumnDef {
             name: Name::new(&it.name),
-            type_name: Spanned::new(it.cql_type, Default::default()),
+            type_name: it.type_name(),
             is_static: it.kind == ColumnKind::Static,
         };
         let statement = CreateTable {
@@ -42,6 +45,26 @@ impl Table {
         };
         format!("{statement:#};")
     }
+}
+
+impl Column {
+    /// Its type as CQL writes it, with `frozen` where its value is one cell and could be more.
+    pub fn type_name(&self) -> Spanned<TypeName> {
+        Spanned::new(TypeName::of(&self.cql_type, !self.is_multi_cell), Default::default())
+    }
+}
+
+/// The statement that creates this type, over several lines, ending with `;`.
+pub fn user_type_to_cql(user: &UserType) -> String {
+    let field = |(name, of): &(String, super::CqlType)| {
+        (Name::new(name), Spanned::new(TypeName::of(of, true), Default::default()))
+    };
+    let statement = CreateType {
+        name: TableName { keyspace: Some(Name::new(&user.keyspace)), table: Name::new(&user.name) },
+        if_not_exists: false,
+        fields: user.fields.iter().map(field).collect(),
+    };
+    format!("{statement:#};")
 }
 
 fn clustering_order(column: &Column) -> (Name, Order) {

@@ -21,8 +21,9 @@ CREATE TABLE chat.\"Users\" (
     AND default_time_to_live = 60
     AND gc_grace_seconds = 864000;";
 
-fn column(id: u32, name: &str, cql_type: CqlType, kind: ColumnKind) -> Column {
-    Column { id: ColumnId(id), name: name.to_owned(), cql_type, kind }
+fn column(id: u32, name: &str, native: NativeType, kind: ColumnKind) -> Column {
+    let cql_type = native.into();
+    Column { id: ColumnId(id), name: name.to_owned(), cql_type, is_multi_cell: false, kind }
 }
 
 fn users() -> Table {
@@ -41,17 +42,17 @@ fn users() -> Table {
         keyspace: "chat".to_owned(),
         name: "Users".to_owned(),
         partition_key: vec![
-            column(1, "org", CqlType::Text, ColumnKind::Partition),
-            column(2, "table", CqlType::Uuid, ColumnKind::Partition),
+            column(1, "org", NativeType::Text, ColumnKind::Partition),
+            column(2, "table", NativeType::Uuid, ColumnKind::Partition),
         ],
         clustering_key: vec![
-            column(3, "seen", CqlType::Timestamp, clustering(Order::Desc)),
-            column(4, "rank", CqlType::Int, clustering(Order::Asc)),
+            column(3, "seen", NativeType::Timestamp, clustering(Order::Desc)),
+            column(4, "rank", NativeType::Int, clustering(Order::Asc)),
         ],
-        statics: vec![column(5, "motto", CqlType::Text, ColumnKind::Static)],
+        statics: vec![column(5, "motto", NativeType::Text, ColumnKind::Static)],
         regulars: vec![
-            column(6, "Nick\"Name", CqlType::Ascii, ColumnKind::Regular),
-            column(7, "age", CqlType::Smallint, ColumnKind::Regular),
+            column(6, "Nick\"Name", NativeType::Ascii, ColumnKind::Regular),
+            column(7, "age", NativeType::Smallint, ColumnKind::Regular),
         ],
         dropped: vec![ColumnId(8)],
         options,
@@ -97,7 +98,8 @@ fn a_keyspace_is_written_as_the_statement_that_makes_it() {
     ]);
     let name = "Chat".to_owned();
     let replication = replication.expect("a good map");
-    let keyspace = Keyspace { name, replication, durable_writes: false, tables: BTreeMap::new() };
+    let (tables, types) = (BTreeMap::new(), BTreeMap::new());
+    let keyspace = Keyspace { name, replication, durable_writes: false, tables, types };
     assert_eq!(check_keyspace(&keyspace), Ok(()));
     let cql = "CREATE KEYSPACE \"Chat\" WITH replication = \
         {'class': 'NetworkTopologyStrategy', 'dc1': '3', 'dc2': '2'} AND durable_writes = false;";

@@ -32,6 +32,9 @@ impl Run<'_> {
             }
             Statement::AlterTable(alter) => schema_change::alter_table(alter, &scope)?,
             Statement::DropTable(drop) => schema_change::drop_table(drop, &scope)?,
+            Statement::CreateType(create) => schema_change::create_type(create, &scope)?,
+            Statement::AlterType(alter) => schema_change::alter_type(alter, &scope)?,
+            Statement::DropType(drop) => schema_change::drop_type(drop, &scope)?,
             Statement::Truncate(truncate) => {
                 let table = plan::write::writable(&truncate.table, &scope)?;
                 let timeout = self.time_left(Code::Overloaded)?;
@@ -61,7 +64,7 @@ impl Run<'_> {
 
     async fn propose(&self, proposal: Proposal) -> Result<Reply, Error> {
         use catalog::Error as Refused;
-        let Proposal { change, tolerant, effect, target, keyspace, table, mut warnings } = proposal;
+        let Proposal { change, tolerant, effect, target, keyspace, name, mut warnings } = proposal;
         let Executor { catalog, options, .. } = self.executor;
         let (schema, nodes) = (catalog.schema(), catalog.nodes());
         measure::change(&options.guard, &change, &schema, &nodes, &mut warnings)?;
@@ -70,7 +73,7 @@ impl Run<'_> {
             Ok(epoch) => {
                 let traces = &self.executor.traces;
                 traces.note(self.request.trace, None, || Step::SchemaChanged(epoch));
-                let outcome = Outcome::SchemaChange { effect, target, keyspace, table, epoch };
+                let outcome = Outcome::SchemaChange { effect, target, keyspace, name, epoch };
                 Ok(Reply { outcome, warnings })
             }
             // Another node was faster: it is as IF [NOT] EXISTS allows.
@@ -81,7 +84,7 @@ impl Run<'_> {
                 Ok(Reply { outcome: Outcome::Void, warnings })
             }
             Err(error @ Refused::AlreadyExists(_)) => {
-                Err(Error::of_change(error).about(About::Taken { keyspace, table }))
+                Err(Error::of_change(error).about(About::Taken { keyspace, table: name }))
             }
             Err(error) => Err(Error::of_change(error)),
         }

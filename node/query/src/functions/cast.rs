@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use cql_lite::{
     code::Code,
-    types::CqlType,
+    types::NativeType,
     value::{BigInt, Decimal, NUMBER_BYTES_MAX, Value},
 };
 
@@ -12,8 +12,8 @@ use super::{date, millis, serialized};
 use crate::Error;
 
 /// Whether a value of one type can be made one of the other.
-pub(super) fn is_allowed(from: CqlType, to: CqlType) -> bool {
-    use CqlType::{Ascii, Blob, Date, Text, Timestamp, Timeuuid};
+pub(super) fn is_allowed(from: NativeType, to: NativeType) -> bool {
+    use NativeType::{Ascii, Blob, Date, Text, Timestamp, Timeuuid};
     match (from, to) {
         (from, to) if from == to => true,
         (Blob, _) | (Text, Ascii) => false,
@@ -25,20 +25,24 @@ pub(super) fn is_allowed(from: CqlType, to: CqlType) -> bool {
 
 /// The value that `bytes` of type `from` are as one of type `to`. Null for the empty value, which
 /// is no number and no moment.
-pub(super) fn cast(from: CqlType, to: CqlType, bytes: &Bytes) -> Result<Option<Bytes>, Error> {
+pub(super) fn cast(
+    from: NativeType,
+    to: NativeType,
+    bytes: &Bytes,
+) -> Result<Option<Bytes>, Error> {
     if from == to {
         return Ok(Some(bytes.clone()));
     }
-    let value = Value::decode(from, bytes)
+    let value = Value::decode_native(from, bytes)
         .map_err(|error| Error::new(Code::Internal, format!("a stored value: {error}")))?;
     if value == Value::Empty {
         return Ok(None);
     }
-    Ok(if [CqlType::Text, CqlType::Ascii].contains(&to) {
+    Ok(if [NativeType::Text, NativeType::Ascii].contains(&to) {
         Some(value.to_string().into())
-    } else if to == CqlType::Timestamp {
+    } else if to == NativeType::Timestamp {
         millis(bytes).map(|it| serialized(&Value::Timestamp(it)))
-    } else if to == CqlType::Date {
+    } else if to == NativeType::Date {
         millis(bytes).and_then(date)
     } else {
         let number = Number::of(value).map(|it| it.to(to)).transpose()?;
@@ -75,38 +79,44 @@ impl Number {
             | Value::Time(_)
             | Value::Inet(_)
             | Value::Duration(_)
-            | Value::Empty => return None,
+            | Value::Empty
+            | Value::List(_)
+            | Value::Set(_)
+            | Value::Map(_)
+            | Value::Tuple(_)
+            | Value::User(_)
+            | Value::Vector(_) => return None,
         })
     }
 
     /// What is too large for an integer of fixed length loses its upper bits; what is too large for
     /// those of a float is the nearest there is.
     #[expect(clippy::cast_possible_truncation, reason = "casts narrow, as Java's do")]
-    fn to(&self, to: CqlType) -> Result<Value, Error> {
+    fn to(&self, to: NativeType) -> Result<Value, Error> {
         Ok(match to {
-            CqlType::Tinyint => Value::Tinyint(self.low_32() as i8),
-            CqlType::Smallint => Value::Smallint(self.low_32() as i16),
-            CqlType::Int => Value::Int(self.low_32()),
-            CqlType::Bigint => Value::Bigint(match self {
+            NativeType::Tinyint => Value::Tinyint(self.low_32() as i8),
+            NativeType::Smallint => Value::Smallint(self.low_32() as i16),
+            NativeType::Int => Value::Int(self.low_32()),
+            NativeType::Bigint => Value::Bigint(match self {
                 Number::Real(it) => *it as i64,
                 Number::Whole(it) => low_64(it),
                 Number::Exact(it) => low_64(&it.whole()),
             }),
-            CqlType::Float => Value::Float(self.real() as f32),
-            CqlType::Double => Value::Double(self.real()),
-            CqlType::Decimal => Value::Decimal(self.exact()?),
-            CqlType::Varint => Value::Varint(fitting(self.exact()?.whole())?),
-            CqlType::Ascii
-            | CqlType::Blob
-            | CqlType::Boolean
-            | CqlType::Date
-            | CqlType::Duration
-            | CqlType::Inet
-            | CqlType::Text
-            | CqlType::Time
-            | CqlType::Timestamp
-            | CqlType::Timeuuid
-            | CqlType::Uuid => {
+            NativeType::Float => Value::Float(self.real() as f32),
+            NativeType::Double => Value::Double(self.real()),
+            NativeType::Decimal => Value::Decimal(self.exact()?),
+            NativeType::Varint => Value::Varint(fitting(self.exact()?.whole())?),
+            NativeType::Ascii
+            | NativeType::Blob
+            | NativeType::Boolean
+            | NativeType::Date
+            | NativeType::Duration
+            | NativeType::Inet
+            | NativeType::Text
+            | NativeType::Time
+            | NativeType::Timestamp
+            | NativeType::Timeuuid
+            | NativeType::Uuid => {
                 return Err(Error::new(Code::Internal, format!("{to} is no number")));
             }
         })

@@ -82,12 +82,16 @@ pub(crate) fn change(
             let columns = table.columns().count();
             if before < columns { check(Guardrail::Columns, columns) } else { Ok(()) }
         }
-        SchemaChange::DropKeyspace(_) | SchemaChange::DropTable { .. } => Ok(()),
+        SchemaChange::DropKeyspace(_)
+        | SchemaChange::DropTable { .. }
+        | SchemaChange::CreateType(_)
+        | SchemaChange::AlterType { .. }
+        | SchemaChange::DropType { .. } => Ok(()),
     }
 }
 
 fn largest_row(mutation: &Mutation) -> usize {
-    let of_row = |row: &Row| row.cells.iter().map(|(_, cell)| bytes(cell)).sum::<usize>();
+    let of_row = |row: &Row| cells(row).map(|(path, cell)| path + bytes(cell)).sum::<usize>();
     let partition = &mutation.partition;
     let rows = partition.rows.iter().map(|(at, row)| at.0.len() + of_row(row)).max();
     rows.unwrap_or(0).max(of_row(&partition.static_row))
@@ -97,16 +101,23 @@ fn largest_row(mutation: &Mutation) -> usize {
 fn has_values(partition: &Partition) -> bool {
     let has = |row: &Row| {
         let is_value = |cell: &Cell| !matches!(cell.content, Content::Dead { .. });
-        row.liveness.is_some() || row.cells.iter().any(|(_, cell)| is_value(cell))
+        row.liveness.is_some() || cells(row).any(|(_, cell)| is_value(cell))
     };
     has(&partition.static_row) || partition.rows.iter().any(|(_, row)| has(row))
 }
 
 fn largest_cell(mutation: &Mutation) -> usize {
-    let of_row = |row: &Row| row.cells.iter().map(|(_, cell)| bytes(cell)).max().unwrap_or(0);
+    let of_row = |row: &Row| cells(row).map(|(path, cell)| path + bytes(cell)).max().unwrap_or(0);
     let partition = &mutation.partition;
     let rows = partition.rows.iter().map(|(_, row)| of_row(row)).max().unwrap_or(0);
     rows.max(of_row(&partition.static_row))
+}
+
+/// Every cell of a row, those of collections with the length of their paths.
+fn cells(row: &Row) -> impl Iterator<Item = (usize, &Cell)> {
+    let elements = row.elements.iter().flat_map(|(_, it)| &it.cells);
+    let elements = elements.map(|(path, cell)| (path.len(), cell));
+    row.cells.iter().map(|(_, cell)| (0, cell)).chain(elements)
 }
 
 fn bytes(cell: &Cell) -> usize {

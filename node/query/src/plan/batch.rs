@@ -4,7 +4,7 @@ use cql_lite::{
     ast::{self, Spanned},
     code::Code,
     span::Span,
-    types::CqlType,
+    types::NativeType,
 };
 
 use super::{
@@ -53,7 +53,7 @@ pub(crate) fn plan(batch: &ast::Batch, scope: &Scope<'_>) -> Result<Plan, Error>
         (given @ Some(_), Some(first)) => {
             let mut terms = Terms::new(&first.table);
             let timestamp =
-                term::pseudo(&mut terms, given.as_ref(), "[timestamp]", CqlType::Bigint)?;
+                term::pseudo(&mut terms, given.as_ref(), "[timestamp]", NativeType::Bigint)?;
             markers.merge(terms.into_markers());
             timestamp
         }

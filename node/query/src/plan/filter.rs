@@ -1,7 +1,10 @@
 //! Conditions that the primary key does not serve: refused, or checked on each row that is read.
 
 use cql_lite::{ast::Operator, span::Span};
-use model::schema::{Column, ColumnKind};
+use model::{
+    read::Test,
+    schema::{Column, ColumnKind},
+};
 
 use super::{names::list, term::Operand};
 use crate::Error;
@@ -12,7 +15,7 @@ pub(crate) struct Filter {
     /// What is compared: one column, or clustering columns one after the other.
     pub(crate) columns: Vec<Column>,
     /// How.
-    pub(crate) op: Operator,
+    pub(crate) test: Test,
     /// With what: one of these will do, each as long as `columns`.
     pub(crate) any_of: Vec<Vec<Operand>>,
 }
@@ -20,13 +23,18 @@ pub(crate) struct Filter {
 impl Filter {
     /// One column compared with one value.
     pub(crate) fn compare(column: &Column, op: Operator, value: Operand) -> Filter {
-        Filter { columns: vec![column.clone()], op, any_of: vec![vec![value]] }
+        Filter::test(column, Test::Compare(op), value)
+    }
+
+    /// Something asked of one column.
+    pub(crate) fn test(column: &Column, test: Test, value: Operand) -> Filter {
+        Filter { columns: vec![column.clone()], test, any_of: vec![vec![value]] }
     }
 
     /// Columns equal to one of several tuples, each with a value for each of them.
     pub(crate) fn any_of(columns: &[&Column], any_of: Vec<Vec<Operand>>) -> Filter {
         let columns = columns.iter().copied().cloned().collect();
-        Filter { columns, op: Operator::Eq, any_of }
+        Filter { columns, test: Test::Compare(Operator::Eq), any_of }
     }
 }
 

@@ -64,6 +64,9 @@ pub(crate) fn plan(statement: Statement, scope: &Scope<'_>) -> Result<Plan, Erro
         | Statement::CreateTable(_)
         | Statement::AlterTable(_)
         | Statement::DropTable(_)
+        | Statement::CreateType(_)
+        | Statement::AlterType(_)
+        | Statement::DropType(_)
         | Statement::Truncate(_)
         | Statement::Use(_)
         | Statement::Describe(_) => Ok(Plan {

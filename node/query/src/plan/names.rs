@@ -2,8 +2,16 @@
 
 use std::sync::Arc;
 
-use cql_lite::{ast, code::Code, span::Span, suggest::suggest};
-use model::{Schema, Table, schema::Column};
+use cql_lite::{
+    ast::{self, Spanned},
+    code::Code,
+    span::Span,
+    suggest::suggest,
+};
+use model::{
+    Schema, Table,
+    schema::{Column, UserType},
+};
 
 use crate::{ColumnSpec, Error, system_tables};
 
@@ -52,6 +60,33 @@ impl<'s> Scope<'s> {
         })
     }
 
+    /// The user type of this name.
+    pub(crate) fn user_type(&self, name: &ast::TableName) -> Result<Arc<UserType>, Error> {
+        let keyspace = self.keyspace_of(name)?;
+        let Some(found) = self.schema.keyspaces.get(keyspace) else {
+            let span = name.keyspace.as_ref().map_or(name.table.span, |it| it.span);
+            return Err(self.unknown_keyspace(keyspace).at(span));
+        };
+        found.types.get(&name.table.text).cloned().ok_or_else(|| {
+            let names = found.types.keys().map(String::as_str);
+            unknown("type", &name.table.text, names).at(name.table.span)
+        })
+    }
+
+    /// The type that is meant in a definition of this keyspace, which uses user types of its own only.
+    pub(crate) fn resolve(
+        &self,
+        name: &Spanned<ast::TypeName>,
+        keyspace: &str,
+    ) -> Result<ast::Resolved, Error> {
+        let home = self.schema.keyspaces.get(keyspace);
+        let find = |named: Option<&ast::Name>, name: &ast::Name| {
+            let types = &home.filter(|_| named.is_none_or(|it| it.text == keyspace))?.types;
+            types.get(&name.text).cloned()
+        };
+        Ok(name.resolve(&find)?)
+    }
+
     /// Whether there is a keyspace of this name, ours included.
     pub(crate) fn has_keyspace(&self, name: &str) -> bool {
         self.schema.keyspaces.contains_key(name) || system_tables::keyspace(name).is_some()
@@ -70,6 +105,15 @@ pub(crate) fn column<'t>(table: &'t Table, name: &ast::Name) -> Result<&'t Colum
         let message = format!("table `{}` has no column `{}`", table.name, name.text);
         let error = Error::new(Code::UnknownColumn, message).at(name.span);
         did_you_mean(error, &name.text, table.columns().map(|it| it.name.as_str()))
+    })
+}
+
+/// Which field of a user type has this name.
+pub(crate) fn field_of(user: &UserType, name: &ast::Name) -> Result<usize, Error> {
+    user.fields.iter().position(|(field, _)| *field == name.text).ok_or_else(|| {
+        let message = format!("type `{}` has no field `{}`", user.name, name.text);
+        let error = Error::new(Code::UnknownColumn, message).at(name.span);
+        did_you_mean(error, &name.text, user.fields.iter().map(|(field, _)| field.as_str()))
     })
 }
 
@@ -107,8 +151,7 @@ pub(crate) fn spec(table: &Table, column: &Column) -> ColumnSpec {
         keyspace: table.keyspace.clone(),
         table: table.name.clone(),
         name: column.name.clone(),
-        cql_type: column.cql_type,
-        collection: system_tables::collection(table, &column.name),
+        cql_type: column.cql_type.clone(),
     }
 }
 

@@ -8,10 +8,11 @@ use cql_lite::{
     ast::{InValues, Name, Operator, Relation, RelationKind, Term},
     code::Code,
     span::Span,
-    types::CqlType,
+    types::{CqlType, NativeType},
 };
 use model::{
     Table,
+    read::Test,
     schema::{Column, ColumnKind},
 };
 
@@ -22,6 +23,10 @@ use super::{
     term::{Operand, Terms},
 };
 use crate::Error;
+
+mod parts;
+
+use parts::of_cells;
 
 /// Most values of one `IN`, and most keys or rows that several of them make together.
 pub(crate) const IN_MAX: usize = 100;
@@ -83,6 +88,15 @@ impl<'t> Conditions<'t> {
                 RelationKind::Column { name, op, term } => {
                     sorted.compare(name, *op, term, relation.span, terms)?;
                 }
+                RelationKind::Contains { name, term } => {
+                    sorted.contains(name, Test::Contains, term, terms)?;
+                }
+                RelationKind::ContainsKey { name, term } => {
+                    sorted.contains(name, Test::ContainsKey, term, terms)?;
+                }
+                RelationKind::Element { name, key, term } => {
+                    sorted.entry(name, key, term, terms)?;
+                }
                 RelationKind::In { name, values } => {
                     sorted.any_of(name, values, relation.span, terms)?;
                 }
@@ -111,6 +125,9 @@ impl<'t> Conditions<'t> {
         let column = column(self.table, name)?;
         if op == Operator::NotEq {
             return Err(not_supported("!= is", span));
+        }
+        if column.is_multi_cell {
+            return Err(of_cells(column, name));
         }
         let value = terms.of_condition(term, column)?;
         if op != Operator::Eq && !column.cql_type.has_order() {
@@ -157,6 +174,9 @@ impl<'t> Conditions<'t> {
                     .hint("write one marker for each value: IN (?, ?)"));
             }
         };
+        if column.is_multi_cell {
+            return Err(of_cells(column, name));
+        }
         check_in(list.len(), span)?;
         let mut values = Vec::with_capacity(list.len());
         for term in list {
@@ -190,7 +210,8 @@ impl<'t> Conditions<'t> {
             .at(span)
             .hint(format!("write token({})", list(keys))));
         }
-        let value = terms.operand(term, "partition key token", &CqlType::Bigint)?;
+        let value =
+            terms.operand(term, "partition key token", &CqlType::Native(NativeType::Bigint))?;
         if value == Operand::Null {
             return Err(super::term::null_in("partition key token").at(term.span()));
         }
@@ -384,7 +405,7 @@ impl<'t> Conditions<'t> {
                 Some(error) => {
                     let Bounded { at, op, values, span } = bounded;
                     let columns = columns[at..at + values.len()].to_vec();
-                    let filter = Filter { columns, op, any_of: vec![values] };
+                    let filter = Filter { columns, test: Test::Compare(op), any_of: vec![values] };
                     self.left.push(Left::new(filter, error, span));
                 }
                 None => rows.bound(bounded),

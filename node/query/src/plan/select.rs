@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use cql_lite::{
     ast::{self, Name, SelectExpr, Selectors, Spanned},
     code::Code,
     span::Span,
-    types::CqlType,
+    types::{CqlType, NativeType},
 };
 use model::{
     Table,
@@ -23,7 +24,11 @@ use super::{
     rows::{Choice, Rows, bad_where},
     term::{Operand, Terms, pseudo},
 };
-use crate::{Collection, ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
+use crate::{ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
+
+mod parts;
+
+use parts::{cell_property, element, field};
 
 /// A read, its markers still open.
 #[derive(Clone, Debug)]
@@ -95,6 +100,12 @@ pub(crate) enum Expr {
     Clustering(usize),
     /// The value of a cell.
     Cell(CellColumn),
+    /// The value of a column of this type that has a cell for each part of it.
+    Elements(CellColumn, CqlType),
+    /// What a collection of this type has under this key.
+    Element(Box<Expr>, CqlType, Bytes),
+    /// This field of a value of this type.
+    Field(Box<Expr>, CqlType, usize),
     /// When a cell was written, microseconds.
     Writetime(CellColumn),
     /// How many seconds a cell has left.
@@ -109,7 +120,12 @@ impl Expr {
         match self {
             Expr::Clustering(_) => true,
             Expr::Call(_, args) => args.iter().any(Expr::shows_clustering),
-            Expr::Partition(_) | Expr::Cell(_) | Expr::Writetime(_) | Expr::Ttl(_) => false,
+            Expr::Element(of, ..) | Expr::Field(of, ..) => of.shows_clustering(),
+            Expr::Partition(_)
+            | Expr::Cell(_)
+            | Expr::Elements(..)
+            | Expr::Writetime(_)
+            | Expr::Ttl(_) => false,
         }
     }
 }
@@ -155,9 +171,9 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
             &mut terms,
             select.per_partition_limit.as_ref(),
             "[per_partition_limit]",
-            CqlType::Int,
+            NativeType::Int,
         )?,
-        pseudo(&mut terms, select.limit.as_ref(), "[limit]", CqlType::Int)?,
+        pseudo(&mut terms, select.limit.as_ref(), "[limit]", NativeType::Int)?,
     ];
     let [per_partition_limit, limit] = limits;
     if let (Some(term), Output::Aggregate(_)) = (&select.per_partition_limit, &output) {
@@ -238,15 +254,8 @@ fn check_distinct(
     let Output::Rows(exprs) = output else {
         return Err(bad_where("SELECT DISTINCT cannot be used with aggregates".into()));
     };
-    let fits = |expr: &Expr| match expr {
-        Expr::Partition(_) => true,
-        Expr::Cell(column) | Expr::Writetime(column) | Expr::Ttl(column) => column.is_static,
-        Expr::Clustering(_) => false,
-        Expr::Call(Scalar::Token, _) => true,
-        Expr::Call(..) => false,
-    };
     let keys = list(&table.partition_key);
-    if !exprs.iter().all(fits) {
+    if !exprs.iter().all(fits_distinct) {
         let message = "SELECT DISTINCT takes partition key and static columns only";
         return Err(bad_where(message.into())
             .at(select.from.span())
@@ -260,6 +269,21 @@ fn check_distinct(
             .hint(format!("the partition key is ({keys})")));
     }
     Ok(())
+}
+
+/// Whether it is the same for all rows of a partition.
+fn fits_distinct(expr: &Expr) -> bool {
+    match expr {
+        Expr::Partition(_) => true,
+        Expr::Cell(column)
+        | Expr::Elements(column, _)
+        | Expr::Writetime(column)
+        | Expr::Ttl(column) => column.is_static,
+        Expr::Element(of, ..) | Expr::Field(of, ..) => fits_distinct(of),
+        Expr::Clustering(_) => false,
+        Expr::Call(Scalar::Token, _) => true,
+        Expr::Call(..) => false,
+    }
 }
 
 /// What `DISTINCT` filters is partitions.
@@ -294,12 +318,8 @@ fn output(select: &ast::Select, table: &Table) -> Result<(Output, Vec<ColumnSpec
     for selector in selectors {
         let (selection, cql_type, printed) = selection(&selector.expr, table)?;
         let name = selector.alias.as_ref().map_or(printed, |alias| alias.text.clone());
-        let collection = match &selection {
-            Selection::Row(expr) => collection(expr, table),
-            Selection::All(_) => None,
-        };
         let (keyspace, table) = (table.keyspace.clone(), table.name.clone());
-        columns.push(ColumnSpec { keyspace, table, name, cql_type, collection });
+        columns.push(ColumnSpec { keyspace, table, name, cql_type });
         computed.push(selection);
     }
     if computed.iter().any(|it| matches!(it, Selection::All(_))) {
@@ -316,16 +336,6 @@ fn output(select: &ast::Select, table: &Table) -> Result<(Output, Vec<ColumnSpec
     Ok((Output::Rows(exprs.collect()), columns))
 }
 
-/// What a selector really is that is a column of a system table.
-fn collection(expr: &Expr, table: &Table) -> Option<Collection> {
-    let column = match expr {
-        Expr::Cell(cell) => table.regulars.iter().find(|it| it.id == cell.id)?,
-        Expr::Clustering(at) => table.clustering_key.get(*at)?,
-        Expr::Partition(_) | Expr::Writetime(_) | Expr::Ttl(_) | Expr::Call(..) => return None,
-    };
-    system_tables::collection(table, &column.name)
-}
-
 /// What one selector is about.
 enum Selection {
     Row(Expr),
@@ -336,7 +346,7 @@ enum Selection {
 fn selection(expr: &SelectExpr, table: &Table) -> Result<(Selection, CqlType, String), Error> {
     if let SelectExpr::CountAll(_) = expr {
         let all = Selection::All(Aggregate::CountAll);
-        return Ok((all, CqlType::Bigint, "count".to_owned()));
+        return Ok((all, NativeType::Bigint.into(), "count".to_owned()));
     }
     if let SelectExpr::Function { name, args, .. } = expr
         && let [arg] = args.as_slice()
@@ -345,15 +355,15 @@ fn selection(expr: &SelectExpr, table: &Table) -> Result<(Selection, CqlType, St
         let (inner, cql_type, printed) = row_expr(arg, table)?;
         let printed = format!("system.{}({printed})", name.text);
         let (aggregate, cql_type) = match name.text.as_str() {
-            "count" => (Aggregate::Count(inner), CqlType::Bigint),
+            "count" => (Aggregate::Count(inner), NativeType::Bigint.into()),
             "min" | "max" if !cql_type.has_order() => {
                 let message = format!("{}() takes values with an order, not {cql_type}", name.text);
                 return Err(Error::new(Code::BadValue, message).at(arg.span()));
             }
-            "min" => (Aggregate::Min(inner, cql_type), cql_type),
-            "max" => (Aggregate::Max(inner, cql_type), cql_type),
-            "sum" => (Aggregate::Sum(inner, number(name, arg, cql_type)?), cql_type),
-            _ => (Aggregate::Average(inner, number(name, arg, cql_type)?), cql_type),
+            "min" => (Aggregate::Min(inner, cql_type.clone()), cql_type),
+            "max" => (Aggregate::Max(inner, cql_type.clone()), cql_type),
+            "sum" => (Aggregate::Sum(inner, number(name, arg, &cql_type)?), cql_type),
+            _ => (Aggregate::Average(inner, number(name, arg, &cql_type)?), cql_type),
         };
         return Ok((Selection::All(aggregate), cql_type, printed));
     }
@@ -362,7 +372,7 @@ fn selection(expr: &SelectExpr, table: &Table) -> Result<(Selection, CqlType, St
 }
 
 /// The number that `sum` or `avg` adds up.
-fn number(name: &Name, arg: &SelectExpr, cql_type: CqlType) -> Result<Number, Error> {
+fn number(name: &Name, arg: &SelectExpr, cql_type: &CqlType) -> Result<Number, Error> {
     Number::from_type(cql_type).ok_or_else(|| {
         let message = format!("{}() takes a number, not {cql_type}", name.text);
         Error::new(Code::BadValue, message)
@@ -375,14 +385,17 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
     match expr {
         SelectExpr::Column(name) => {
             let column = column(table, name)?;
-            Ok((of_column(table, column), column.cql_type, name.text.clone()))
+            Ok((of_column(table, column), column.cql_type.clone(), name.text.clone()))
         }
         SelectExpr::Cast { arg, to, span } => {
             let (inner, from, text) = row_expr(arg, table)?;
-            let function = Scalar::cast(from, to.node).map_err(|error| error.at(*span))?;
+            let target = to.resolve(&|_, _| None)?.cql_type;
+            let function = Scalar::cast(&from, &target).map_err(|error| error.at(*span))?;
             let printed = format!("cast({text} as {})", to.node);
-            Ok((Expr::Call(function, vec![inner]), to.node, printed))
+            Ok((Expr::Call(function, vec![inner]), target, printed))
         }
+        SelectExpr::Element { of, key, .. } => element(of, key, table),
+        SelectExpr::Field { of, name, .. } => field(of, name, table),
         SelectExpr::CountAll(span) => {
             Err(Error::new(Code::BadValue, "an aggregate cannot be an argument").at(*span))
         }
@@ -402,7 +415,8 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
                 types.push(cql_type);
                 texts.push(text);
             }
-            let keys: Vec<CqlType> = table.partition_key.iter().map(|it| it.cql_type).collect();
+            let keys: Vec<CqlType> =
+                table.partition_key.iter().map(|it| it.cql_type.clone()).collect();
             let returns = function.check(name, &types, &keys).map_err(|it| it.at(*span))?;
             if function == Scalar::Token
                 && !exprs.iter().enumerate().all(|(at, it)| *it == Expr::Partition(at))
@@ -417,36 +431,18 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
     }
 }
 
-/// `writetime(c)` or `ttl(c)`
-fn cell_property(
-    name: &Name,
-    args: &[SelectExpr],
-    span: Span,
-    table: &Table,
-) -> Result<(Expr, CqlType, String), Error> {
-    let [SelectExpr::Column(of)] = args else {
-        return Err(
-            Error::new(Code::BadValue, format!("{}() takes one column", name.text)).at(span)
-        );
-    };
-    let Expr::Cell(cell) = of_column(table, column(table, of)?) else {
-        let message = format!("`{}` is part of the primary key: it has no {}", of.text, name.text);
-        return Err(Error::new(Code::BadValue, message).at(of.span));
-    };
-    let printed = format!("{}({})", name.text, of.text);
-    Ok(match name.text.as_str() {
-        "ttl" => (Expr::Ttl(cell), CqlType::Int, printed),
-        _ => (Expr::Writetime(cell), CqlType::Bigint, printed),
-    })
-}
-
 /// The value of a column.
 pub(crate) fn of_column(table: &Table, column: &Column) -> Expr {
     let position = |columns: &[Column]| columns.iter().take_while(|it| it.id != column.id).count();
     match column.kind {
         ColumnKind::Partition => Expr::Partition(position(&table.partition_key)),
         ColumnKind::Clustering(_) => Expr::Clustering(position(&table.clustering_key)),
-        ColumnKind::Static => Expr::Cell(CellColumn { id: column.id, is_static: true }),
-        ColumnKind::Regular => Expr::Cell(CellColumn { id: column.id, is_static: false }),
+        ColumnKind::Static | ColumnKind::Regular => {
+            let cell = CellColumn { id: column.id, is_static: column.kind == ColumnKind::Static };
+            match column.is_multi_cell {
+                true => Expr::Elements(cell, column.cql_type.clone()),
+                false => Expr::Cell(cell),
+            }
+        }
     }
 }

@@ -5,8 +5,8 @@ use cql_lite::{
     ast::{Marker, Spanned, Term},
     code::Code,
     span::Span,
-    types::CqlType,
-    value::Value,
+    types::{CqlType, NativeType},
+    value::{self, Value},
 };
 use model::{Table, schema::Column};
 
@@ -27,6 +27,9 @@ pub(crate) enum Operand {
     Marker(usize),
     /// What a function answers.
     Call(Scalar, Vec<Operand>),
+    /// A value of this type that is made of these, in the order in which values have them: a map of
+    /// keys and values in turn. Null is allowed where the type allows it.
+    Parts(CqlType, Vec<Operand>),
 }
 
 /// Turns terms into operands and collects the markers on the way.
@@ -52,7 +55,10 @@ impl<'t> Terms<'t> {
     pub(crate) fn of_condition(&mut self, term: &Term, column: &Column) -> Result<Operand, Error> {
         match self.of_column(term, column)? {
             Operand::Null => Err(null_in(&column.name).at(term.span())),
-            operand @ (Operand::Value(_) | Operand::Marker(_) | Operand::Call(..)) => Ok(operand),
+            operand @ (Operand::Value(_)
+            | Operand::Marker(_)
+            | Operand::Call(..)
+            | Operand::Parts(..)) => Ok(operand),
         }
     }
 
@@ -67,17 +73,32 @@ impl<'t> Terms<'t> {
             Term::Null(_) => Ok(Operand::Null),
             Term::Marker(marker) => Ok(self.marker(marker, name, cql_type)),
             Term::Literal(literal) => {
-                let value = Value::parse_literal(&literal.node, *cql_type)
-                    .map_err(|error| Error::bad_value(name, &error).at(literal.span))?;
+                let value = match cql_type.native() {
+                    Some(native) => Value::parse_literal(&literal.node, native),
+                    None => Err(value::mismatched(term, cql_type)),
+                };
+                let value =
+                    value.map_err(|error| Error::bad_value(name, &error).at(literal.span))?;
                 let bytes = Bytes::from(value.encode());
                 if bytes.len() > VALUE_BYTES_MAX {
                     return Err(too_large(name, bytes.len()).at(literal.span));
                 }
                 Ok(Operand::Value(bytes))
             }
+            Term::List(..) | Term::Set(..) | Term::Map(..) | Term::User(..) | Term::Tuple(..) => {
+                self.of_parts(term, name, cql_type)
+            }
+            Term::Hint(hint, inner) => {
+                let hinted = self.resolve(hint)?;
+                if hinted != *cql_type {
+                    let message = format!("{name} is of type {cql_type}, not {hinted}");
+                    return Err(Error::new(Code::BadValue, message).at(hint.span));
+                }
+                self.operand(inner, name, cql_type)
+            }
             Term::FunctionCall { name: function, args, span } => {
                 let (call, returns) = self.call(function, args, *span)?;
-                if !functions::converts(returns, *cql_type) {
+                if !functions::converts(&returns, cql_type) {
                     let message = format!(
                         "{name} is of type {cql_type}, but {}() answers {returns}",
                         function.text
@@ -89,6 +110,41 @@ impl<'t> Terms<'t> {
         }
     }
 
+    /// A value made of others.
+    fn of_parts(&mut self, term: &Term, name: &str, cql_type: &CqlType) -> Result<Operand, Error> {
+        let bad = |error: Spanned<value::Error>| Error::bad_value(name, &error.node).at(error.span);
+        let mut operands = Vec::new();
+        for (part, of) in value::parts(term, cql_type).map_err(bad)? {
+            operands.push(match part {
+                Some(part) => self.operand(part, &format!("value({name})"), of)?,
+                None => Operand::Null,
+            });
+        }
+        let is_constant = |it: &Operand| matches!(it, Operand::Value(_) | Operand::Null);
+        if !operands.iter().all(is_constant) {
+            return Ok(Operand::Parts(cql_type.clone(), operands));
+        }
+        let parts = operands.iter().map(|it| match it {
+            Operand::Value(bytes) => Some(bytes.clone()),
+            Operand::Null | Operand::Marker(_) | Operand::Call(..) | Operand::Parts(..) => None,
+        });
+        join(name, cql_type, parts.collect())
+            .map(Operand::Value)
+            .map_err(|error| error.at(term.span()))
+    }
+
+    /// The type that a hint names.
+    fn resolve(&self, hint: &Spanned<cql_lite::ast::TypeName>) -> Result<CqlType, Error> {
+        let keyspace = self.table.keyspace.as_str();
+        let of_table = |keyspace_named: Option<&cql_lite::ast::Name>,
+                        name: &cql_lite::ast::Name| {
+            let named = keyspace_named.map_or(keyspace, |it| it.text.as_str());
+            let used = self.table.columns().flat_map(|it| it.cql_type.user_types());
+            used.into_iter().find(|it| it.keyspace == named && it.name == name.text).cloned()
+        };
+        Ok(hint.resolve(&of_table)?.cql_type)
+    }
+
     /// A call and the type of its answer.
     fn call(
         &mut self,
@@ -98,7 +154,7 @@ impl<'t> Terms<'t> {
     ) -> Result<(Operand, CqlType), Error> {
         let function = Scalar::named(name)?;
         let key_types: Vec<CqlType> =
-            self.table.partition_key.iter().map(|it| it.cql_type).collect();
+            self.table.partition_key.iter().map(|it| it.cql_type.clone()).collect();
         let mut types = Vec::new();
         let mut operands = Vec::new();
         for (at, arg) in args.iter().enumerate() {
@@ -113,7 +169,7 @@ impl<'t> Terms<'t> {
                     return Err(functions::wrong_arity(name, args.len()).at(span));
                 };
                 operands.push(self.operand(arg, &label, first)?);
-                types.push(*first);
+                types.push(first.clone());
             }
         }
         let returns = function.check(name, &types, &key_types).map_err(|it| it.at(span))?;
@@ -128,8 +184,7 @@ impl<'t> Terms<'t> {
                 keyspace: self.table.keyspace.clone(),
                 table: self.table.name.clone(),
                 name: marker.name.clone().unwrap_or_else(|| name.to_owned()),
-                cql_type: *cql_type,
-                collection: None,
+                cql_type: cql_type.clone(),
             },
         );
         Operand::Marker(marker.index)
@@ -166,6 +221,18 @@ impl Markers {
     }
 }
 
+/// The value of these parts, in the form that is stored.
+pub(crate) fn join(
+    name: &str,
+    cql_type: &CqlType,
+    parts: Vec<Option<Bytes>>,
+) -> Result<Bytes, Error> {
+    let parts: Vec<Option<&[u8]>> = parts.iter().map(Option::as_deref).collect();
+    let value = value::compose(cql_type, &parts).map_err(|error| Error::bad_value(name, &error))?;
+    let bytes = Bytes::from(value.encode());
+    if bytes.len() > VALUE_BYTES_MAX { Err(too_large(name, bytes.len())) } else { Ok(bytes) }
+}
+
 /// The error for null where a condition or a key needs a value.
 pub(crate) fn null_in(name: &str) -> Error {
     Error::new(Code::BadValue, format!("invalid null value for {name}"))
@@ -183,9 +250,9 @@ pub(crate) fn pseudo(
     terms: &mut Terms<'_>,
     term: Option<&Term>,
     name: &str,
-    cql_type: CqlType,
+    native: NativeType,
 ) -> Result<Option<Spanned<Operand>>, Error> {
     let Some(term) = term else { return Ok(None) };
-    let operand = terms.operand(term, name, &cql_type)?;
+    let operand = terms.operand(term, name, &CqlType::Native(native))?;
     Ok(Some(Spanned::new(operand, term.span())))
 }

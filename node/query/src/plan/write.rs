@@ -6,7 +6,7 @@ use cql_lite::{
     ast::{self, Condition, Name, Spanned},
     code::Code,
     span::Span,
-    types::CqlType,
+    types::{CqlType, NativeType},
 };
 use model::{
     Table,
@@ -21,6 +21,8 @@ use super::{
     term::{Markers, Operand, Terms, null_in, pseudo},
 };
 use crate::{Error, system_tables};
+
+mod parts;
 
 /// A write, its markers still open.
 #[derive(Clone, Debug)]
@@ -49,8 +51,8 @@ pub(crate) enum Change {
         /// Whether rows get a marker.
         marker: bool,
     },
-    /// These cells become tombstones.
-    DeleteCells(Vec<CellColumn>),
+    /// These cells, or parts of them, become tombstones.
+    DeleteCells(Vec<Removal>),
     /// All rows of the partition go, and its statics.
     DeletePartition,
     /// Rows go, the statics stay.
@@ -62,8 +64,49 @@ pub(crate) enum Change {
 pub(crate) struct Assignment {
     /// Whose cell.
     pub(crate) column: CellColumn,
-    /// To what; null deletes it, unset leaves it.
-    pub(crate) value: Operand,
+    /// What becomes of it.
+    pub(crate) action: Action,
+}
+
+/// What becomes of a column. Null deletes, unset leaves.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Its one cell gets this value.
+    Cell(Operand),
+    /// A column with a cell for each part of this type: it has these and no others.
+    Replace(CqlType, Operand),
+    /// These are put to those that it has: behind them, in a list.
+    Append(CqlType, Operand),
+    /// These are put in front of a list.
+    Prepend(CqlType, Operand),
+    /// These go: of a set its values, of a map its keys.
+    Remove(CqlType, Operand),
+    /// The value of one key of a map.
+    Entry(Operand, Operand),
+    /// One field of a user type, by its place.
+    Field(u16, Operand),
+}
+
+/// A cell that is deleted, or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Removal {
+    /// Whose cell.
+    pub(crate) column: CellColumn,
+    /// What of it.
+    pub(crate) part: Removed,
+}
+
+/// What of a column is deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Removed {
+    /// Its one cell.
+    Cell,
+    /// All of its cells.
+    Elements,
+    /// What lies under this key of a map, or this value of a set.
+    Entry(Operand),
+    /// One field of a user type, by its place.
+    Field(u16),
 }
 
 /// A write with what it takes to bind it.
@@ -121,7 +164,7 @@ fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Planned, Error> {
             ColumnKind::Partition => slot(&mut keys, &table.partition_key, column),
             ColumnKind::Clustering(_) => slot(&mut prefix, &table.clustering_key, column),
             ColumnKind::Static | ColumnKind::Regular => {
-                cells.push(column, value);
+                cells.push(column, parts::set(column, value));
                 continue;
             }
         };
@@ -151,14 +194,13 @@ fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Planned, Error> {
     // In the order of the text, so that markers are met as they are numbered.
     let using = Using::plan(&update.using, &mut terms)?;
     let mut cells = Cells::default();
-    for (name, term) in &update.assignments {
+    for (at, assignment) in update.assignments.iter().enumerate() {
+        let name = &assignment.target.column;
         let column = cell_column(&table, name, "set")?;
-        if update.assignments.iter().filter(|(it, _)| it.text == name.text).count() > 1 {
-            let message = format!("column `{}` is set twice", name.text);
-            return Err(Error::new(Code::BadValue, message).at(name.span));
-        }
-        let value = terms.of_column(term, column)?;
-        cells.push(column, value);
+        let others = update.assignments[..at].iter().map(|it| &it.target);
+        parts::refuse_repetition(&assignment.target, others)?;
+        let action = parts::action(assignment, column, &mut terms)?;
+        cells.push(column, action);
     }
     let mut conditions = Conditions::sort(&update.where_, &table, &mut terms)?;
     let keys = partition(&mut conditions)?;
@@ -173,12 +215,11 @@ fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Planned, Error> {
     refuse_conditions(delete.if_exists, &delete.conditions, delete.table.span())?;
     let using = Using::plan(&delete.using, &mut terms)?;
     let mut cells = Vec::new();
-    for name in &delete.columns {
-        let column = cell_column(&table, name, "deleted")?;
-        cells.push(CellColumn { id: column.id, is_static: column.kind == ColumnKind::Static });
+    for target in &delete.columns {
+        let column = cell_column(&table, &target.column, "deleted")?;
+        let part = parts::removal(target, column, &mut terms)?;
+        cells.push(Removal { column: cell_of(column), part });
     }
-    cells.sort_by_key(|it| it.id);
-    cells.dedup();
     let mut conditions = Conditions::sort(&delete.where_, &table, &mut terms)?;
     let keys = partition(&mut conditions)?;
     let (rows, change) = if cells.is_empty() {
@@ -186,7 +227,7 @@ fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Planned, Error> {
         let change = if rows.is_all() { Change::DeletePartition } else { Change::DeleteRows };
         (rows, change)
     } else {
-        let only_statics = cells.iter().all(|it| it.is_static);
+        let only_statics = cells.iter().all(|it| it.column.is_static);
         let rows = cell_rows(&mut conditions, &table, only_statics, "DELETE")?;
         (rows, Change::DeleteCells(cells))
     };
@@ -203,8 +244,8 @@ impl Using {
     fn plan(using: &ast::Using, terms: &mut Terms<'_>) -> Result<Using, Error> {
         let timestamp = using.timestamp.as_ref();
         Ok(Using {
-            timestamp: pseudo(terms, timestamp, "[timestamp]", CqlType::Bigint)?,
-            ttl: pseudo(terms, using.ttl.as_ref(), "[ttl]", CqlType::Int)?,
+            timestamp: pseudo(terms, timestamp, "[timestamp]", NativeType::Bigint)?,
+            ttl: pseudo(terms, using.ttl.as_ref(), "[ttl]", NativeType::Int)?,
         })
     }
 }
@@ -218,16 +259,19 @@ struct Cells {
 }
 
 impl Cells {
-    fn push(&mut self, column: &Column, value: Operand) {
-        let is_static = column.kind == ColumnKind::Static;
-        if is_static {
+    fn push(&mut self, column: &Column, action: Action) {
+        let column = cell_of(column);
+        if column.is_static {
             self.statics += 1;
         } else {
             self.regulars += 1;
         }
-        let column = CellColumn { id: column.id, is_static };
-        self.all.push(Assignment { column, value });
+        self.all.push(Assignment { column, action });
     }
+}
+
+fn cell_of(column: &Column) -> CellColumn {
+    CellColumn { id: column.id, is_static: column.kind == ColumnKind::Static }
 }
 
 fn planned(

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use cql_lite::{ast, code::Code};
 use model::{
     ColumnId, Table,
-    schema::{self, Column, ColumnKind},
+    schema::{self, ColumnKind},
 };
 
-use super::{Decision, Proposal, invalid, lone_static, missing, options, refuse_ours, replication};
+use super::{
+    Decision, Proposal, invalid, lone_static, missing, new_column, options, refuse_ours,
+    replication,
+};
 use crate::{
     Error, NodeInfo, SchemaChange, SchemaEffect, SchemaTarget,
     plan::names::{Scope, column, list},
@@ -49,7 +52,7 @@ pub(crate) fn alter_keyspace(
         effect: SchemaEffect::Updated,
         target: SchemaTarget::Keyspace,
         keyspace: name.clone(),
-        table: None,
+        name: None,
         warnings,
     }))
 }
@@ -66,7 +69,7 @@ pub(crate) fn alter_table(alter: &ast::AlterTable, scope: &Scope<'_>) -> Result<
     match &alter.change {
         ast::TableChange::Add { if_not_exists, columns } => {
             refuse_repetition(columns.iter().map(|it| &it.name), "added")?;
-            columns.iter().try_for_each(|it| add(&mut table, it, *if_not_exists))?;
+            columns.iter().try_for_each(|it| add(&mut table, it, *if_not_exists, scope))?;
         }
         ast::TableChange::Drop { if_exists, columns } => {
             refuse_repetition(columns.iter(), "dropped")?;
@@ -88,13 +91,18 @@ pub(crate) fn alter_table(alter: &ast::AlterTable, scope: &Scope<'_>) -> Result<
         effect: SchemaEffect::Updated,
         target: SchemaTarget::Table,
         keyspace,
-        table: Some(name),
+        name: Some(name),
         warnings: Vec::new(),
     }))
 }
 
 /// Adds one column in its place, which is by name.
-fn add(table: &mut Table, new: &ast::ColumnDef, tolerant: bool) -> Result<(), Error> {
+fn add(
+    table: &mut Table,
+    new: &ast::ColumnDef,
+    tolerant: bool,
+    scope: &Scope<'_>,
+) -> Result<(), Error> {
     let (name, span) = (&new.name.text, new.name.span);
     if table.column(name).is_some() {
         if tolerant {
@@ -115,8 +123,8 @@ fn add(table: &mut Table, new: &ast::ColumnDef, tolerant: bool) -> Result<(), Er
         false => (ColumnKind::Regular, &mut table.regulars),
     };
     let at = columns.partition_point(|it| it.name < *name);
-    let (id, cql_type) = (ColumnId(last + 1), new.type_name.node);
-    columns.insert(at, Column { id, name: name.clone(), cql_type, kind });
+    let resolved = scope.resolve(&new.type_name, &table.keyspace)?;
+    columns.insert(at, new_column(ColumnId(last + 1), &new.name, resolved, kind));
     Ok(())
 }
 

@@ -8,9 +8,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::{
     Definition, Record,
     kinds::{INET, INT, TEXT, TEXTS, UUID, UUID_MAP},
-    text,
+    text, texts,
 };
-use crate::{Catalog, NodeInfo, collection::elements};
+use crate::{Catalog, NodeInfo};
 
 /// What stock drivers switch on.
 const RELEASE_VERSION: &str = "5.0.0";
@@ -154,6 +154,6 @@ fn of_node(node: &NodeInfo, catalog: &dyn Catalog) -> Record {
         ("rack", text(&node.rack)),
         ("release_version", text(RELEASE_VERSION)),
         ("schema_version", Value::Uuid(version)),
-        ("tokens", elements(tokens.iter().map(|it| text(it)))),
+        ("tokens", texts(tokens.iter().map(String::as_str))),
     ])
 }

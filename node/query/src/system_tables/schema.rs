@@ -2,26 +2,22 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use cql_lite::value::Value;
+use cql_lite::{ast::TypeName, value::Value};
 use model::{
     Table,
     key::Order,
-    schema::{Column, ColumnKind, TableOptions},
+    schema::{Column, ColumnKind, CqlType, TableOptions, UserType},
 };
 
 use super::{
-    Definition, KEYSPACES, Record, collection, keyspace,
+    Definition, KEYSPACES, Record, keyspace,
     kinds::{
         BIGINT, BLOB, BLOB_MAP, BOOLEAN, DOUBLE, INT, TEXT, TEXT_LIST, TEXT_MAP, TEXTS, TIMESTAMP,
         UUID,
     },
-    text,
+    map, text, texts,
 };
-use crate::{
-    Catalog,
-    collection::{elements, map},
-    prepared::Cache,
-};
+use crate::{Catalog, prepared::Cache};
 
 /// Where Cassandra keeps what a class is named by.
 const LOCATOR: &str = "org.apache.cassandra.locator.";
@@ -280,7 +276,7 @@ fn of_table(table: &Table) -> Record {
         ("dclocal_read_repair_chance", Value::Double(0.0)),
         ("default_time_to_live", seconds(*default_time_to_live)),
         ("extensions", map([])),
-        ("flags", elements([text("compound")])),
+        ("flags", texts(["compound"])),
         ("gc_grace_seconds", seconds(*gc_grace_seconds)),
         ("id", Value::Uuid(table.id.0)),
         ("incremental_backups", Value::Boolean(true)),
@@ -316,12 +312,7 @@ fn of_column(table: &Table, column: &Column, position: i32) -> Record {
         ColumnKind::Static => ("static", "none"),
         ColumnKind::Regular => ("regular", "none"),
     };
-    let of = match collection(table, &column.name) {
-        None => column.cql_type.name().to_owned(),
-        // As in Cassandra: those of the schema are written whole, those of nodes are not.
-        Some(collection) if table.keyspace == "system" => collection.name(),
-        Some(collection) => format!("frozen<{}>", collection.name()),
-    };
+    let of = column.type_name().node.to_string();
     Record::from([
         ("keyspace_name", text(&table.keyspace)),
         ("table_name", text(&table.name)),
@@ -332,6 +323,22 @@ fn of_column(table: &Table, column: &Column, position: i32) -> Record {
         ("position", Value::Int(position)),
         ("type", text(&of)),
     ])
+}
+
+pub(super) fn types(catalog: &dyn Catalog) -> Vec<Record> {
+    let schema = catalog.schema();
+    let types = schema.keyspaces.values().flat_map(|it| it.types.values());
+    let record = |user: &Arc<UserType>| {
+        let names = user.fields.iter().map(|(name, _)| text(name)).collect();
+        let of = |it: &CqlType| text(&TypeName::of(it, true).to_string());
+        Record::from([
+            ("keyspace_name", text(&user.keyspace)),
+            ("type_name", text(&user.name)),
+            ("field_names", Value::List(names)),
+            ("field_types", Value::List(user.fields.iter().map(|(_, it)| of(it)).collect())),
+        ])
+    };
+    types.map(record).collect()
 }
 
 pub(super) fn prepared_statements(prepared: &Cache) -> Vec<Record> {

@@ -8,12 +8,9 @@ use uuid::Uuid;
 use super::{
     Definition, Record,
     kinds::{INET, INT, TEXT, TEXT_MAP, TIMESTAMP, TIMEUUID, UUID},
-    text,
+    map, text,
 };
-use crate::{
-    collection::map,
-    sessions::{Session, ticks},
-};
+use crate::sessions::{Session, ticks};
 
 /// Where Cassandra names a thread.
 const THREAD: &str = "helenus";

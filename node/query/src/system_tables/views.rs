@@ -7,11 +7,10 @@ use model::TableId;
 use super::{
     Definition, Record,
     kinds::{BIGINT, BOOLEAN, DOUBLE, INET, INT, TEXT, TEXT_MAP, TIMESTAMP, TIMEUUID, UUID},
-    text,
+    map, text,
 };
 use crate::{
     Catalog,
-    collection::map,
     views::{Cache, Client, Pool, Views},
 };
 

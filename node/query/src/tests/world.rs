@@ -28,6 +28,10 @@ use crate::{
 /// 2024-01-15 00:00:00 UTC: when every script begins.
 pub(super) const BEGIN_MICROS: i64 = 1_705_276_800_000_000;
 
+mod agreed;
+
+pub(super) use agreed::Agreed;
+
 /// The executor with everything it stands on, and a session.
 pub(super) struct World {
     pub(super) executor: Executor,
@@ -273,7 +277,7 @@ fn narrow(guardrail: Guardrail) -> Limits {
 }
 
 /// A value for a bound marker, written as in CQL.
-pub(super) fn bound(text: &str, cql_type: cql_lite::types::CqlType) -> Bound {
+pub(super) fn bound(text: &str, cql_type: &cql_lite::types::CqlType) -> Bound {
     match text {
         "null" => return Bound::Null,
         "unset" => return Bound::Unset,
@@ -282,12 +286,16 @@ pub(super) fn bound(text: &str, cql_type: cql_lite::types::CqlType) -> Bound {
     let insert = cql_lite::parse(&format!("INSERT INTO t (c) VALUES ({text})")).unwrap();
     use cql_lite::ast::{Statement, Write};
     let Statement::Write(Write::Insert(insert)) = insert else { panic!("an insert") };
-    let cql_lite::ast::Term::Literal(literal) = &insert.values[0] else { panic!("a constant") };
-    let value = match Value::parse_literal(&literal.node, cql_type) {
-        Ok(value) => value.encode(),
+    let value = match Value::from_term(&insert.values[0], cql_type) {
+        Ok(value) => value.expect("a value").encode(),
         // To show what happens to bytes that do not fit, blobs are taken as they are.
         Err(error) => {
-            let cql_lite::ast::Literal::Blob(bytes) = &literal.node else { panic!("{error}") };
+            let cql_lite::ast::Term::Literal(literal) = &insert.values[0] else {
+                panic!("{}", error.node)
+            };
+            let cql_lite::ast::Literal::Blob(bytes) = &literal.node else {
+                panic!("{}", error.node)
+            };
             bytes.clone()
         }
     };
@@ -392,108 +400,6 @@ impl Store for Fake {
         let mut issued = self.issued.lock().unwrap();
         *issued = self.clock.wall_micros().max(*issued + 1);
         Box::pin(ready(Ok(*issued)))
-    }
-}
-
-/// A catalog whose schema changes as soon as it is asked to.
-#[derive(Default)]
-pub(super) struct Agreed {
-    schema: Mutex<Arc<Schema>>,
-    failure: Mutex<Option<catalog::Error>>,
-}
-
-impl Agreed {
-    /// Fails the next schema change.
-    pub(super) fn fail(&self, error: catalog::Error) {
-        *self.failure.lock().unwrap() = Some(error);
-    }
-
-    fn agree(&self, change: SchemaChange) -> Result<u64, catalog::Error> {
-        if let Some(error) = self.failure.lock().unwrap().take() {
-            return Err(error);
-        }
-        let mut schema = self.schema.lock().unwrap();
-        let mut next = Schema::clone(&schema);
-        next.epoch += 1;
-        match change {
-            SchemaChange::CreateKeyspace(keyspace) => {
-                next.keyspaces.insert(keyspace.name.clone(), Arc::new(keyspace));
-            }
-            SchemaChange::AlterKeyspace { name, replication, durable_writes } => {
-                let keyspace = Arc::make_mut(next.keyspaces.get_mut(&name).unwrap());
-                keyspace.replication = replication;
-                keyspace.durable_writes = durable_writes;
-            }
-            SchemaChange::AlterTable(mut table) => {
-                model::schema::check_table(&table).unwrap();
-                let keyspace = Arc::make_mut(next.keyspaces.get_mut(&table.keyspace).unwrap());
-                let current = &keyspace.tables[&table.name];
-                assert_eq!((current.id, current.epoch), (table.id, table.epoch));
-                table.epoch = next.epoch;
-                keyspace.tables.insert(table.name.clone(), Arc::new(table));
-            }
-            SchemaChange::DropKeyspace(name) => {
-                next.keyspaces.remove(&name);
-            }
-            SchemaChange::CreateTable(mut table) => {
-                model::schema::check_table(&table).unwrap();
-                table.epoch = next.epoch;
-                let keyspace = next.keyspaces.get_mut(&table.keyspace).unwrap();
-                let mut changed = Keyspace::clone(keyspace);
-                changed.tables.insert(table.name.clone(), Arc::new(table));
-                *keyspace = Arc::new(changed);
-            }
-            SchemaChange::DropTable { keyspace, name, id } => {
-                let keyspace = next.keyspaces.get_mut(&keyspace).unwrap();
-                let mut changed = Keyspace::clone(keyspace);
-                let dropped = changed.tables.remove(&name);
-                assert_eq!(dropped.map(|it| it.id), Some(id));
-                *keyspace = Arc::new(changed);
-            }
-        }
-        let epoch = next.epoch;
-        *schema = Arc::new(next);
-        Ok(epoch)
-    }
-}
-
-impl Catalog for Agreed {
-    fn schema(&self) -> Arc<Schema> {
-        Arc::clone(&self.schema.lock().unwrap())
-    }
-
-    fn propose(
-        &self,
-        change: SchemaChange,
-        _: Duration,
-    ) -> BoxFuture<'_, Result<u64, catalog::Error>> {
-        Box::pin(ready(self.agree(change)))
-    }
-
-    fn nodes(&self) -> Vec<NodeInfo> {
-        let node = |last: u8, dc: &str| NodeInfo {
-            host: HostId(uuid::Uuid::from_u128(u128::from(last))),
-            peer: SocketAddr::from(([127, 0, 0, last], 7000)),
-            address: format!("127.0.0.{last}:7000"),
-            cql: SocketAddr::from(([127, 0, 0, last], 9042)),
-            dc: dc.to_owned(),
-            rack: "r1".to_owned(),
-            tokens: vec![Token(i64::from(last))],
-            alive: last != 3,
-        };
-        vec![node(1, "dc1"), node(2, "dc1"), node(3, "dc2")]
-    }
-
-    fn cluster_name(&self) -> String {
-        "troy".to_owned()
-    }
-
-    fn ask_others(&self, _: Command, _: Duration) -> BoxFuture<'_, Vec<Partition>> {
-        Box::pin(ready(Vec::new()))
-    }
-
-    fn secret(&self) -> [u8; 32] {
-        [7; 32]
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use crate::cql::{
     Version,
     error::{Answers, Body, Error, WriteKind},
-    event::{Effect, Event, SchemaChange},
+    event::{Effect, Event, SchemaChange, Subject},
     inbound::Framing,
     metadata::{Column, Metadata},
     outbound::{Answer, Outbound},
@@ -168,7 +168,8 @@ fn events_come_on_no_stream_of_the_client() {
     let expected = "84 00 ffff 0c 0000001c 000d 5354415455535f4348414e4745 0002 5550 \
                     04 7f000002 00002352";
     assert_eq!(sent(&Answer::new(-1, Response::Event(up)), Version::V4), hex(expected));
-    let change = SchemaChange { effect: Effect::Dropped, keyspace: "k".into(), table: None };
+    let change =
+        SchemaChange { effect: Effect::Dropped, keyspace: "k".into(), subject: Subject::Keyspace };
     let expected =
         "000d 534348454d415f4348414e4745 0007 44524f50504544 0008 4b45595350414345 0001 6b";
     assert_eq!(body(Response::Event(Event::Schema(change)), Version::V4), hex(expected));

@@ -2,8 +2,8 @@
 
 use model::{
     Cell, ColumnId, Content, Row,
-    read::{Condition, Filter, Operator, Place},
-    schema::CqlType,
+    read::{Condition, Filter, Operator, Place, Test},
+    schema::NativeType,
 };
 
 use super::*;
@@ -33,8 +33,8 @@ fn statics(timestamp: i64, value: &str) -> Partition {
 
 fn filtered(equal: &[(Place, &str)]) -> Command {
     let condition = |(place, value): &(Place, &str)| Condition {
-        columns: vec![(*place, CqlType::Text)],
-        op: Operator::Eq,
+        columns: vec![(*place, NativeType::Text.into())],
+        test: Test::Compare(Operator::Eq),
         any_of: vec![vec![(*value).to_owned().into()]],
     };
     let filter = Filter {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use model::{
     Cell, ColumnId, Content, Deletion, PartitionKey, Row, Slice,
-    read::{Condition, Filter, Limits, Operator, Place},
-    schema::CqlType,
+    read::{Condition, Filter, Limits, Operator, Place, Test},
+    schema::NativeType,
 };
 use proptest::{collection::vec, prelude::*, sample::select};
 
@@ -125,7 +125,11 @@ fn filter() -> impl Strategy<Value = Filter> {
             _ => Place::Regular(ColumnId(1)),
         };
         let any_of = vec![vec![value.to_string().into()]];
-        Condition { columns: vec![(place, CqlType::Text)], op, any_of }
+        Condition {
+            columns: vec![(place, NativeType::Text.into())],
+            test: Test::Compare(op),
+            any_of,
+        }
     });
     vec(condition, 1..3).prop_map(|conditions| Filter {
         partition_columns: 1,

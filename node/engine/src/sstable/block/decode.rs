@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use model::cell::TTL_MAX;
 use model::codec::{Malformed, Reader};
-use model::{ColumnId, Mutation, PartitionKey};
+use model::{ColumnId, Elements, Mutation, PartitionKey};
 
 use super::encode::part;
 use super::ints::Ints;
@@ -118,7 +118,7 @@ fn read_column(reader: &mut Reader, id: ColumnId, row_count: usize) -> Result<Co
     for at in 0..count {
         ranks.push(next);
         let has = match kinds.get(at) {
-            kind::LIVE => [1, 0, 0],
+            kind::LIVE | kind::ELEMENTS => [1, 0, 0],
             kind::EXPIRING => [1, 1, 1],
             kind::DEAD => [0, 0, 1],
             _ => return Err(reader.malformed("kind of cell")),
@@ -130,6 +130,9 @@ fn read_column(reader: &mut Reader, id: ColumnId, row_count: usize) -> Result<Co
     check_ttls(reader, &ttls, ttl_count)?;
     let seconds = ints::read(reader, second_count)?;
     let values = values::read(reader, value_count)?;
+    for at in (0..count).filter(|at| kinds.get(*at) == kind::ELEMENTS) {
+        Elements::decode(values.get(ranks[at][0] as usize))?;
+    }
     // Where all are of one kind, each is at its own place in whatever that kind has.
     let ranks = if matches!(kinds, Ints::Const(_)) { None } else { Some(ranks) };
     Ok(Column { id, rows, times, kinds, ttls, seconds, values, ranks })

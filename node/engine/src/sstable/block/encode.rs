@@ -31,10 +31,15 @@ pub(crate) fn encode(table: TableId, fragments: &[Fragment]) -> Bytes {
     for it in fragments {
         put_part(&mut out, table, it);
     }
+    let elements: Vec<(usize, ColumnId, Bytes)> = rows()
+        .enumerate()
+        .flat_map(|(at, (_, row))| row.elements.iter().map(move |(id, it)| (at, *id, it.encode())))
+        .collect();
     let mut columns = Rows::default();
     for (clustering, row) in rows() {
         columns.add(&clustering.0, row);
     }
+    elements.iter().for_each(|(row, id, bytes)| columns.add_elements(*row as i64, *id, bytes));
     if !columns.keys.is_empty() {
         columns.put(&mut out);
     }
@@ -135,6 +140,22 @@ impl<'a> Rows<'a> {
             self.columns[place].1.add(at, time, cell);
             near = place + 1;
         }
+    }
+
+    /// The elements of a column of a row that was added. No column has both cells and elements.
+    fn add_elements(&mut self, row: i64, id: ColumnId, bytes: &'a [u8]) {
+        let place = match self.columns.binary_search_by_key(&id, |(id, _)| *id) {
+            Ok(place) => place,
+            Err(place) => {
+                self.columns.insert(place, (id, Column::default()));
+                place
+            }
+        };
+        let column = &mut self.columns[place].1;
+        column.rows.push(row);
+        column.times.push(0);
+        column.kinds.push(kind::ELEMENTS);
+        column.values.push(bytes);
     }
 
     fn put(&self, out: &mut Writer) {

@@ -69,6 +69,12 @@ pub(crate) fn put(out: &mut Writer, values: &[i64]) {
     if values.is_empty() {
         return;
     }
+    if values.iter().all(|it| *it == values[0]) {
+        // As the plan would have it, for less.
+        out.u8(0);
+        out.int(values[0]);
+        return;
+    }
     let mut residuals = Cow::Borrowed(values);
     let mut best = (plan(0, values), Cow::Borrowed(values));
     let mut firsts = 0;

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use model::{
-    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Partition, PartitionKey, Row, Slice,
-    TableId,
+    Cell, Clustering, ColumnId, Content, Deletion, Elements, Liveness, Partition, PartitionKey,
+    Row, Slice, TableId,
 };
 use proptest::prelude::*;
 
@@ -51,16 +51,31 @@ fn any_cell() -> impl Strategy<Value = Cell> {
     (any_time(), content).prop_map(|(timestamp, content)| Cell { timestamp, content })
 }
 
+/// The cells of a column that has one for each part of its value.
+fn any_elements() -> impl Strategy<Value = Elements> {
+    let cells = prop::collection::vec(("[a-c]{0,2}", any_cell()), 0..4);
+    (prop::option::weighted(0.3, any_deletion()), cells).prop_map(|(deletion, cells)| {
+        let mut elements = Elements { deletion, cells: Vec::new() };
+        cells.into_iter().for_each(|(path, cell)| elements.put(Bytes::from(path), cell));
+        elements
+    })
+}
+
 fn any_row() -> impl Strategy<Value = Row> {
     let expiry = prop::option::of((1..10_000_u32, 1_700_000_000..1_700_000_100_i64));
     let marker =
         (any_time(), expiry).prop_map(|(timestamp, expiry)| Liveness { timestamp, expiry });
     let cells = prop::collection::vec((0..6_u32, any_cell()), 0..6);
-    (prop::option::of(marker), prop::option::weighted(0.1, any_deletion()), cells).prop_map(
-        |(liveness, deletion, cells)| {
-            let mut row = Row { liveness: None, deletion, cells: Vec::new() };
+    let columns = prop::collection::vec((6..8_u32, any_elements()), 0..2);
+    let deletion = prop::option::weighted(0.1, any_deletion());
+    (prop::option::of(marker), deletion, cells, columns).prop_map(
+        |(liveness, deletion, cells, columns)| {
+            let mut row = Row { liveness: None, deletion, cells: Vec::new(), elements: Vec::new() };
             for (column, cell) in cells {
                 row.put(ColumnId(column), cell);
+            }
+            for (column, elements) in columns {
+                row.put_elements(ColumnId(column), elements);
             }
             row.merge(Row { liveness, ..Row::default() });
             row
@@ -85,7 +100,8 @@ fn any_partition(number: u8) -> impl Strategy<Value = Partition> {
         let mut part = Partition::empty(key(number));
         deletion.into_iter().for_each(|it| part.delete(it));
         if let Some(row) = statics {
-            part.put_static(Row { cells: row.cells, ..Row::default() });
+            let Row { cells, elements, .. } = row;
+            part.put_static(Row { cells, elements, ..Row::default() });
         }
         for (from, len, deletion) in ranges {
             part.delete_range(at(from * 10_000), at((from + len) * 10_000), deletion);
@@ -118,6 +134,25 @@ fn any_fragments() -> impl Strategy<Value = Vec<Fragment>> {
     })
 }
 
+/// What a piece of a fragment must be.
+fn cut(fragment: &Fragment, want: &Slice, reversed: bool, rows_max: usize) -> Piece {
+    let mut start = (&fragment.start).max(&want.start).clone();
+    let mut end = (&fragment.end).min(&want.end).clone();
+    let inside = |it: &&(Clustering, Row)| start <= it.0.0 && it.0.0 < end;
+    let mut rows: Vec<_> = fragment.part.rows.iter().filter(inside).cloned().collect();
+    if rows_max < rows.len() && reversed {
+        rows.drain(..rows.len() - rows_max);
+        start = rows[0].0.0.clone();
+    } else if rows_max < rows.len() {
+        end = rows[rows_max].0.0.clone();
+        rows.truncate(rows_max);
+    }
+    let mut part = Partition::empty(fragment.part.key.clone());
+    part.rows = rows;
+    part.range_tombstones = piece::clip_ranges(&fragment.part.range_tombstones, &start, &end);
+    Piece { start, end, part }
+}
+
 proptest! {
     #[test]
     fn a_block_gives_back_its_fragments(fragments in any_fragments()) {
@@ -146,7 +181,7 @@ proptest! {
             }
             let before = |key: &PartitionKey, it: &Bytes| (key, it) <= (&part.key, start);
             let found = block.piece(&part.key, before, &want, reversed, rows_max).unwrap();
-            let expected = piece::cut(part, (start, end), &want, reversed, rows_max);
+            let expected = cut(fragment, &want, reversed, rows_max);
             prop_assert_eq!((found.start, found.end), (expected.start, expected.end));
             prop_assert_eq!(found.part, expected.part);
         }
@@ -179,6 +214,7 @@ fn points(count: i64) -> Partition {
             liveness: Some(Liveness { timestamp, expiry: None }),
             deletion: None,
             cells: vec![(ColumnId(3), Cell { timestamp, content })],
+            elements: Vec::new(),
         };
         part.put_row(Clustering(at(1_700_000_000_000 + number * 10_000)), row);
     }

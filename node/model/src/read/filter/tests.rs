@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     Cell, Content,
     read::{Command, Limits, Target},
-    schema::TableId,
+    schema::{NativeType, TableId},
 };
 
 const NOW: i64 = 1_000;
@@ -17,12 +17,13 @@ fn int(value: i32) -> Bytes {
 
 fn condition(place: Place, op: Operator, values: &[i32]) -> Condition {
     let any_of = values.iter().map(|it| vec![int(*it)]).collect();
-    Condition { columns: vec![(place, CqlType::Int)], op, any_of }
+    Condition { columns: vec![(place, NativeType::Int.into())], test: Test::Compare(op), any_of }
 }
 
 /// On a table with two columns in its partition key and two in its clustering key, the second DESC.
 fn filter_of(conditions: Vec<Condition>) -> Filter {
-    let clustering = vec![(CqlType::Int, Order::Asc), (CqlType::Int, Order::Desc)];
+    let clustering =
+        vec![(NativeType::Int.into(), Order::Asc), (NativeType::Int.into(), Order::Desc)];
     Filter { partition_columns: 2, clustering, conditions, compared: false }
 }
 
@@ -86,9 +87,12 @@ fn keys_are_taken_apart() {
 
 #[test]
 fn columns_together_compare_one_after_the_other() {
-    let columns = vec![(Place::Clustering(0), CqlType::Int), (Place::Clustering(1), CqlType::Int)];
+    let columns = vec![
+        (Place::Clustering(0), NativeType::Int.into()),
+        (Place::Clustering(1), NativeType::Int.into()),
+    ];
     let any_of = vec![vec![int(1), int(5)]];
-    let filter = filter_of(vec![Condition { columns, op: Operator::Gt, any_of }]);
+    let filter = filter_of(vec![Condition { columns, test: Test::Compare(Operator::Gt), any_of }]);
     let passes = |(a, b)| filter.passes(&clustering(a, b), &Row::default(), NOW);
     assert_eq!([(1, 5), (1, 6), (0, 9), (2, 0)].map(passes), [false, true, false, true]);
 }
@@ -121,12 +125,18 @@ fn keys_that_cannot_be_read_are_meant() {
 fn filters_that_make_no_sense_are_refused() {
     let place = Place::Regular(ColumnId(7));
     let no_condition = filter_of(Vec::new());
-    let no_column =
-        filter_of(vec![Condition { columns: Vec::new(), op: Operator::Eq, any_of: Vec::new() }]);
+    let no_column = filter_of(vec![Condition {
+        columns: Vec::new(),
+        test: Test::Compare(Operator::Eq),
+        any_of: Vec::new(),
+    }]);
     let no_such_component = filter_of(vec![condition(Place::Clustering(2), Operator::Eq, &[1])]);
     let both_kinds = filter_of(vec![Condition {
-        columns: vec![(Place::Partition(0), CqlType::Int), (place, CqlType::Int)],
-        op: Operator::Eq,
+        columns: vec![
+            (Place::Partition(0), NativeType::Int.into()),
+            (place, NativeType::Int.into()),
+        ],
+        test: Test::Compare(Operator::Eq),
         any_of: vec![vec![int(1), int(2)]],
     }]);
     for filter in [no_condition, no_column, no_such_component, both_kinds] {
@@ -147,8 +157,8 @@ fn filters_that_make_no_sense_are_refused() {
 
 /// Any filter that makes sense.
 pub(crate) fn filter() -> impl Strategy<Value = Filter> {
-    let operator = || select(OPERATORS.to_vec());
-    let cql_type = || select(CqlType::ALL.to_vec());
+    let test = || select(TESTS.to_vec());
+    let cql_type = || select(NativeType::ALL.to_vec()).prop_map(CqlType::Native);
     let of_partition = prop_oneof![
         (0_usize..2).prop_map(Place::Partition),
         any::<u32>().prop_map(|it| Place::Static(ColumnId(it))),
@@ -159,11 +169,11 @@ pub(crate) fn filter() -> impl Strategy<Value = Filter> {
     ];
     let some = |place: BoxedStrategy<Place>| vec((place, cql_type()), 1..3);
     let columns = prop_oneof![some(of_partition.boxed()), some(of_row.boxed())];
-    let condition = (columns, operator()).prop_flat_map(|(columns, op)| {
+    let condition = (columns, test()).prop_flat_map(|(columns, test)| {
         let value = vec(any::<u8>(), 0..3).prop_map(Bytes::from);
         vec(vec(value, columns.len()), 0..3).prop_map(move |any_of| Condition {
             columns: columns.clone(),
-            op,
+            test,
             any_of,
         })
     });

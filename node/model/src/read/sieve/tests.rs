@@ -6,8 +6,8 @@ use proptest::{collection::btree_set, prelude::*};
 use super::*;
 use crate::{
     ColumnId,
-    read::{Condition, Limits, Operator, Place, Target},
-    schema::{CqlType, TableId},
+    read::{Condition, Limits, Operator, Place, Target, Test},
+    schema::{NativeType, TableId},
     worlds,
 };
 
@@ -16,7 +16,11 @@ const NOW: i64 = 3;
 
 fn command(place: Place, reversed: bool) -> Command {
     let any_of = vec![vec![Bytes::from_static(b"a")]];
-    let condition = Condition { columns: vec![(place, CqlType::Blob)], op: Operator::Ge, any_of };
+    let condition = Condition {
+        columns: vec![(place, NativeType::Blob.into())],
+        test: Test::Compare(Operator::Ge),
+        any_of,
+    };
     Command {
         table: TableId(uuid::Uuid::nil()),
         target: Target::One(PartitionKey::new(Bytes::from_static(b"key"))),

@@ -1,0 +1,89 @@
+//! A row in a memtable: in the bytes that it was written in, or merged from several writes.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::written::Place;
+use model::{Clustering, Row};
+
+/// A row. As written it is made only for whoever reads it, so that taking it in costs next to nothing.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    /// Of its clustering.
+    prefix: Prefix,
+    stored: Stored,
+}
+
+#[derive(Clone, Debug)]
+enum Stored {
+    /// Among the rows of an encoded mutation, which was looked over.
+    Written {
+        rows: Bytes,
+        place: Place,
+    },
+    Merged(Arc<(Clustering, Row)>),
+}
+
+/// The first 16 bytes of a clustering or of a key: most comparisons need no more, and no look at other memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Prefix(u128);
+
+impl Prefix {
+    /// Whether a byte string is told from all others of its length by its prefix.
+    pub(crate) fn holds(bytes: &[u8]) -> bool {
+        bytes.len() <= size_of::<Prefix>()
+    }
+
+    pub(crate) fn of(clustering: &[u8]) -> Prefix {
+        let mut first = [0; 16];
+        let len = clustering.len().min(16);
+        first[..len].copy_from_slice(&clustering[..len]);
+        Prefix(u128::from_be_bytes(first))
+    }
+}
+
+impl Entry {
+    /// The row at `place` among `rows`, where it was found.
+    pub(crate) fn written(rows: Bytes, place: Place) -> Entry {
+        let prefix = Prefix::of(place.clustering(&rows));
+        Entry { prefix, stored: Stored::Written { rows, place } }
+    }
+
+    pub(crate) fn merged(clustering: Clustering, row: Row) -> Entry {
+        let prefix = Prefix::of(&clustering.0);
+        Entry { prefix, stored: Stored::Merged(Arc::new((clustering, row))) }
+    }
+
+    pub(crate) fn prefix(&self) -> Prefix {
+        self.prefix
+    }
+
+    pub(crate) fn clustering(&self) -> &[u8] {
+        match &self.stored {
+            Stored::Written { rows, place } => place.clustering(rows),
+            Stored::Merged(row) => &row.0.0,
+        }
+    }
+
+    /// How its clustering compares with `clustering`, whose prefix is known.
+    pub(crate) fn compare(&self, prefix: Prefix, clustering: &[u8]) -> Ordering {
+        self.prefix.cmp(&prefix).then_with(|| self.clustering().cmp(clustering))
+    }
+
+    /// A copy of the row, which shares its values.
+    pub(crate) fn row(&self) -> (Clustering, Row) {
+        match &self.stored {
+            Stored::Written { rows, place } => place.read(rows),
+            Stored::Merged(row) => (**row).clone(),
+        }
+    }
+
+    /// Memory beside the entry itself and the bytes of its mutation.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        match &self.stored {
+            Stored::Written { .. } => 0,
+            Stored::Merged(row) => 16 + size_of::<(Clustering, Row)>() + row.1.heap_bytes(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a read need not look at, it does not look at; and it answers the same.
+
+use super::*;
+
+/// Rows 10 to 19 of two partitions in an sstable, and whatever `more` writes before; opened anew, so that nothing of it is in
+/// memory.
+fn reopened(more: impl Fn(&Engine)) -> Engine {
+    let mut world = World::new();
+    world.options.block_bytes = 64;
+    let engine = world.engine();
+    for at in 10..20 {
+        write(&engine, &insert(1, 1, at, 1, b"some value of its own")).unwrap();
+        write(&engine, &insert(1, 2, at, 1, b"some value of its own")).unwrap();
+    }
+    more(&engine);
+    wait(engine.close(&Inline)).unwrap();
+    drop(engine);
+    world.engine()
+}
+
+fn slice(from: u64, to: u64) -> Command {
+    let slices = vec![Slice { start: clustering(from).0, end: clustering(to).0 }];
+    Command { slices, ..one(1, 1) }
+}
+
+/// Blocks that the read of a slice takes, each for the first time.
+fn blocks(engine: &Engine, command: &Command) -> u64 {
+    let before = engine.stats().cache_misses;
+    read(engine, command).unwrap();
+    engine.stats().cache_misses - before
+}
+
+#[test]
+fn outside_of_all_clusterings_no_file_is_looked_into() {
+    let engine = reopened(|_| ());
+    for (from, to) in [(0, 10), (20, 30), (25, 26)] {
+        let answer = read(&engine, &slice(from, to)).unwrap();
+        assert_eq!((answer.partitions.len(), answer.sstables), (0, 0));
+    }
+    assert_eq!(engine.stats().reads_cold, 0, "not even its index");
+    assert_eq!(rows(&engine, &slice(9, 11)).len(), 1);
+    assert_eq!(rows(&engine, &slice(19, 25)).len(), 1);
+    assert_eq!(rows(&engine, &slice(0, 90)).len(), 10);
+}
+
+#[test]
+fn a_row_in_the_middle_takes_one_block() {
+    let engine = reopened(|_| ());
+    assert_eq!(
+        blocks(&engine, &slice(15, 16)),
+        1,
+        "the partition has neither deletion nor statics"
+    );
+}
+
+#[test]
+fn a_deletion_or_statics_anywhere_are_looked_for_wherever_one_reads() {
+    let engine = reopened(|engine| {
+        let mut partition = Partition::empty(key(1));
+        partition.delete(deletion(0));
+        write(engine, &Mutation { table: shape(1).id, partition }).unwrap();
+    });
+    assert_eq!(blocks(&engine, &slice(15, 16)), 2, "and the one in which the partition begins");
+    let answer = read(&engine, &slice(30, 40)).unwrap();
+    assert_eq!(answer.partitions[0].deletion, Some(deletion(0)));
+}
+
+#[test]
+fn a_range_tombstone_counts_with_the_clusterings() {
+    let engine = reopened(|engine| {
+        let mut partition = Partition::empty(key(2));
+        partition.delete_range(clustering(30).0, clustering(40).0, deletion(5));
+        write(engine, &Mutation { table: shape(1).id, partition }).unwrap();
+    });
+    let of_two = Command { target: Target::One(key(2)), ..slice(35, 36) };
+    let answer = read(&engine, &of_two).unwrap();
+    assert_eq!(answer.partitions[0].range_tombstones.len(), 1);
+    assert_eq!(rows(&engine, &slice(0, 90)).len(), 10);
+}
+
+#[test]
+fn an_index_is_read_when_it_is_first_asked_for() {
+    let engine = reopened(|_| ());
+    assert_eq!(engine.partition_bytes(shape(1).id, &key(1)), 0, "nobody has read yet");
+    assert!(matches!(engine.read(&slice(12, 13)).unwrap(), Read::Cold(_)));
+    assert_eq!(rows(&engine, &slice(12, 13)).len(), 1);
+    assert!(matches!(engine.read(&slice(12, 13)).unwrap(), Read::Ready(_)));
+    assert!(engine.partition_bytes(shape(1).id, &key(1)) > 0);
+}

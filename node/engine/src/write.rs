@@ -1,0 +1,171 @@
+//! Writes: a look over the bytes, a record in the log, a pass over the memtables.
+//!
+//! What can be refused is refused before the first byte is written, so a batch is taken in as a whole or not at
+//! all. Each mutation of it is atomic and isolated; a reader may see some of them before others.
+
+use std::ops::Range;
+use std::sync::{Arc, RwLockReadGuard};
+
+use bytes::{Bytes, BytesMut};
+use model::written::{self, Place};
+use model::{Mutation, TableId};
+
+use crate::inner::Inner;
+use crate::memtable::Change;
+use crate::stats;
+use crate::version::Version;
+use crate::{Error, Lane, Ticket};
+
+/// A mutation that was understood.
+pub(crate) struct Incoming<'a> {
+    pub(crate) table: TableId,
+    bytes: &'a [u8],
+    what: What,
+}
+
+enum What {
+    /// Nothing but rows, which lie in the bytes where these places say.
+    Rows {
+        overview: written::Overview,
+        places: Range<usize>,
+    },
+    Any(Box<Mutation>),
+}
+
+impl<'a> Incoming<'a> {
+    /// Reads an encoded mutation, and appends to `places` where its rows lie. Nothing keeps `bytes`.
+    pub(crate) fn read(bytes: &'a [u8], places: &mut Vec<Place>) -> Result<Incoming<'a>, Error> {
+        let first = places.len();
+        if let Some(overview) = written::look_over(bytes, places) {
+            let table = overview.table;
+            let places = first..places.len();
+            return Ok(Incoming { table, bytes, what: What::Rows { overview, places } });
+        }
+        // Copied, so that a memtable keeps a mutation and not the network buffer that it came in.
+        let mutation = Box::new(Mutation::decode(Bytes::copy_from_slice(bytes))?);
+        Ok(Incoming { table: mutation.table, bytes, what: What::Any(mutation) })
+    }
+
+    /// What it changes. `places` are those that `read` appended to; `rows` is the copy of its rows.
+    pub(crate) fn change<'b>(self, places: &'b [Place], rows: Bytes) -> Change<'b>
+    where
+        'a: 'b,
+    {
+        match self.what {
+            What::Rows { overview: written::Overview { key, timestamp_min, .. }, places: own } => {
+                Change::Rows { key: &self.bytes[key], rows, places: &places[own], timestamp_min }
+            }
+            What::Any(mutation) => {
+                Change::Any { partition: mutation.partition, bytes: self.bytes.len() }
+            }
+        }
+    }
+
+    /// The bytes of its rows, if it holds nothing else: what a memtable keeps of it.
+    fn rows(&self) -> &[u8] {
+        match &self.what {
+            What::Rows { overview, .. } => &self.bytes[overview.rows..],
+            What::Any(_) => &[],
+        }
+    }
+}
+
+/// Copies of rows, for the memtable of one table: one buffer for all of them, which goes when the last of them does.
+pub(crate) struct Copies(Bytes);
+
+impl Copies {
+    /// Of what `incoming` holds of `table`.
+    pub(crate) fn of(incoming: &[Incoming<'_>], table: TableId) -> Copies {
+        let of_table = || incoming.iter().filter(|it| it.table == table);
+        let mut together = BytesMut::with_capacity(of_table().map(|it| it.rows().len()).sum());
+        of_table().for_each(|it| together.extend_from_slice(it.rows()));
+        Copies(together.freeze())
+    }
+
+    /// The rows of the next one.
+    pub(crate) fn next(&mut self, incoming: &Incoming<'_>) -> Bytes {
+        let len = incoming.rows().len();
+        if len == self.0.len() { std::mem::take(&mut self.0) } else { self.0.split_to(len) }
+    }
+}
+
+/// Where mutations of one table go.
+struct Target<'a> {
+    table: TableId,
+    is_durable: bool,
+    copies: Copies,
+    /// Held still until all are in.
+    version: RwLockReadGuard<'a, Arc<Version>>,
+}
+
+/// Takes in encoded mutations, with one record in the log for all of them.
+pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error> {
+    inner.refuse_closed()?;
+    let mut places = Vec::with_capacity(mutations.len());
+    let mut incoming = Vec::with_capacity(mutations.len());
+    for bytes in mutations {
+        incoming.push(Incoming::read(bytes, &mut places)?);
+    }
+    let mut tables = Vec::new();
+    for it in &incoming {
+        if tables.last().is_none_or(|(id, _)| *id != it.table) {
+            tables.push((it.table, inner.table(it.table)?));
+        }
+    }
+    // Each once: who holds a version, and asks for it again, may wait for someone who waits for him.
+    tables.sort_unstable_by_key(|(id, _)| *id);
+    tables.dedup_by_key(|(id, _)| *id);
+    inner.refuse_full()?;
+    let (bytes, max) = (inner.memtable_bytes(), inner.options.memtable_bytes);
+    if max < bytes {
+        inner.wake(Lane::Flush);
+        return Err(Error::Overloaded { what: "memtables", bytes, max });
+    }
+    let mut targets: Vec<Target<'_>> = tables
+        .iter()
+        .map(|(id, table)| Target {
+            table: *id,
+            is_durable: table.is_durable(),
+            copies: Copies::of(&incoming, *id),
+            version: table.write_into(),
+        })
+        .collect();
+    if let Some(gone) = targets.iter().find(|it| it.version.dropped) {
+        return Err(Error::UnknownTable(gone.table));
+    }
+    let (ticket, due) = append(inner, &incoming, &targets)?;
+    stats::add(&inner.counters.writes, incoming.len() as u64);
+    let mut grown = 0;
+    for it in incoming {
+        let at = targets.partition_point(|target| target.table < it.table);
+        let Target { copies, version, .. } = &mut targets[at];
+        let rows = copies.next(&it);
+        grown += version.active.apply(it.change(&places, rows));
+    }
+    inner.grow_memtables(grown);
+    drop(targets);
+    if due {
+        inner.wake(Lane::Log);
+    }
+    if inner.wants_flush() {
+        inner.wake(Lane::Flush);
+    }
+    Ok(ticket)
+}
+
+/// Appends those that are to be durable to the log. The answer says whether a sync became due.
+fn append(
+    inner: &Inner,
+    incoming: &[Incoming<'_>],
+    targets: &[Target<'_>],
+) -> Result<(Ticket, bool), Error> {
+    let of = |it: &Incoming<'_>| &targets[targets.partition_point(|to| to.table < it.table)];
+    let durable = incoming.iter().filter(|it| of(it).is_durable);
+    let logged: Vec<&[u8]> = durable.map(|it| it.bytes).collect();
+    if logged.is_empty() {
+        return Ok((Ticket::done(), false));
+    }
+    let memtables = targets.iter().filter(|it| it.is_durable).map(|it| &it.version.active);
+    memtables.for_each(|it| it.set_logged());
+    inner.log.append(&logged)
+}

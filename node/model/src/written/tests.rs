@@ -1,0 +1,87 @@
+//! A look over an encoding finds what taking it apart finds, and nothing where that is refused.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::{Mutation, Partition, worlds};
+
+fn encoded(partition: Partition) -> Bytes {
+    Mutation { table: TableId(Uuid::from_u128(7)), partition }.encode()
+}
+
+/// What was looked over must be what `decode` says.
+fn check(bytes: &Bytes) -> Result<bool, TestCaseError> {
+    let mut places = Vec::new();
+    let Some(overview) = look_over(bytes, &mut places) else {
+        prop_assert_eq!(places.len(), 0);
+        return Ok(false);
+    };
+    let decoded = Mutation::decode(bytes.clone());
+    prop_assert!(decoded.is_ok(), "{decoded:?} was looked over");
+    let Ok(Mutation { table, partition }) = decoded else { return Ok(false) };
+    prop_assert_eq!(table, overview.table);
+    prop_assert_eq!(&partition.key.bytes[..], &bytes[overview.key]);
+    let own = Bytes::copy_from_slice(&bytes[overview.rows..]);
+    let rows: Vec<_> = places.iter().map(|it| it.read(&own)).collect();
+    for (place, (clustering, _)) in places.iter().zip(&rows) {
+        prop_assert_eq!(place.clustering(&own), &clustering.0[..]);
+    }
+    prop_assert_eq!(&rows, &partition.rows);
+    let times = rows.iter().flat_map(|(_, row)| {
+        let cells = row.cells.iter().map(|(_, cell)| cell.timestamp);
+        let marker = row.liveness.iter().map(|it| it.timestamp);
+        cells.chain(marker).chain(row.deletion.iter().map(|it| it.timestamp)).collect::<Vec<_>>()
+    });
+    prop_assert_eq!(Some(overview.timestamp_min), times.min());
+    prop_assert_eq!(
+        encoded(Partition { rows, ..Partition::empty(partition.key.clone()) }).len(),
+        bytes.len()
+    );
+    Ok(true)
+}
+
+proptest! {
+    #[test]
+    fn rows_are_found_where_they_were_written(partition in worlds::partition()) {
+        let only_rows = Partition { rows: partition.rows, ..Partition::empty(partition.key) };
+        let is_plain = only_rows.rows.iter().all(|(_, row)| row.elements.is_empty());
+        let is_found = is_plain && !only_rows.rows.is_empty();
+        prop_assert_eq!(check(&encoded(only_rows))?, is_found);
+    }
+
+    #[test]
+    fn what_is_more_than_rows_is_left_to_decode(partition in worlds::partition()) {
+        let bare = Partition { rows: partition.rows.clone(), ..Partition::empty(partition.key.clone()) };
+        let is_more = partition != bare;
+        let found = check(&encoded(partition))?;
+        prop_assert!(!(is_more && found));
+    }
+
+    /// Whatever comes: nothing is found in what `decode` refuses.
+    #[test]
+    fn a_changed_encoding_is_found_as_decoded_or_not_at_all(
+        partition in worlds::partition(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let only_rows = Partition { rows: partition.rows, ..Partition::empty(partition.key) };
+        let bytes = encoded(only_rows);
+        let mut places = Vec::new();
+        let cut = bytes.slice(..cut.index(bytes.len()));
+        prop_assert!(look_over(&cut, &mut places).is_none());
+        let mut bytes = bytes.to_vec();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let bytes = Bytes::from(bytes);
+        if let Some(overview) = look_over(&bytes, &mut places) {
+            let decoded = Mutation::decode(bytes.clone());
+            prop_assert!(decoded.is_ok(), "{decoded:?} was looked over");
+            let own = bytes.slice(overview.rows..);
+            let rows: Vec<_> = places.iter().map(|it| it.read(&own)).collect();
+            prop_assert_eq!(rows, decoded.map(|it| it.partition.rows).unwrap_or_default());
+        }
+    }
+}

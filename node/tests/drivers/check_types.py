@@ -1,0 +1,125 @@
+"""Types with parts through a stock driver: collections, tuples, user types and vectors, in text and bound,
+as cells of their own and frozen, in keys and in what the driver knows of the schema.
+
+    python check_types.py PROGRAM [WORD]
+"""
+
+import collections
+import decimal
+
+from check import KEYSPACE, connect, main
+from cluster import until
+
+TYPES = [
+    ("list<int>", "[3, 1, 3]", [3, 1, 3]),
+    ("set<text>", "{'b', 'a'}", {"a", "b"}),
+    ("map<text, int>", "{'b': 2, 'a': 1}", {"a": 1, "b": 2}),
+    ("frozen<list<text>>", "['', 'x']", ["", "x"]),
+    ("frozen<set<decimal>>", "{2.5, 1}", {decimal.Decimal("1"), decimal.Decimal("2.5")}),
+    ("frozen<map<int, boolean>>", "{2: true, 1: false}", {1: False, 2: True}),
+    ("map<int, frozen<list<int>>>", "{1: [2, 3], 4: []}", {1: [2, 3], 4: []}),
+    ("frozen<tuple<int, text>>", "(1, 'one')", (1, "one")),
+    ("frozen<tuple<int, text>>", "(1, null)", (1, None)),
+    ("list<frozen<tuple<int, int>>>", "[(1, 2), (3, null)]", [(1, 2), (3, None)]),
+]
+VECTORS = [
+    ("vector<float, 3>", "[0.5, -2, 3]", [0.5, -2.0, 3.0]),
+    ("vector<bigint, 2>", "[1, -1]", [1, -1]),
+    ("vector<text, 2>", "['a', 'bc']", ["a", "bc"]),
+    ("vector<smallint, 2>", "[1, -1]", [1, -1]),
+]
+
+
+def same(found, expected):
+    """As plain values: drivers have containers of their own."""
+    if isinstance(expected, dict):
+        return dict(found.items()) == expected
+    if isinstance(expected, set):
+        return set(found) == expected
+    if isinstance(expected, list):
+        return len(found) == len(expected) and all(map(same, found, expected))
+    return found == expected
+
+
+def check_every_type_in_text_and_bound(nodes):
+    for version in (4, 5):
+        with connect(nodes, protocol_version=version) as cluster:
+            session = cluster.connect()
+            session.execute(KEYSPACE)
+            for number, (kind, literal, value) in enumerate(TYPES + VECTORS):
+                table = f"ks.parts_{number}"
+                session.execute(f"CREATE TABLE IF NOT EXISTS {table} (k text PRIMARY KEY, v {kind})")
+                session.execute(f"INSERT INTO {table} (k, v) VALUES ('text', {literal})")
+                insert = session.prepare(f"INSERT INTO {table} (k, v) VALUES (?, ?)")
+                session.execute(insert, ("bound", value))
+                session.execute(insert, ("gone", value))
+                session.execute(insert, ("gone", None))
+                rows = {row.k: row.v for row in session.execute(f"SELECT k, v FROM {table}")}
+                assert same(rows["text"], value), (version, kind, rows)
+                assert same(rows["bound"], value), (version, kind, rows)
+                assert rows["gone"] is None, (version, kind, rows)
+                column = cluster.metadata.keyspaces["ks"].tables[f"parts_{number}"].columns["v"]
+                assert column.cql_type == kind, (column.cql_type, kind)
+
+
+def check_empty_is_null_unless_it_is_frozen(nodes):
+    with connect(nodes) as cluster:
+        session = cluster.connect()
+        session.execute(KEYSPACE)
+        session.execute("CREATE TABLE IF NOT EXISTS ks.empties (k int PRIMARY KEY, a set<int>, b frozen<set<int>>)")
+        insert = session.prepare("INSERT INTO ks.empties (k, a, b) VALUES (?, ?, ?)")
+        session.execute(insert, (1, set(), set()))
+        row = session.execute("SELECT a, b FROM ks.empties").one()
+        assert row.a is None and set(row.b) == set(), row
+
+
+def check_parts_are_changed_without_reading(nodes):
+    with connect(nodes) as cluster:
+        session = cluster.connect()
+        session.execute(KEYSPACE)
+        session.execute(
+            "CREATE TABLE IF NOT EXISTS ks.changed (k int PRIMARY KEY, s set<int>, l list<int>, m map<text, int>)"
+        )
+        session.execute("INSERT INTO ks.changed (k, s, l, m) VALUES (1, {1}, [1], {'a': 1})")
+        add = session.prepare("UPDATE ks.changed SET s = s + ?, l = l + ?, m = m + ? WHERE k = ?")
+        session.execute(add, ({2, 3}, [2], {"b": 2}, 1))
+        session.execute(session.prepare("UPDATE ks.changed SET l = ? + l, m[?] = ? WHERE k = ?"), ([0], "c", 3, 1))
+        session.execute(session.prepare("UPDATE ks.changed SET s = s - ?, m = m - ? WHERE k = ?"), ({1}, {"a"}, 1))
+        session.execute(session.prepare("DELETE m[?] FROM ks.changed WHERE k = ?"), ("b", 1))
+        row = session.execute("SELECT s, l, m FROM ks.changed").one()
+        assert (set(row.s), row.l, dict(row.m.items())) == ({2, 3}, [0, 1, 2], {"c": 3}), row
+        contains = session.prepare("SELECT k FROM ks.changed WHERE m CONTAINS KEY ? ALLOW FILTERING")
+        assert [it.k for it in session.execute(contains, ("c",))] == [1]
+
+
+def check_user_types(nodes):
+    Address = collections.namedtuple("Address", "street zip")
+    with connect(nodes) as cluster:
+        session = cluster.connect()
+        session.execute(KEYSPACE)
+        session.execute("CREATE TYPE IF NOT EXISTS ks.address (street text, zip int)")
+        session.execute(
+            "CREATE TABLE IF NOT EXISTS ks.people (k int PRIMARY KEY, home address, all list<frozen<address>>)"
+        )
+        user = cluster.metadata.keyspaces["ks"].user_types["address"]
+        assert (user.field_names, user.field_types) == (["street", "zip"], ["text", "int"]), vars(user)
+        assert cluster.metadata.keyspaces["ks"].tables["people"].columns["home"].cql_type == "address"
+        cluster.register_user_type("ks", "address", Address)
+        insert = session.prepare("INSERT INTO ks.people (k, home, all) VALUES (?, ?, ?)")
+        session.execute(insert, (1, Address("High Street", 7), [Address("x", None)]))
+        row = session.execute("SELECT * FROM ks.people").one()
+        assert (row.home, row.all) == (Address("High Street", 7), [Address("x", None)]), row
+        session.execute("UPDATE ks.people SET home.zip = 8 WHERE k = 1")
+        field = session.execute("SELECT home.zip FROM ks.people")
+        assert field.one()[0] == 8
+        session.execute("ALTER TYPE ks.address ADD country text")
+        fields = lambda: cluster.metadata.keyspaces["ks"].user_types["address"].field_names
+        until("the driver hears of the new field", lambda: "country" in fields())
+        session.execute("UPDATE ks.people SET home.country = 'NO' WHERE k = 1")
+        assert session.execute("SELECT home.country AS c FROM ks.people").one().c == "NO"
+        created = cluster.metadata.keyspaces["ks"].export_as_string()
+        assert "CREATE TYPE ks.address" in created, created
+
+
+if __name__ == "__main__":
+    main(globals())
