@@ -193,9 +193,24 @@ impl Known {
         self.acknowledged.values().map(Vec::len).sum()
     }
 
+    /// By writer, the number that is sent next.
+    pub(crate) fn sent(&self) -> BTreeMap<i64, i64> {
+        self.sent.clone()
+    }
+
     /// Reads everything at `consistency`: whatever was acknowledged is there, and whatever is there
     /// was sent.
     pub(crate) async fn check(known: &Mutex<Known>, session: &Session, consistency: Consistency) {
+        Known::check_from(known, session, consistency, &BTreeMap::new()).await;
+    }
+
+    /// As [`check`](Self::check), but only of what was sent `from` there on is all demanded.
+    pub(crate) async fn check_from(
+        known: &Mutex<Known>,
+        session: &Session,
+        consistency: Consistency,
+        from: &BTreeMap<i64, i64>,
+    ) {
         for writer in 0..WRITERS {
             let request = session.query(SELECT, (writer,)).consistency(consistency);
             let rows = request.rows_max(usize::MAX).all::<(i64, String)>().into_future().await;
@@ -212,6 +227,7 @@ impl Known {
                 .get(&writer)
                 .into_iter()
                 .flatten()
+                .filter(|number| from.get(&writer).is_none_or(|from| from <= *number))
                 .filter(|number| rows.binary_search_by_key(number, |row| &row.0).is_err())
                 .copied()
                 .collect();
