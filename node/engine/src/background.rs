@@ -30,7 +30,16 @@ pub async fn background(
 ) {
     let lane = |lane| drive(engine.clone(), lane, Arc::clone(&blocking), shutdown.clone());
     let looks = look(engine.clone(), Arc::clone(&blocking), shutdown.clone());
-    tokio::join!(biased; lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction), looks);
+    let indexes = load_indexes(engine.clone(), &*blocking);
+    let jobs = (lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction));
+    tokio::join!(biased; jobs.0, jobs.1, jobs.2, looks, indexes);
+}
+
+/// An opening reads no index: what they say of the sizes of partitions is known soon after it.
+async fn load_indexes(engine: Engine, blocking: &dyn Blocking) {
+    if sys::run_fn(blocking, move || engine.load_indexes()).await.is_err() {
+        tracing::debug!("the process ends before indexes were read");
+    }
 }
 
 /// Looks at the disk every now and then, and for what has expired.

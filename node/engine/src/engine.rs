@@ -159,8 +159,8 @@ impl Engine {
     }
 
     /// Bytes that a partition takes in the sstables of this node, about: whole blocks, and as often as
-    /// it lies there. Looks into no file, so an sstable that nobody has read from since the start counts for nothing; 0
-    /// of an unknown table.
+    /// it lies there. Looks into no file, so an sstable counts for nothing until somebody has read from it, or
+    /// [`load_indexes`](Self::load_indexes) came to it; 0 of an unknown table.
     pub fn partition_bytes(&self, table: TableId, key: &PartitionKey) -> u64 {
         let Ok(table) = self.inner.table(table) else { return 0 };
         let hash = filter::hash(key);
@@ -195,6 +195,14 @@ impl Engine {
                     None => quiet(guard, None::<Merging>),
                 }
             }
+        }
+    }
+
+    /// Reads what sstables say of where partitions lie, of those that nobody has read from since the start. Blocks;
+    /// [`background`](crate::background) does it once. One that cannot be read is named to whoever reads from it.
+    pub fn load_indexes(&self) {
+        for table in self.inner.all_tables() {
+            table.version().sstables.iter().for_each(|it| it.load_index());
         }
     }
 

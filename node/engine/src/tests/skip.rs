@@ -87,3 +87,10 @@ fn an_index_is_read_when_it_is_first_asked_for() {
     assert!(matches!(engine.read(&slice(12, 13)).unwrap(), Read::Ready(_)));
     assert!(engine.partition_bytes(shape(1).id, &key(1)) > 0);
 }
+
+#[test]
+fn the_sizes_of_partitions_are_known_once_indexes_were_loaded() {
+    let engine = reopened(|_| ());
+    engine.load_indexes();
+    assert!(engine.partition_bytes(shape(1).id, &key(1)) > 0);
+}
