@@ -1,8 +1,9 @@
 //! Rows as they were written: found in an encoded mutation without taking it apart.
 //!
 //! Whoever takes in many rows and is asked for few of them keeps them in the bytes that they came in, and
-//! makes rows of those that are asked for. A look over the bytes accepts nothing that [`Mutation::decode`]
-//! does not: what it does not know, or what is more than rows, it leaves to that.
+//! makes rows of those that are asked for. A look over the bytes accepts nothing that
+//! [`Mutation::decode`](crate::Mutation::decode) does not: what it does not know, or what is more than rows, it
+//! leaves to that.
 
 use std::ops::Range;
 
