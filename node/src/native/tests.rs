@@ -17,6 +17,7 @@ use query::{Acks, Error};
 use super::{
     errors::{self, Asked},
     events::{Picture, difference},
+    traced::{TEXT_CHARS, beginning},
 };
 
 fn address(host: u8) -> SocketAddr {
@@ -178,4 +179,21 @@ fn what_was_never_done_may_be_tried_on_another_node() {
     assert_eq!(body(Code::NotReady), Body::Bootstrapping);
     // What may have been done is not.
     assert!(matches!(body(Code::SchemaOutcomeUnknown), Body::WriteTimeout { .. }));
+}
+
+/// A batch may name one prepared statement 65,535 times: copying them all first took 65,535 times its length.
+#[test]
+fn a_trace_keeps_the_beginning_of_a_batch_and_looks_at_no_more_of_it() {
+    assert_eq!(beginning(["INSERT 1", "INSERT 2"]), "INSERT 1; INSERT 2");
+    assert_eq!(beginning::<&str>([]), "");
+    let long = "ä".repeat(TEXT_CHARS + 1);
+    assert_eq!(beginning([&long]), long[..2 * TEXT_CHARS]);
+    let mut asked = 0;
+    let endless = std::iter::repeat_with(|| {
+        asked += 1;
+        "12345678"
+    });
+    assert_eq!(beginning(endless).chars().count(), TEXT_CHARS);
+    // The first one takes 8 characters, each of the others 10.
+    assert_eq!(asked, 1 + (TEXT_CHARS - 8).div_ceil(10));
 }

@@ -1,56 +1,82 @@
 //! Requests that ask for a trace: what is kept beside it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use model::Consistency;
-use proto::cql::{batch, params::Params, request::Request};
+use proto::cql::{batch, params::Params, primitive::Text, request::Request};
 use query::{Executor, PreparedId, sessions::About};
 
-/// Characters of a statement's text that are kept.
-const TEXT_CHARS: usize = 1000;
+/// Characters of the statements of a request that are kept.
+pub(super) const TEXT_CHARS: usize = 1000;
 
 /// What `request` asks for, in the words that Cassandra has for it.
 pub(super) fn about(request: &Request, client: SocketAddr, executor: &Executor) -> About {
     let mut parameters = Vec::new();
-    let mut texts = Vec::new();
     let prepared = |id: &[u8]| {
         let id = PreparedId(<[u8; 16]>::try_from(id).ok()?);
-        executor.prepared_text(id).map(|it| it.to_string())
+        executor.prepared_text(id).map(Source::Prepared)
     };
-    let request = match request {
+    let (request, text) = match request {
         Request::Query(it) => {
-            texts.push(it.text.to_string());
             of_params(&it.params, &mut parameters);
-            "Execute CQL3 query"
+            ("Execute CQL3 query", beginning([&*it.text]))
         }
-        Request::Prepare(it) => {
-            texts.push(it.text.to_string());
-            "Preparing CQL3 query"
-        }
+        Request::Prepare(it) => ("Preparing CQL3 query", beginning([&*it.text])),
         Request::Execute(it) => {
-            texts.extend(prepared(&it.id));
             of_params(&it.params, &mut parameters);
-            "Execute CQL3 prepared query"
+            ("Execute CQL3 prepared query", beginning(prepared(&it.id)))
         }
         Request::Batch(it) => {
-            texts.extend(it.statements().filter_map(|it| match it.source {
-                batch::Source::Text(text) => Some(text.to_string()),
-                batch::Source::Prepared(id) => prepared(&id),
-            }));
             of_params(&it.params, &mut parameters);
-            "Execute batch of CQL3 queries"
+            let texts = it.statements().filter_map(|it| match it.source {
+                batch::Source::Text(text) => Some(Source::Text(text)),
+                batch::Source::Prepared(id) => prepared(&id),
+            });
+            ("Execute batch of CQL3 queries", beginning(texts))
         }
         Request::Startup(_)
         | Request::Options
         | Request::AuthResponse(_)
-        | Request::Register(_) => "Nothing",
+        | Request::Register(_) => ("Nothing", String::new()),
     };
-    if !texts.is_empty() {
-        let text: String = texts.join("; ").chars().take(TEXT_CHARS).collect();
+    if !text.is_empty() {
         parameters.push(("query", text));
     }
     parameters.sort_unstable();
     About { client, request, parameters }
+}
+
+/// Where the text of a statement is; nothing is copied that is not kept.
+enum Source {
+    Text(Text),
+    Prepared(Arc<str>),
+}
+
+impl AsRef<str> for Source {
+    fn as_ref(&self) -> &str {
+        match self {
+            Source::Text(text) => text,
+            Source::Prepared(text) => text,
+        }
+    }
+}
+
+/// The beginning of these statements, one behind the other. Looks at no more of them than it takes: a
+/// batch of a few bytes for each may name a long prepared statement as often as there are numbers for it.
+pub(super) fn beginning<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> String {
+    let mut kept = String::new();
+    let mut room = TEXT_CHARS;
+    for text in texts {
+        let between = if room == TEXT_CHARS { "" } else { "; " };
+        for char in between.chars().chain(text.as_ref().chars()).take(room) {
+            kept.push(char);
+            room -= 1;
+        }
+        if room == 0 {
+            break;
+        }
+    }
+    kept
 }
 
 fn of_params(params: &Params, parameters: &mut Vec<(&'static str, String)>) {
