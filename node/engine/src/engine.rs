@@ -199,10 +199,11 @@ impl Engine {
     }
 
     /// Reads what sstables say of where partitions lie, of those that nobody has read from since the start. Blocks;
-    /// [`background`](crate::background) does it once. One that cannot be read is named to whoever reads from it.
+    /// [`background`](crate::background) does it once.
     pub fn load_indexes(&self) {
         for table in self.inner.all_tables() {
-            table.version().sstables.iter().for_each(|it| it.load_index());
+            // One that cannot be read is named to whoever reads from it.
+            table.version().sstables.iter().for_each(|it| drop(it.load()));
         }
     }
 

@@ -109,11 +109,6 @@ impl Sstable {
         Ok(self.map.get_or_init(|| map))
     }
 
-    /// Reads index and filter, unless they are here. What is wrong with them is for those who read to hear.
-    pub(crate) fn load_index(&self) {
-        drop(self.map());
-    }
-
     /// Index and filter, as far as `io` may go for them.
     fn mapped(&self, io: &Io) -> Result<&Map, Halt> {
         match self.map.get() {
