@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use helenus_benches::door::{Args, run};
+use helenus_benches::{
+    door::{Args, run},
+    end,
+};
 
 /// As the node has it.
 #[global_allocator]
@@ -12,19 +15,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 // One thread: on two processors the other one is the node's.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(&Args::parse()).await {
-        Ok(report) => {
-            print(&report);
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::from(1)
-        }
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "a program prints its report")]
-fn print(text: &str) {
-    print!("{text}");
+    end(run(&Args::parse()).await)
 }
