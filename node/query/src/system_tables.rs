@@ -1,7 +1,9 @@
 //! Tables made up for each read: `system`, `system_schema`, `system_virtual_schema`, `system_traces`
-//! and `system_views`, with the columns and types of Cassandra 5, which is what stock drivers read when they connect.
+//! and `system_views`, with the columns and types of Cassandra 5, which is what stock drivers read when
+//! they connect.
 //!
-//! They answer from this node alone, whatever the consistency level.
+//! They answer from this node alone, whatever the consistency level; `system_traces` from all nodes that
+//! are alive, since each keeps what it coordinated.
 
 use std::{
     collections::BTreeMap,
