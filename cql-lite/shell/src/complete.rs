@@ -52,7 +52,16 @@ fn names(statement: &str, before: &[String], word: &str, known: &Known<'_>) -> V
         (_, "SHOW") => of(&["VERSION", "HOST"]),
         (_, "HELP") => help::topics().map(|topic| cased(topic, word)).collect(),
         ("DESCRIBE" | "DESC", "DESCRIBE" | "DESC") => {
-            let mut all = of(&["KEYSPACES", "KEYSPACE", "TABLES", "TABLE", "SCHEMA", "CLUSTER"]);
+            let mut all = of(&[
+                "KEYSPACES",
+                "KEYSPACE",
+                "TABLES",
+                "TABLE",
+                "TYPES",
+                "TYPE",
+                "SCHEMA",
+                "CLUSTER",
+            ]);
             all.extend(tables(word, known));
             all
         }
@@ -61,7 +70,9 @@ fn names(statement: &str, before: &[String], word: &str, known: &Known<'_>) -> V
         (_, "FROM" | "INTO" | "UPDATE" | "TABLE" | "TRUNCATE" | "COPY" | "\\D") => {
             tables(word, known)
         }
-        ("CREATE" | "DROP" | "ALTER", "CREATE" | "DROP" | "ALTER") => of(&["KEYSPACE", "TABLE"]),
+        ("CREATE" | "DROP" | "ALTER", "CREATE" | "DROP" | "ALTER") => {
+            of(&["KEYSPACE", "TABLE", "TYPE"])
+        }
         ("SELECT" | "UPDATE" | "DELETE", "WHERE" | "AND") => {
             let mut all = columns(statement, last, known);
             all.extend(of(&["TOKEN"]));

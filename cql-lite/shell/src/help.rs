@@ -14,7 +14,7 @@ Statements end with ; and may have several lines:
 
 Words of the shell end with their line:
   CONSISTENCY [level]      how many replicas must answer
-  DESCRIBE …               KEYSPACES, TABLES, KEYSPACE k, TABLE t, SCHEMA; \\d t
+  DESCRIBE …               KEYSPACES, TABLES, TYPES, SCHEMA, TABLE t, …; \\d t
   EXPAND [ON|OFF|AUTO]     one column a line; AUTO: where a table is too wide
   PAGING [rows|ON|OFF]     rows read at once; more than a screen goes through PAGER
   TIMING [ON|OFF]          times below results
@@ -45,7 +45,7 @@ const TOPICS: [Topic; 14] = [
         name: "UPDATE",
         text: "UPDATE [keyspace.]table [USING TTL seconds [AND TIMESTAMP micros]]\n  \
                SET column = value, … WHERE primary key;\n\n\
-               Example: UPDATE chat.users SET name = 'Ada' WHERE id = 'u1';\n\
+               Example: UPDATE chat.users SET name = 'Ada', tags = tags + {'new'} WHERE id = 'u1';\n\
                A row that is not there is made.",
     },
     Topic {
@@ -58,14 +58,15 @@ const TOPICS: [Topic; 14] = [
         name: "CREATE",
         text: "CREATE KEYSPACE [IF NOT EXISTS] name WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3};\n\
                CREATE TABLE [IF NOT EXISTS] [keyspace.]name (column type, …, PRIMARY KEY ((partition), clustering))\n  \
-               [WITH CLUSTERING ORDER BY (column DESC) AND option = value];\n\n\
+               [WITH CLUSTERING ORDER BY (column DESC) AND option = value];\n\
+               CREATE TYPE [IF NOT EXISTS] [keyspace.]name (field type, …);\n\n\
                Example: CREATE TABLE chat.messages (conversation_id text, sent_at timestamp, content text,\n  \
                PRIMARY KEY (conversation_id, sent_at)) WITH CLUSTERING ORDER BY (sent_at DESC);",
     },
     Topic {
         name: "DROP",
-        text: "DROP KEYSPACE|TABLE [IF EXISTS] name;\nTRUNCATE [TABLE] [keyspace.]table;\n\n\
-               Both delete everything in it, at once.",
+        text: "DROP KEYSPACE|TABLE|TYPE [IF EXISTS] name;\nTRUNCATE [TABLE] [keyspace.]table;\n\n\
+               Everything in it is deleted, at once. A type can be dropped while nothing uses it.",
     },
     Topic {
         name: "USE",
@@ -74,9 +75,12 @@ const TOPICS: [Topic; 14] = [
     Topic {
         name: "TYPES",
         text: "ascii, bigint, blob, boolean, date, decimal, double, duration, float, inet, int, smallint,\n\
-               text, time, timestamp, timeuuid, tinyint, uuid, varchar, varint\n\n\
+               text, time, timestamp, timeuuid, tinyint, uuid, varchar, varint;\n\
+               list<t>, set<t>, map<k, t>, tuple<t, …>, vector<t, n>, what CREATE TYPE made, and frozen<…> of them\n\n\
                Written: 'text', 42, 4.2, true, 0xcafe, 123e4567-e89b-12d3-a456-426614174000,\n\
-               '2024-01-15' (date), '10:30:00' (time), '2024-01-15 10:30:00+0000' (timestamp), '192.0.2.1' (inet)",
+               '2024-01-15' (date), '10:30:00' (time), '2024-01-15 10:30:00+0000' (timestamp), '192.0.2.1' (inet),\n\
+               [1, 2] (list, vector), {1, 2} (set), {'a': 1} (map), (1, 'a') (tuple), {street: 'Main 1'} (type)\n\n\
+               What is frozen is written as a whole; of the others a part, too: c + {1}, c - {1}, c['a'] = 1, c.f = 1",
     },
     Topic {
         name: "CONSISTENCY",
@@ -87,7 +91,8 @@ const TOPICS: [Topic; 14] = [
     },
     Topic {
         name: "DESCRIBE",
-        text: "DESCRIBE KEYSPACES | TABLES | SCHEMA | CLUSTER\nDESCRIBE KEYSPACE name\nDESCRIBE TABLE [keyspace.]name\n\n\
+        text: "DESCRIBE KEYSPACES | TABLES | TYPES | SCHEMA | CLUSTER\nDESCRIBE KEYSPACE name\n\
+               DESCRIBE TABLE | TYPE [keyspace.]name\n\n\
                The text that makes something is a statement that makes it again.",
     },
     Topic {

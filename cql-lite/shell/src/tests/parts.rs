@@ -125,6 +125,12 @@ fn completion_knows_words_tables_and_columns() {
         completed("USE chat; DESCRIBE KEYSP", ""),
         ["USE chat; DESCRIBE KEYSPACES", "USE chat; DESCRIBE KEYSPACE"]
     );
+    assert_eq!(
+        completed("DESCRIBE TY", "chat"),
+        ["DESCRIBE TYPES", "DESCRIBE TYPE"],
+        "as the server knows them"
+    );
+    assert_eq!(completed("CREATE TY", "chat"), ["CREATE TYPE"]);
     assert_eq!(completed("SELECT 'é FRO", ""), ["SELECT 'é FROM"], "whatever comes, no panic");
 }
 
