@@ -202,7 +202,7 @@ fn query_answer(query: &wire::Query) -> Reply {
         })),
         [.., "down"] => Reply::Answer(server_answer::Body::Error(wire::Error {
             code: Code::Unavailable.to_string(),
-            message: "QUORUM needs 2 replicas, 1 is alive".to_owned(),
+            message: "QUORUM needs 2 replicas and finds 1 alive".to_owned(),
             retry: Retry::Safe.into(),
             missing: vec!["n2:9044".to_owned(), "n3:9044".to_owned()],
             ..wire::Error::default()

@@ -80,7 +80,7 @@ pub struct Page {
 pub enum Error {
     /// Too few replicas are alive or reachable.
     #[error(
-        "{consistency} needs {required} replicas and {alive} are alive; missing: {}",
+        "{consistency} needs {required} replicas and finds {alive} alive; missing: {}",
         names(missing)
     )]
     Unavailable {

@@ -37,7 +37,7 @@ pub struct Request {
 pub enum Error {
     /// Too few replicas are alive; nothing was written anywhere. Safe to repeat later.
     #[error(
-        "{consistency} needs {required} replicas and {alive} are alive; missing: {}",
+        "{consistency} needs {required} replicas and finds {alive} alive; missing: {}",
         names(missing)
     )]
     Unavailable {

@@ -60,7 +60,7 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Too few replicas are alive; nothing was sent.
-    #[error("{} needs {} replicas and {} are alive", .0.consistency, .0.required, .0.received)]
+    #[error("{} needs {} replicas and finds {} alive", .0.consistency, .0.required, .0.received)]
     Unavailable(Acks),
     /// Sent, but too few answered in time. A write may yet appear.
     #[error("{} needs {} answers and got {} in time", .0.consistency, .0.required, .0.received)]
