@@ -94,9 +94,7 @@ impl Reader {
     /// # Errors
     /// At the end of the input.
     pub fn u8(&mut self, what: &'static str) -> Result<u8, Malformed> {
-        let byte = self.input.get(self.offset).copied().ok_or_else(|| self.malformed(what))?;
-        self.offset += 1;
-        Ok(byte)
+        self.step(what, |it| it.u8())
     }
 
     /// An unsigned integer.
@@ -104,19 +102,7 @@ impl Reader {
     /// # Errors
     /// At the end of the input, or past 64 bits.
     pub fn uint(&mut self, what: &'static str) -> Result<u64, Malformed> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.u8(what)?;
-            let bits = u64::from(byte & 0x7F);
-            if shift == 63 && bits > 1 {
-                return Err(self.malformed(what));
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(self.malformed(what))
+        self.step(what, |it| it.uint())
     }
 
     /// A signed integer.
@@ -124,8 +110,19 @@ impl Reader {
     /// # Errors
     /// As `uint`.
     pub fn int(&mut self, what: &'static str) -> Result<i64, Malformed> {
-        let raw = self.uint(what)?;
-        Ok(((raw >> 1) as i64) ^ -((raw & 1) as i64))
+        self.step(what, |it| it.int())
+    }
+
+    /// Reads a number. The error says where it stopped.
+    fn step<T>(
+        &mut self,
+        what: &'static str,
+        read: impl FnOnce(&mut Cursor<'_>) -> Option<T>,
+    ) -> Result<T, Malformed> {
+        let mut cursor = Cursor { input: &self.input, at: self.offset };
+        let number = read(&mut cursor);
+        self.offset = cursor.at;
+        number.ok_or_else(|| self.malformed(what))
     }
 
     /// A length and bytes.
@@ -172,6 +169,60 @@ impl Reader {
     /// The error for what was being read here.
     pub fn malformed(&self, what: &'static str) -> Malformed {
         Malformed { what, offset: self.offset }
+    }
+}
+
+/// Goes over bytes that stay where they are; `None` at whatever is not as our writer writes it. For
+/// whoever only looks: a `Reader` holds on to its input, and says what was wrong.
+pub(crate) struct Cursor<'a> {
+    pub(crate) input: &'a [u8],
+    /// How far into the input.
+    pub(crate) at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    /// A byte.
+    pub(crate) fn u8(&mut self) -> Option<u8> {
+        let byte = *self.input.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    /// An unsigned integer.
+    pub(crate) fn uint(&mut self) -> Option<u64> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7F);
+            if shift == 63 && bits > 1 {
+                return None;
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// A signed integer.
+    pub(crate) fn int(&mut self) -> Option<i64> {
+        let raw = self.uint()?;
+        Some(((raw >> 1) as i64) ^ -((raw & 1) as i64))
+    }
+
+    /// A length and bytes.
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
+        let len = usize::try_from(self.uint()?).ok()?;
+        self.raw(len)
+    }
+
+    /// `len` bytes.
+    pub(crate) fn raw(&mut self, len: usize) -> Option<&'a [u8]> {
+        let end = self.at.checked_add(len)?;
+        let raw = self.input.get(self.at..end)?;
+        self.at = end;
+        Some(raw)
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::cell::TTL_MAX;
-use crate::codec::Reader;
+use crate::codec::{Cursor, Reader};
 use crate::encoding::{self, cell_flag, part, row_flag};
 use crate::key::{Clustering, PARTITION_KEY_BYTES_MAX};
 use crate::mutation;
@@ -74,13 +74,7 @@ impl Place {
     }
 }
 
-/// Goes over bytes; `None` at whatever is not as it should be.
-struct Cursor<'a> {
-    input: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Cursor<'a> {
+impl Cursor<'_> {
     fn mutation(mut self, places: &mut Vec<Place>) -> Option<Overview> {
         u32::try_from(self.input.len()).ok()?;
         if self.u8()? != mutation::VERSION {
@@ -174,45 +168,6 @@ impl<'a> Cursor<'a> {
         let ttl = self.uint()?;
         self.int()?;
         (1..=u64::from(TTL_MAX)).contains(&ttl).then_some(())
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        let byte = *self.input.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn uint(&mut self) -> Option<u64> {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.u8()?;
-            let bits = u64::from(byte & 0x7F);
-            if shift == 63 && bits > 1 {
-                return None;
-            }
-            value |= bits << shift;
-            if byte < 0x80 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    fn int(&mut self) -> Option<i64> {
-        let raw = self.uint()?;
-        Some(((raw >> 1) as i64) ^ -((raw & 1) as i64))
-    }
-
-    fn bytes(&mut self) -> Option<&'a [u8]> {
-        let len = usize::try_from(self.uint()?).ok()?;
-        self.raw(len)
-    }
-
-    fn raw(&mut self, len: usize) -> Option<&'a [u8]> {
-        let end = self.at.checked_add(len)?;
-        let raw = self.input.get(self.at..end)?;
-        self.at = end;
-        Some(raw)
     }
 }
 
