@@ -93,7 +93,7 @@ impl ClusterCatalog {
         while self.hears(peer.host()) {
             let request = Request::CatchUp;
             let call = Call { trace: 0, epoch, timeout: AGREEMENT_TIMEOUT, report: None, request };
-            if peer.call(call).await.is_ok() {
+            if Arc::clone(&peer).call(call).await.is_ok() {
                 return;
             }
             // Its stream is not up yet, or broke: it comes back, or is convicted.
@@ -190,8 +190,9 @@ impl Catalog for ClusterCatalog {
         async move {
             let Some(peers) = self.peers.get() else { return Vec::new() };
             let alive = Arc::clone(&self.published.alive.borrow());
+            let command = Arc::new(command);
             let ask = |peer: Arc<dyn Replica>| {
-                let request = Request::Read(command.clone());
+                let request = Request::Read(Arc::clone(&command));
                 async move {
                     peer.call(Call { trace: 0, epoch: 0, timeout, report: None, request }).await
                 }

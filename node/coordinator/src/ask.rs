@@ -1,13 +1,18 @@
-//! One call to one replica.
+//! One call to one replica, and several that are under way.
 
 use std::sync::Arc;
 
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Either, ready},
+    stream::{FuturesUnordered, StreamExt as _},
+};
 use model::HostId;
-use tokio::time::Instant;
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 use crate::{
     Shared,
-    replica::{Call, Error, Request, Response},
+    replica::{Answering, Call, Error, Request, Response},
     trace::{Role, Step},
 };
 
@@ -22,29 +27,89 @@ pub(crate) struct Terms {
     pub(crate) deadline: Instant,
 }
 
-/// Asks `host`. After `StaleEpoch` this node has caught up: plan again.
-pub(crate) async fn ask(
-    shared: Arc<Shared>,
+/// What a replica answered, or why it did not.
+pub(crate) type Answer = Result<Response, Error>;
+
+/// Asks `host`, and makes of its answer what `then` says. After `StaleEpoch` this node has caught up: plan
+/// again.
+pub(crate) fn ask<T: Send + 'static>(
+    shared: &Arc<Shared>,
     terms: Terms,
     host: HostId,
     request: Request,
-) -> (HostId, Result<Response, Error>) {
+    then: impl FnOnce(HostId, Answer) -> T + Send + 'static,
+) -> Answering<T> {
     // What answers must be who was asked: replicas are counted by host.
     let Some(replica) = shared.replicas.get(host).filter(|it| it.host() == host) else {
-        return (host, Err(Error::Unreachable));
+        return Either::Left(ready(then(host, Err(Error::Unreachable))));
     };
     let timeout = terms.deadline.saturating_duration_since(Instant::now());
     let (traces, trace, role) = (&shared.traces, terms.trace, Role::of(&request));
     traces.note(trace, Some(host), || Step::Asked(role));
     let report = traces.report(trace);
     let call = Call { trace, epoch: terms.epoch, timeout, report: report.clone(), request };
-    let answer = replica.call(call).await;
-    traces.note(trace, Some(host), || {
-        let work = report.and_then(|it| it.get().copied());
-        Step::Answered(role, answer.as_ref().map(|_| work).map_err(ToString::to_string))
-    });
-    if let Err(Error::StaleEpoch { have }) = &answer {
-        shared.view.catch_up(*have).await;
+    let note = move |shared: &Shared, answer: &Answer| {
+        shared.traces.note(trace, Some(host), || {
+            let work = report.and_then(|it| it.get().copied());
+            Step::Answered(role, answer.as_ref().map(|_| work).map_err(ToString::to_string))
+        });
+    };
+    let answering = match replica.call(call) {
+        Either::Left(answer) => {
+            let answer = answer.into_inner();
+            if !matches!(answer, Err(Error::StaleEpoch { .. })) {
+                note(shared, &answer);
+                return Either::Left(ready(then(host, answer)));
+            }
+            Either::Left(ready(answer))
+        }
+        later => later,
+    };
+    let shared = Arc::clone(shared);
+    let later = async move {
+        let answer = answering.await;
+        note(&shared, &answer);
+        if let Err(Error::StaleEpoch { have }) = &answer {
+            shared.view.catch_up(*have).await;
+        }
+        then(host, answer)
+    };
+    Either::Right(later.boxed())
+}
+
+/// Calls of one request: what came without waiting comes out first.
+pub(crate) struct Calls<T> {
+    /// A handful at most: one for each replica.
+    came: Vec<T>,
+    /// Most requests wait for none.
+    later: Option<FuturesUnordered<BoxFuture<'static, T>>>,
+}
+
+impl<T> Default for Calls<T> {
+    fn default() -> Calls<T> {
+        Calls { came: Vec::new(), later: None }
     }
-    (host, answer)
+}
+
+impl<T: Send + 'static> Calls<T> {
+    /// One more.
+    pub(crate) fn push(&mut self, call: Answering<T>) {
+        match call {
+            Either::Left(came) => {
+                // Answers are large, and there is mostly one.
+                self.came.reserve_exact(1);
+                self.came.push(came.into_inner());
+            }
+            Either::Right(call) => self.later.get_or_insert_default().push(call),
+        }
+    }
+
+    /// The next one that ends; `None` if none is under way.
+    pub(crate) async fn next(&mut self, until: Instant) -> Result<Option<T>, Elapsed> {
+        if !self.came.is_empty() {
+            return Ok(Some(self.came.remove(0)));
+        }
+        let Some(later) = &mut self.later else { return Ok(None) };
+        timeout_at(until, later.next()).await
+    }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use model::{
     Cell, Clustering, ColumnId, Consistency, Content, Deletion, HostId, Keyspace, Liveness,
     Mutation, Partition, PartitionKey, Row, Schema, Slice, Table, TableId, Token, TokenRange,
@@ -27,7 +27,7 @@ use crate::{
     Coordinator, Options, Parts, clock, hints,
     hints::Hints,
     read,
-    replica::{Call, Error, Origin, Replica, Replicas, Request, Response},
+    replica::{Answering, Call, Error, Origin, Replica, Replicas, Request, Response},
     view::{Place, Snapshot, View},
     write,
 };
@@ -111,9 +111,9 @@ impl Fake {
 }
 
 /// Counts a call that is dropped before it is answered.
-struct Dropped<'a>(&'a Fake, bool);
+struct Dropped(Arc<Fake>, bool);
 
-impl Drop for Dropped<'_> {
+impl Drop for Dropped {
     fn drop(&mut self) {
         if !self.1 {
             *self.0.dropped.lock().expect("lock") += 1;
@@ -126,9 +126,9 @@ impl Replica for Fake {
         self.claims.lock().expect("lock").unwrap_or(self.host)
     }
 
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move {
-            let mut guard = Dropped(self, false);
+    fn call(self: Arc<Self>, call: Call) -> Answering<Result<Response, Error>> {
+        Either::Right(Box::pin(async move {
+            let mut guard = Dropped(Arc::clone(&self), false);
             self.note(&call.request);
             let next = self.deeds.lock().expect("lock").pop_front();
             let deed = next.or_else(|| self.always.lock().expect("lock").clone());
@@ -155,7 +155,7 @@ impl Replica for Fake {
             };
             guard.1 = true;
             answer
-        })
+        }))
     }
 }
 

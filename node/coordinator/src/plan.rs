@@ -14,12 +14,12 @@ use tokio::time::Instant;
 use crate::view::Place;
 
 /// One of the replicas that hold a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Candidate {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
     /// Who.
     pub host: HostId,
     /// Where it stands.
-    pub place: Place,
+    pub place: &'a Place,
     /// Whether it is believed to be alive.
     pub alive: bool,
 }
@@ -36,7 +36,7 @@ pub struct Candidates<'a> {
     /// Where it stands.
     pub local_place: &'a Place,
     /// The natural replicas, clockwise.
-    pub natural: Vec<Candidate>,
+    pub natural: Vec<Candidate<'a>>,
 }
 
 /// A count of answers that must be reached.
@@ -206,7 +206,7 @@ impl Need {
     }
 }
 
-fn available(need: &Need, natural: &[Candidate]) -> Result<(), Refused> {
+fn available(need: &Need, natural: &[Candidate<'_>]) -> Result<(), Refused> {
     let counted = || natural.iter().filter(|it| need.covers(&it.place.dc));
     let alive = counted().filter(|it| it.alive).count();
     if need.count <= alive {
@@ -219,11 +219,11 @@ fn available(need: &Need, natural: &[Candidate]) -> Result<(), Refused> {
 
 /// This node, then its rack, then its data center, then the others; clockwise among equals. Each
 /// host once, whatever the ring says.
-fn nearest_first(from: &Candidates<'_>) -> Vec<Candidate> {
-    let mut natural: Vec<Candidate> = Vec::with_capacity(from.natural.len());
+fn nearest_first<'a>(from: &Candidates<'a>) -> Vec<Candidate<'a>> {
+    let mut natural: Vec<Candidate<'a>> = Vec::with_capacity(from.natural.len());
     for candidate in &from.natural {
         if natural.iter().all(|it| it.host != candidate.host) {
-            natural.push(candidate.clone());
+            natural.push(*candidate);
         }
     }
     let here = from.local_place;
@@ -234,7 +234,7 @@ fn nearest_first(from: &Candidates<'_>) -> Vec<Candidate> {
     natural
 }
 
-fn split(natural: &[Candidate]) -> (Vec<HostId>, Vec<HostId>) {
+fn split(natural: &[Candidate<'_>]) -> (Vec<HostId>, Vec<HostId>) {
     let hosts = |alive| natural.iter().filter(move |it| it.alive == alive).map(|it| it.host);
     (hosts(true).collect(), hosts(false).collect())
 }

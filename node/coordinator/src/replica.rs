@@ -3,18 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, Ready};
 use model::{HostId, read};
 
 use crate::trace::Report;
+
+/// What there is without waiting, or the way to it. Much of what this node asks of itself takes no
+/// waiting, and then no room for a task either.
+pub type Answering<T> = Either<Ready<T>, BoxFuture<'static, T>>;
 
 /// How a node is reached: itself by a call, the others by a stream.
 pub trait Replica: Send + Sync + 'static {
     /// Whose replica this is.
     fn host(&self) -> HostId;
 
-    /// Carries out `request`. Dropping the future cancels the work: at the far side too.
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>>;
+    /// Begins to carry out the request of `call`, and carries out what takes no waiting. Dropping what it
+    /// answers cancels the rest of the work: at the far side too.
+    fn call(self: Arc<Self>, call: Call) -> Answering<Result<Response, Error>>;
 }
 
 /// Finds replicas by host.
@@ -49,9 +54,9 @@ pub enum Request {
         origin: Origin,
     },
     /// Read and answer everything.
-    Read(read::Command),
+    Read(Arc<read::Command>),
     /// Read and answer the digest of the answer.
-    Digest(read::Command),
+    Digest(Arc<read::Command>),
     /// Forget all data of a table (after a snapshot).
     Truncate(model::TableId),
     /// Answer once the epoch of this call is known there.

@@ -116,7 +116,7 @@ impl Snapshot {
         replicas: &[HostId],
     ) -> Option<Candidates<'a>> {
         let candidate = |host: &HostId| {
-            let place = self.places.get(host)?.clone();
+            let place = self.places.get(host)?;
             Some(Candidate { host: *host, place, alive: view.is_alive(*host) })
         };
         Some(Candidates {

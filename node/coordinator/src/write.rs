@@ -123,6 +123,11 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<(), Er
         };
         drivers.push(Driver::new(shared, goal, mutation.encode(), several)?);
     }
+    if drivers.len() == 1
+        && let Some(only) = drivers.pop()
+    {
+        return only.acknowledged().await;
+    }
     let mut answers =
         stream::iter(drivers).map(Driver::acknowledged).buffer_unordered(BATCH_CONCURRENCY);
     let mut outcome = Ok(());
@@ -157,7 +162,10 @@ pub(crate) async fn truncate(
         Tally::new(vec![need], places.iter().map(|(host, place)| (*host, Arc::clone(&place.dc))));
     let mut calls: FuturesUnordered<_> = hosts
         .iter()
-        .map(|host| ask(Arc::clone(shared), terms, *host, replica::Request::Truncate(table)))
+        .map(|host| {
+            let request = replica::Request::Truncate(table);
+            ask(shared, terms, *host, request, |host, answer| (host, answer))
+        })
         .collect();
     while tally.verdict() == Verdict::Pending {
         let Ok(Some((host, answer))) = timeout_at(deadline, calls.next()).await else { break };

@@ -151,10 +151,7 @@ impl Engine {
     ) -> Result<Answer, Error> {
         match self.read(command)? {
             Read::Ready(answer) => Ok(answer),
-            Read::Cold(cold) => {
-                let (job, answer) = cold.split();
-                run(blocking, job, answer).await
-            }
+            Read::Cold(cold) => cold.finish(blocking).await,
         }
     }
 
@@ -407,7 +404,7 @@ fn quiet<W: Work + 'static>(
     }
 }
 
-async fn run<T>(
+pub(crate) async fn run<T>(
     blocking: &dyn Blocking,
     job: Box<dyn Job>,
     answer: oneshot::Receiver<Result<T, Error>>,

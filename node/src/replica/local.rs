@@ -2,14 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use cluster::Metadata;
 use coordinator::{
     hints::Hints,
-    replica::{Call, Error, Replica, Request, Response, Unwritable},
+    replica::{Answering, Call, Error, Replica, Request, Response, Unwritable},
     trace::{Report, Work},
 };
-use engine::Engine;
-use futures_util::{FutureExt, future::BoxFuture};
+use engine::{Cold, Engine, Ticket};
+use futures_util::{
+    FutureExt,
+    future::{Either, ready},
+};
 use model::{HostId, Mutation, TableId, read};
 use query::sessions::Sessions;
 use sys::Blocking;
@@ -74,26 +78,77 @@ impl Local {
     }
 
     /// Lets a request through whose table did not change since it was planned.
-    async fn fence(&self, table: TableId, epoch: u64) -> Result<(), Error> {
-        self.catch_up(epoch).await?;
+    fn fence(&self, table: TableId, epoch: u64) -> Result<(), Fence> {
         let now = self.metadata.borrow();
+        if now.epoch < epoch {
+            return Err(Fence::Behind);
+        }
         match now.schema.table_by_id(table) {
             Some(table) if table.epoch <= epoch => Ok(()),
-            Some(_) => Err(Error::StaleEpoch { have: now.epoch }),
+            Some(_) => Err(Fence::Refused(Error::StaleEpoch { have: now.epoch })),
             // Dropped since it was planned, or never there.
-            None if epoch < now.epoch => Err(Error::StaleEpoch { have: now.epoch }),
-            None => Err(Error::Failed("the table does not exist".into())),
+            None if epoch < now.epoch => Err(Fence::Refused(Error::StaleEpoch { have: now.epoch })),
+            None => Err(Fence::Refused(Error::Failed("the table does not exist".into()))),
         }
     }
 
-    async fn read(
-        &self,
-        command: &read::Command,
-        cost: &mut Option<Cost>,
-    ) -> Result<read::Answer, Error> {
-        let answer = self.engine.read_with(command, &*self.blocking).await.map_err(error)?;
+    /// Carries out what takes no waiting.
+    fn begin(&self, call: Call) -> Begun {
+        let passed = match &call.request {
+            Request::Mutate { mutation, .. } => match Mutation::peek(mutation) {
+                Ok((table, _)) => self.fence(table, call.epoch),
+                Err(malformed) => Err(Fence::Refused(Error::Failed(malformed.to_string()))),
+            },
+            // Peers ask for what each node makes up for itself: no epoch is about that.
+            Request::Read(command) if call.epoch == 0 => match self.sessions.answer(command) {
+                Some(answer) => return Begun::Answered(Ok(Response::Data(answer))),
+                None => self.fence(command.table, call.epoch),
+            },
+            Request::Read(command) | Request::Digest(command) => {
+                self.fence(command.table, call.epoch)
+            }
+            Request::Truncate(table) => self.fence(*table, call.epoch),
+            Request::CatchUp if self.metadata.borrow().epoch < call.epoch => Err(Fence::Behind),
+            Request::CatchUp => return Begun::Answered(Ok(Response::Done)),
+        };
+        match passed {
+            Ok(()) => {}
+            Err(Fence::Behind) => return Begun::Waits(Wait::Behind(call)),
+            Err(Fence::Refused(why)) => return Begun::Answered(Err(why)),
+        }
+        let cost = call.report.map(|report| Cost { report, begun: Instant::now() });
+        match call.request {
+            Request::Mutate { mutation, origin: _ } => self.write(mutation, cost),
+            Request::Read(command) => self.read(&command, Kind::Data, cost),
+            Request::Digest(command) => self.read(&command, Kind::Digest, cost),
+            Request::Truncate(table) => Begun::Waits(Wait::Truncate(table)),
+            Request::CatchUp => Begun::Answered(Ok(Response::Done)),
+        }
+    }
+
+    fn write(&self, mutation: Bytes, cost: Option<Cost>) -> Begun {
+        let cost = cost.map(|it| (it, mutation.clone()));
+        let ticket = match self.engine.apply(mutation) {
+            Ok(ticket) => ticket,
+            Err(why) => return Begun::Answered(Err(refused(why))),
+        };
+        match ticket.outcome() {
+            None => Begun::Waits(Wait::Durable(ticket, cost)),
+            Some(outcome) => Begun::Answered(written(outcome, cost)),
+        }
+    }
+
+    fn read(&self, command: &read::Command, kind: Kind, cost: Option<Cost>) -> Begun {
+        match self.engine.read(command) {
+            Ok(engine::Read::Ready(answer)) => Begun::Answered(Ok(self.answer(answer, kind, cost))),
+            Ok(engine::Read::Cold(cold)) => Begun::Waits(Wait::Cold(cold, kind, cost)),
+            Err(why) => Begun::Answered(Err(error(why))),
+        }
+    }
+
+    fn answer(&self, answer: read::Answer, kind: Kind, cost: Option<Cost>) -> Response {
         self.metrics.replica_read(&answer);
-        if let Some(cost) = cost.take() {
+        if let Some(cost) = cost {
             let bytes: usize = answer.partitions.iter().map(|it| it.memory_bytes()).sum();
             cost.is(Work {
                 rows: answer.live_rows,
@@ -103,56 +158,73 @@ impl Local {
                 ..Work::default()
             });
         }
-        Ok(answer)
+        match kind {
+            Kind::Data => Response::Data(answer),
+            Kind::Digest => Response::Digest { digest: answer.digest() },
+        }
     }
 
-    async fn carry_out(&self, call: Call) -> Result<Response, Error> {
-        let mut cost = call.report.map(|report| Cost { report, begun: Instant::now() });
-        match call.request {
-            Request::Mutate { mutation, origin: _ } => {
-                let (table, _) = Mutation::peek(&mutation)
-                    .map_err(|malformed| Error::Failed(malformed.to_string()))?;
-                self.fence(table, call.epoch).await?;
-                let written = mutation.clone();
-                let ticket = self.engine.apply(mutation).map_err(refused)?;
-                ticket.wait().await.map_err(error)?;
-                if let Some(cost) = cost {
-                    let bytes = written.len() as u64;
-                    let rows = Mutation::decode(written).map_or(0, |it| rows_of(&it));
-                    cost.is(Work { rows, bytes, ..Work::default() });
+    async fn go_on(&self, mut wait: Wait) -> Result<Response, Error> {
+        loop {
+            wait = match wait {
+                Wait::Behind(call) => {
+                    self.catch_up(call.epoch).await?;
+                    match self.begin(call) {
+                        Begun::Answered(answer) => return answer,
+                        Begun::Waits(wait) => wait,
+                    }
                 }
-                Ok(Response::Done)
-            }
-            Request::Read(command) => {
-                // Peers ask for what each node makes up for itself: no epoch is about that.
-                if call.epoch == 0
-                    && let Some(answer) = self.sessions.answer(&command)
-                {
-                    return Ok(Response::Data(answer));
+                Wait::Durable(ticket, cost) => return written(ticket.wait().await, cost),
+                Wait::Cold(cold, kind, cost) => {
+                    let answer = cold.finish(&*self.blocking).await.map_err(error)?;
+                    return Ok(self.answer(answer, kind, cost));
                 }
-                self.fence(command.table, call.epoch).await?;
-                Ok(Response::Data(self.read(&command, &mut cost).await?))
-            }
-            Request::Digest(command) => {
-                self.fence(command.table, call.epoch).await?;
-                let answer = self.read(&command, &mut cost).await?;
-                Ok(Response::Digest { digest: answer.digest() })
-            }
-            Request::Truncate(table) => {
-                self.fence(table, call.epoch).await?;
-                // Replayed later, they would bring rows back on others.
-                self.hints.forget_table(table);
-                let engine = self.engine.clone();
-                let truncated = sys::run_fn(&*self.blocking, move || engine.truncate(table)).await;
-                truncated.map_err(|stopped| Error::Failed(stopped.to_string()))?.map_err(error)?;
-                Ok(Response::Done)
-            }
-            Request::CatchUp => {
-                self.catch_up(call.epoch).await?;
-                Ok(Response::Done)
+                Wait::Truncate(table) => return self.truncate(table).await,
             }
         }
     }
+
+    async fn truncate(&self, table: TableId) -> Result<Response, Error> {
+        // Replayed later, they would bring rows back on others.
+        self.hints.forget_table(table);
+        let engine = self.engine.clone();
+        let truncated = sys::run_fn(&*self.blocking, move || engine.truncate(table)).await;
+        truncated.map_err(|stopped| Error::Failed(stopped.to_string()))?.map_err(error)?;
+        Ok(Response::Done)
+    }
+}
+
+/// Why a request is not let through.
+enum Fence {
+    /// It is from the future.
+    Behind,
+    /// It is from the past, or makes no sense.
+    Refused(Error),
+}
+
+/// What became of a request without waiting.
+enum Begun {
+    Answered(Result<Response, Error>),
+    Waits(Wait),
+}
+
+/// What a request waits for.
+enum Wait {
+    /// This node's knowledge of its epoch.
+    Behind(Call),
+    /// The disk, which is to keep what was written. For a traced one with the mutation.
+    Durable(Ticket, Option<(Cost, Bytes)>),
+    /// The disk, which has what is not in memory.
+    Cold(Cold, Kind, Option<Cost>),
+    /// Everyone who works on this table.
+    Truncate(TableId),
+}
+
+/// What of a read is wanted.
+#[derive(Clone, Copy)]
+enum Kind {
+    Data,
+    Digest,
 }
 
 impl Replica for Local {
@@ -160,14 +232,31 @@ impl Replica for Local {
         self.host
     }
 
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>> {
+    fn call(self: Arc<Self>, call: Call) -> Answering<Result<Response, Error>> {
         let timeout = call.timeout;
-        async move {
-            let outcome = tokio::time::timeout(timeout, self.carry_out(call)).await;
-            outcome.unwrap_or(Err(Error::NoAnswer))
+        match self.begin(call) {
+            Begun::Answered(answer) => Either::Left(ready(answer)),
+            Begun::Waits(wait) => {
+                let outcome = async move { tokio::time::timeout(timeout, self.go_on(wait)).await };
+                let answer = outcome.map(|it| it.unwrap_or(Err(Error::NoAnswer)));
+                Either::Right(answer.boxed())
+            }
         }
-        .boxed()
     }
+}
+
+/// A write that was taken in has become durable, or not.
+fn written(
+    outcome: Result<(), engine::Error>,
+    cost: Option<(Cost, Bytes)>,
+) -> Result<Response, Error> {
+    outcome.map_err(error)?;
+    if let Some((cost, mutation)) = cost {
+        let bytes = mutation.len() as u64;
+        let rows = Mutation::decode(mutation).map_or(0, |it| rows_of(&it));
+        cost.is(Work { rows, bytes, ..Work::default() });
+    }
+    Ok(Response::Done)
 }
 
 /// Rows that a mutation writes or deletes; the static one is one of them.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use coordinator::replica::{Call, Error, Replica, Replicas, Request, Response};
-use futures_util::{FutureExt, future::BoxFuture};
+use coordinator::replica::{Answering, Call, Error, Replica, Replicas, Request, Response};
+use futures_util::{FutureExt, future::Either};
 use model::HostId;
 use proto::peer::{Lane, PeerFrame, peer_frame::Body};
 use sys::Net;
@@ -189,15 +189,21 @@ impl Replica for Peer {
         self.host
     }
 
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>> {
-        let link = match &call.request {
+    fn call(self: Arc<Self>, call: Call) -> Answering<Result<Response, Error>> {
+        let lane = match &call.request {
             Request::Mutate { origin: coordinator::replica::Origin::Hint, .. }
-            | Request::Read(_) => &self.large,
+            | Request::Read(_) => Lane::Large,
             Request::Mutate { .. }
             | Request::Digest(_)
             | Request::Truncate(_)
-            | Request::CatchUp => &self.small,
+            | Request::CatchUp => Lane::Small,
         };
-        link.call(call).boxed()
+        let answer = async move {
+            match lane {
+                Lane::Large => self.large.call(call).await,
+                Lane::Urgent | Lane::Small => self.small.call(call).await,
+            }
+        };
+        Either::Right(answer.boxed())
     }
 }

@@ -1,6 +1,6 @@
 //! Peer frames to our values and back: hand-written, so that core types never see the wire.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coordinator::{
@@ -43,10 +43,10 @@ pub(crate) fn call_from_wire(request: peer::Request) -> Result<Call, String> {
             Request::Mutate { origin: origin_from_wire(it.origin()), mutation: it.mutation }
         }
         peer::request::Body::Read(it) => {
-            Request::Read(read::Command::decode(it).map_err(malformed)?)
+            Request::Read(Arc::new(read::Command::decode(it).map_err(malformed)?))
         }
         peer::request::Body::Digest(it) => {
-            Request::Digest(read::Command::decode(it).map_err(malformed)?)
+            Request::Digest(Arc::new(read::Command::decode(it).map_err(malformed)?))
         }
         peer::request::Body::Truncate(it) => Request::Truncate(TableId(
             uuid::Uuid::from_slice(&it).map_err(|_| "a table id of another length")?,

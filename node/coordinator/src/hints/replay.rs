@@ -140,10 +140,10 @@ async fn replay_one(
     let deadline = Instant::now() + timeout;
     let terms = Terms { trace: TRACE, epoch: snapshot.epoch(), deadline };
     let request = Request::Mutate { mutation: entry.hint.mutation, origin: Origin::Hint };
-    let answer = timeout_at(deadline, ask(Arc::clone(shared), terms, host, request)).await;
-    match answer {
-        Ok((_, Ok(Response::Done))) => (sequence, len, Fate::Replayed),
-        Ok((_, Ok(Response::Data(_) | Response::Digest { .. }) | Err(_))) | Err(_) => {
+    let answering = ask(shared, terms, host, request, |_, answer| answer);
+    match timeout_at(deadline, answering).await {
+        Ok(Ok(Response::Done)) => (sequence, len, Fate::Replayed),
+        Ok(Ok(Response::Data(_) | Response::Digest { .. }) | Err(_)) | Err(_) => {
             (sequence, len, Fate::Stays)
         }
     }

@@ -1,6 +1,6 @@
 //! The arithmetic of levels, exhaustively, and scripts about counting.
 
-use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, error::Error, fmt::Write as _, path::Path, sync::LazyLock};
 
 use test_each_file::test_each_path;
 use uuid::Uuid;
@@ -17,16 +17,17 @@ fn host(number: u32) -> HostId {
     HostId(Uuid::from_u128(u128::from(number)))
 }
 
+/// Two racks in each of two data centers.
+static PLACES: LazyLock<[[Place; 2]; 2]> = LazyLock::new(|| {
+    ["dc1", "dc2"].map(|dc| ["r0", "r1"].map(|rack| Place { dc: dc.into(), rack: rack.into() }))
+});
+
 /// Replicas 1 to `count`, the first `in_first_dc` of them in dc1; who is in `alive` lives.
-fn candidates(count: u32, in_first_dc: u32, alive: &[u32]) -> Vec<Candidate> {
+fn candidates(count: u32, in_first_dc: u32, alive: &[u32]) -> Vec<Candidate<'static>> {
     let candidate = |number| {
-        let dc = if number <= in_first_dc { "dc1" } else { "dc2" };
-        let rack = format!("r{}", number % 2);
-        Candidate {
-            host: host(number),
-            place: Place { dc: dc.into(), rack: rack.as_str().into() },
-            alive: alive.contains(&number),
-        }
+        let racks = &PLACES[usize::from(in_first_dc < number)];
+        let place = &racks[number as usize % 2];
+        Candidate { host: host(number), place, alive: alive.contains(&number) }
     };
     (1..=count).map(candidate).collect()
 }

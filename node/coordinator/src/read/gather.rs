@@ -1,12 +1,8 @@
 //! Collects the answers of as many replicas as a level needs: asks the nearest, and another one for
 //! each that fails or takes too long.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::{
-    future::BoxFuture,
-    stream::{FuturesUnordered, StreamExt as _},
-};
 use model::{
     HostId,
     read::{Answer, Command},
@@ -15,7 +11,8 @@ use tokio::time::Instant;
 
 use super::{Error, Terms, merge};
 use crate::{
-    Shared, ask,
+    Shared,
+    ask::{self, Calls},
     limits::Permit,
     plan::ReadPlan,
     replica::{self, Request, Response},
@@ -29,8 +26,8 @@ enum Kind {
     Digest,
 }
 
-/// Who was asked for what, and what came.
-type Answered = (Kind, HostId, Result<Response, replica::Error>);
+/// Who was asked, and what came.
+type Answered = (HostId, ask::Answer);
 
 /// Why a round did not come to its end.
 #[derive(Debug)]
@@ -43,16 +40,16 @@ pub(super) enum Stop {
 pub(super) struct Gather<'a> {
     shared: &'a Arc<Shared>,
     terms: Terms,
-    command: &'a Command,
+    command: Arc<Command>,
     plan: ReadPlan,
     permit: Permit,
-    calls: FuturesUnordered<BoxFuture<'static, Answered>>,
+    calls: Calls<Answered>,
     /// The live replicas of the plan before this one have been asked.
     asked: usize,
     waiting: Vec<(HostId, Kind)>,
     /// Each host once: a second answer is the same one.
-    data: BTreeMap<HostId, Answer>,
-    digests: BTreeMap<HostId, u128>,
+    data: Vec<(HostId, Answer)>,
+    digests: Vec<(HostId, u128)>,
     failures: Vec<(HostId, replica::Error)>,
 }
 
@@ -70,7 +67,7 @@ impl<'a> Gather<'a> {
     pub(super) fn new(
         shared: &'a Arc<Shared>,
         terms: Terms,
-        command: &'a Command,
+        command: Arc<Command>,
         plan: ReadPlan,
         permit: Permit,
     ) -> Gather<'a> {
@@ -80,11 +77,11 @@ impl<'a> Gather<'a> {
             command,
             plan,
             permit,
-            calls: FuturesUnordered::new(),
+            calls: Calls::default(),
             asked: 0,
             waiting: Vec::new(),
-            data: BTreeMap::new(),
-            digests: BTreeMap::new(),
+            data: Vec::new(),
+            digests: Vec::new(),
             failures: Vec::new(),
         }
     }
@@ -99,13 +96,14 @@ impl<'a> Gather<'a> {
         while self.data.is_empty() || self.data.len() + self.digests.len() < self.plan.required {
             self.step().await?;
         }
-        let Some(answer) = self.data.values().next() else { return Err(self.hopeless()) };
+        let Some((_, answer)) = self.data.first() else { return Err(self.hopeless()) };
         let digest = self.digest_of(answer);
         let differ: Vec<HostId> =
-            self.digests.iter().filter(|(_, it)| **it != digest).map(|(host, _)| *host).collect();
-        if differ.is_empty() && self.data.values().all(|it| self.digest_of(it) == digest) {
-            let answer = self.data.pop_first().map(|(_, answer)| answer);
-            return answer.map(Gathered::Equal).ok_or_else(|| self.hopeless());
+            self.digests.iter().filter(|(_, it)| *it != digest).map(|(host, _)| *host).collect();
+        let others = &self.data[1..];
+        if differ.is_empty() && others.iter().all(|(_, it)| self.digest_of(it) == digest) {
+            let (_, answer) = self.data.swap_remove(0);
+            return Ok(Gathered::Equal(answer));
         }
         self.shared.traces.note(self.terms.trace, None, || Step::Disagreed);
         if self.command.filter.is_some() {
@@ -117,13 +115,13 @@ impl<'a> Gather<'a> {
             if differ.contains(&host) {
                 self.ask(host, Kind::Data);
             } else {
-                self.data.insert(host, answer.clone());
+                keep(&mut self.data, host, answer.clone());
             }
         }
         while self.data.len() < self.plan.required {
             self.step().await?;
         }
-        Ok(Gathered::Different(std::mem::take(&mut self.data).into_iter().collect()))
+        Ok(Gathered::Different(std::mem::take(&mut self.data)))
     }
 
     /// Data from each, where they are known to differ.
@@ -134,7 +132,7 @@ impl<'a> Gather<'a> {
         while self.data.len() < self.plan.required {
             self.step().await?;
         }
-        Ok(std::mem::take(&mut self.data).into_iter().collect())
+        Ok(std::mem::take(&mut self.data))
     }
 
     /// Live replicas that were not asked, the nearest first.
@@ -162,8 +160,8 @@ impl<'a> Gather<'a> {
         let patience = self.shared.options.speculate_after.filter(|_| !self.spare().is_empty());
         let until = patience.map_or(self.terms.deadline, |it| Instant::now() + it);
         let until = until.min(self.terms.deadline);
-        match tokio::time::timeout_at(until, self.calls.next()).await {
-            Ok(Some((kind, host, answer))) => self.on_answer(kind, host, answer),
+        match self.calls.next(until).await {
+            Ok(Some((host, answer))) => self.on_answer(host, answer),
             // It is not known who is slow, so it is asked for data.
             Err(_) if until < self.terms.deadline => {
                 let waited = patience.unwrap_or_default();
@@ -175,23 +173,20 @@ impl<'a> Gather<'a> {
         }
     }
 
-    fn on_answer(
-        &mut self,
-        kind: Kind,
-        host: HostId,
-        answer: Result<Response, replica::Error>,
-    ) -> Result<(), Stop> {
-        self.waiting.retain(|it| *it != (host, kind));
+    fn on_answer(&mut self, host: HostId, answer: ask::Answer) -> Result<(), Stop> {
+        // Nobody is asked for two things at once.
+        let Some(at) = self.waiting.iter().position(|(it, _)| *it == host) else { return Ok(()) };
+        let (_, kind) = self.waiting.remove(at);
         let error = match (kind, answer) {
             (Kind::Data, Ok(Response::Data(answer))) if self.gets_on(&answer) => {
                 let bytes: usize = answer.partitions.iter().map(|it| it.memory_bytes()).sum();
                 let grown = self.permit.grow(bytes as u64);
                 grown.map_err(|full| Stop::Error(Error::Overloaded(full.to_string())))?;
-                self.data.entry(host).or_insert(answer);
+                keep(&mut self.data, host, answer);
                 return Ok(());
             }
             (Kind::Digest, Ok(Response::Digest { digest })) => {
-                self.digests.entry(host).or_insert(digest);
+                keep(&mut self.digests, host, digest);
                 return Ok(());
             }
             (_, Err(replica::Error::StaleEpoch { .. })) => return Err(Stop::Stale),
@@ -222,22 +217,15 @@ impl<'a> Gather<'a> {
     }
 
     fn ask(&mut self, host: HostId, kind: Kind) {
-        let mut command = self.command.clone();
-        if let Some(filter) = &mut command.filter {
-            filter.compared = 1 < self.plan.required;
-        }
+        let command = Arc::clone(&self.command);
         let request = match kind {
             Kind::Data => Request::Read(command),
             Kind::Digest => Request::Digest(command),
         };
         let Terms { trace, deadline, .. } = self.terms;
         let terms = ask::Terms { trace, epoch: self.plan.epoch, deadline };
-        let call = ask::ask(Arc::clone(self.shared), terms, host, request);
         self.waiting.push((host, kind));
-        self.calls.push(Box::pin(async move {
-            let (host, answer) = call.await;
-            (kind, host, answer)
-        }));
+        self.calls.push(ask::ask(self.shared, terms, host, request, |host, answer| (host, answer)));
     }
 
     /// What to say when too few answered.
@@ -287,5 +275,12 @@ impl<'a> Gather<'a> {
         missing.sort_unstable();
         missing.dedup();
         missing
+    }
+}
+
+/// Keeps what `host` answered, by host: its first answer counts.
+fn keep<T>(all: &mut Vec<(HostId, T)>, host: HostId, it: T) {
+    if let Err(at) = all.binary_search_by_key(&host, |(host, _)| *host) {
+        all.insert(at, (host, it));
     }
 }

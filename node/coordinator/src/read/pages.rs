@@ -52,7 +52,8 @@ async fn part(
 ) -> Result<(Piece, u64), Error> {
     let mut page = Builder::new(&command);
     let (mut rows_more, mut scanned_max) = (ROWS_MORE_MIN, u64::MAX);
-    let mut round = command.clone();
+    let command = Arc::new(command);
+    let mut round = Arc::clone(&command);
     let next = loop {
         let merged = round::run(shared, terms, replicas, &round).await?;
         // Replicas that differ here may do so further on, where a filter scans in vain then.
@@ -64,11 +65,12 @@ async fn part(
             Next::Exhausted => break None,
             Next::Full(position) => break after(&command, position),
             Next::More(position) => {
-                let Some(further) = resume_at(command.clone(), position) else { break None };
-                round = further;
-                round.limits = page.limits_left();
-                round.limits.rows = round.limits.rows.max(rows_more);
-                round.limits.scanned = round.limits.scanned.min(scanned_max);
+                let further = resume_at(Command::clone(&command), position);
+                let Some(mut further) = further else { break None };
+                further.limits = page.limits_left();
+                further.limits.rows = further.limits.rows.max(rows_more);
+                further.limits.scanned = further.limits.scanned.min(scanned_max);
+                round = Arc::new(further);
                 rows_more = (rows_more * 2).min(ROWS_MORE_MAX);
             }
         }

@@ -99,10 +99,10 @@ async fn repair(
         .map(|partition| {
             let mutation = Mutation { table, partition: partition.clone() }.encode();
             let request = Request::Mutate { mutation, origin: Origin::ReadRepair };
-            ask(Arc::clone(shared), terms, host, request)
+            ask(shared, terms, host, request, |_, answer| answer)
         })
         .collect();
-    while let Some((_, answer)) = calls.next().await {
+    while let Some(answer) = calls.next().await {
         match answer {
             Ok(Response::Done) => {}
             Ok(Response::Data(_) | Response::Digest { .. }) => {

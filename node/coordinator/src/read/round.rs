@@ -42,7 +42,7 @@ pub(super) async fn run(
     shared: &Arc<Shared>,
     terms: Terms,
     replicas: &Replicas,
-    command: &Command,
+    command: &Arc<Command>,
 ) -> Result<Merged, Error> {
     for _ in 0..REPLANS_MAX {
         match attempt(shared, terms, replicas, command).await {
@@ -66,7 +66,7 @@ async fn attempt(
     shared: &Arc<Shared>,
     terms: Terms,
     replicas: &Replicas,
-    command: &Command,
+    command: &Arc<Command>,
 ) -> Result<Merged, Stop> {
     let mut gather = gather(shared, terms, replicas, command)?;
     match gather.run().await? {
@@ -74,7 +74,7 @@ async fn attempt(
         Gathered::Different(answers) => merge(shared, terms, command, gather, answers).await,
         Gathered::Filtered => {
             drop(gather);
-            let command = unfiltered(command);
+            let command = Arc::new(unfiltered(command));
             let mut gather = self::gather(shared, terms, replicas, &command)?;
             let answers = gather.run_different().await?;
             merge(shared, terms, &command, gather, answers).await
@@ -86,9 +86,16 @@ fn gather<'a>(
     shared: &'a Arc<Shared>,
     terms: Terms,
     replicas: &Replicas,
-    command: &'a Command,
+    command: &Arc<Command>,
 ) -> Result<Gather<'a>, Stop> {
     let plan = plan(shared, terms, replicas, command).map_err(Stop::Error)?;
+    let mut command = Arc::clone(command);
+    let is_compared = 1 < plan.required;
+    if command.filter.as_ref().is_some_and(|it| it.compared != is_compared)
+        && let Some(filter) = &mut Arc::make_mut(&mut command).filter
+    {
+        filter.compared = is_compared;
+    }
     let permit = shared.in_flight.take(OVERHEAD_BYTES);
     let permit = permit.map_err(|full| Stop::Error(Error::Overloaded(full.to_string())))?;
     Ok(Gather::new(shared, terms, command, plan, permit))

@@ -9,17 +9,14 @@
 use std::{mem, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{
-    future::BoxFuture,
-    stream::{FuturesUnordered, StreamExt as _},
-};
+use futures_util::{FutureExt as _, future::Either};
 use model::{Consistency, HostId, TableId, Token, mutation};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::Error;
 use crate::{
     Shared,
-    ask::{REPLANS_MAX, Terms, ask},
+    ask::{Answer, Calls, REPLANS_MAX, Terms, ask},
     hints::Hint,
     limits::{InFlight, Permit},
     plan::{self, Refused, Verdict, WritePlan},
@@ -45,7 +42,7 @@ pub(super) struct Driver {
     goal: Goal,
     hint: Hint,
     plan: WritePlan,
-    calls: FuturesUnordered<BoxFuture<'static, Event>>,
+    calls: Calls<Event>,
     /// Hosts with a call under way.
     asked: Vec<HostId>,
     /// Hosts that missed it. The first `hinted` of them have their hint.
@@ -64,7 +61,7 @@ pub(super) struct Driver {
 }
 
 enum Event {
-    Answer(HostId, Result<Response, replica::Error>),
+    Answer(HostId, Answer),
     Hinted(bool),
 }
 
@@ -89,7 +86,7 @@ impl Driver {
             hint: Hint { table: goal.table, gc_grace, mutation },
             missed: plan.down.clone(),
             plan,
-            calls: FuturesUnordered::new(),
+            calls: Calls::default(),
             asked: Vec::new(),
             hinted: 0,
             hint_durable: false,
@@ -116,7 +113,7 @@ impl Driver {
                 }
                 Verdict::Hopeless | Verdict::Pending => {}
             }
-            let event = timeout_at(self.goal.deadline, self.calls.next()).await;
+            let event = self.calls.next(self.goal.deadline).await;
             let Ok(Some(event)) = event else {
                 let error = self.error();
                 return self.leave(Err(error));
@@ -144,11 +141,7 @@ impl Driver {
             self.asked.push(*host);
             let mutation = self.hint.mutation.clone();
             let request = replica::Request::Mutate { mutation, origin: Origin::Client };
-            let call = ask(Arc::clone(&self.shared), terms, *host, request);
-            self.calls.push(Box::pin(async move {
-                let (host, answer) = call.await;
-                Event::Answer(host, answer)
-            }));
+            self.calls.push(ask(&self.shared, terms, *host, request, Event::Answer));
         }
         self.store_hints();
     }
@@ -234,7 +227,7 @@ impl Driver {
             self.shared.traces.note(self.goal.trace, Some(*host), || Step::Hinted);
             if self.plan.hint_counts {
                 let durable = self.shared.hints.store_durably(*host, self.hint.clone());
-                self.calls.push(Box::pin(async move { Event::Hinted(durable.await) }));
+                self.calls.push(Either::Right(durable.map(Event::Hinted).boxed()));
             } else {
                 self.shared.hints.store(*host, self.hint.clone());
             }
@@ -291,8 +284,7 @@ impl Driver {
     /// Waits for the replicas that the client did not wait for.
     async fn rest(mut self) {
         while !self.asked.is_empty() {
-            let event = timeout_at(self.goal.deadline, self.calls.next()).await;
-            let Ok(Some(event)) = event else { break };
+            let Ok(Some(event)) = self.calls.next(self.goal.deadline).await else { break };
             if self.on_event(event).is_err() {
                 break;
             }

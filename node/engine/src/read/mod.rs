@@ -5,11 +5,11 @@ mod scan;
 use std::sync::Arc;
 
 use model::read::Answer;
-use sys::{Job, Step};
+use sys::{Blocking, Job, Step};
 use tokio::sync::oneshot;
 
-use crate::Error;
 use crate::cache::{Cache, Halt};
+use crate::{Error, engine};
 pub(crate) use scan::Scan;
 
 /// A read that was begun.
@@ -44,6 +44,15 @@ impl Cold {
         let (sender, receiver) = oneshot::channel();
         self.answer = Some(sender);
         (Box::new(self), receiver)
+    }
+
+    /// Runs the job on `blocking`.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); `Stopped` when `blocking` shuts down.
+    pub async fn finish(self, blocking: &dyn Blocking) -> Result<Answer, Error> {
+        let (job, answer) = self.split();
+        engine::run(blocking, job, answer).await
     }
 
     /// Runs the job on this thread.

@@ -13,13 +13,13 @@ use std::{
 use coordinator::{
     Coordinator, Options, Parts, clock,
     hints::{self, Hints},
-    replica::{Call, Error, Replica, Replicas, Request, Response},
+    replica::{Answering, Call, Error, Replica, Replicas, Request, Response},
     view::{Place, Snapshot, View},
 };
 use engine::{CommitlogSync, Engine, TableShape};
 use futures_util::{
     FutureExt as _,
-    future::{BoxFuture, ready},
+    future::{BoxFuture, Either, ready},
 };
 use model::{HostId, Schema, Table, TableId, Token, TokenRange, schema::Replication};
 use sys::{Disk, Inline, ManualClock, MemoryDisk};
@@ -109,8 +109,8 @@ impl Replica for Link {
         self.0.nodes[self.1].host
     }
 
-    fn call(&self, call: Call) -> BoxFuture<'_, Result<Response, Error>> {
-        Box::pin(async move {
+    fn call(self: Arc<Self>, call: Call) -> Answering<Result<Response, Error>> {
+        Either::Right(Box::pin(async move {
             if self.0.down.load(Ordering::Relaxed) == self.1 {
                 return Err(Error::Unreachable);
             }
@@ -119,7 +119,7 @@ impl Replica for Link {
                 self.0.crossed.fetch_add(answer.encode().len(), Ordering::Relaxed);
             }
             Ok(response)
-        })
+        }))
     }
 }
 
