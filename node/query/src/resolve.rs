@@ -139,11 +139,18 @@ fn products(
     choices: &[Choice],
     bindings: &Bindings<'_>,
 ) -> Result<Vec<Vec<Bytes>>, Error> {
-    let mut products: Vec<Vec<Bytes>> = vec![Vec::new()];
+    let mut products: Vec<Vec<Bytes>> = vec![Vec::with_capacity(columns.len())];
     let mut rest = columns;
     for Choice { width, any_of } in choices {
         let (named, behind) = rest.split_at((*width).min(rest.len()));
         rest = behind;
+        // Mostly one key is named.
+        if let ([tuple], [product]) = (&any_of[..], &mut products[..]) {
+            for (operand, column) in tuple.iter().zip(named) {
+                product.push(bindings.required(operand, &column.name)?);
+            }
+            continue;
+        }
         let mut values = Vec::with_capacity(any_of.len());
         for tuple in any_of {
             let pairs = tuple.iter().zip(named);
