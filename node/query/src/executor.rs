@@ -148,12 +148,13 @@ impl Executor {
             Verb::Schema(_) => timeouts.schema,
         };
         let run = self.run(&request, keyspace.as_deref(), usual);
+        // Boxed where that is seldom: every request in flight has room for the largest of the others.
         let reply = match &entry.plan.verb {
-            Verb::Select(select) if request.whole => run.whole(select, &entry).await,
+            Verb::Select(select) if request.whole => Box::pin(run.whole(select, &entry)).await,
             Verb::Select(select) => run.select(select, &entry).await,
             Verb::Write(write) => run.write(write, &entry.plan).await,
-            Verb::Batch(batch) => run.batch(batch, &entry.plan).await,
-            Verb::Schema(statement) => run.schema(statement, &entry.plan).await,
+            Verb::Batch(batch) => Box::pin(run.batch(batch, &entry.plan)).await,
+            Verb::Schema(statement) => Box::pin(run.schema(statement, &entry.plan)).await,
         };
         let mut reply = reply.map_err(|error| self.name_nodes(error))?;
         reply.warnings.extend(warnings);

@@ -207,7 +207,13 @@ impl Scan<'_> {
                 reads.push(source.store.read(self.command(step, rows, progress), options));
             }
         }
-        let pages = try_join_all(reads).await.map_err(Error::of_read)?;
+        let pages = match reads.pop() {
+            Some(only) if reads.is_empty() => vec![only.await.map_err(Error::of_read)?],
+            last => {
+                reads.extend(last);
+                try_join_all(reads).await.map_err(Error::of_read)?
+            }
+        };
         Ok(pages.into_iter().map(|page| Fetched { page, asked: rows }).collect())
     }
 
@@ -291,18 +297,26 @@ impl Scan<'_> {
                 progress.in_partition = 0;
             }
             let views = Views::new(&self.select.table, types, partition, self.now)?;
+            let (mut last, mut is_cut) = (None, false);
             for (clustering, row) in self.live(partition) {
                 if progress.in_partition >= self.rows_per_partition {
                     break;
                 }
-                if taken == wanted {
-                    return Ok((taken, false));
+                is_cut = taken == wanted;
+                if is_cut {
+                    break;
                 }
                 sink.take(&views.row(clustering, row)?, moment)?;
                 taken += 1;
                 progress.in_partition += 1;
-                let clustering = Some(clustering.0.clone());
+                last = Some(clustering);
+            }
+            if let Some(Clustering(last)) = last {
+                let clustering = Some(last.clone());
                 progress.position = Some(Position { key: partition.key.clone(), clustering });
+            }
+            if is_cut {
+                return Ok((taken, false));
             }
             if is_open(&page, partition) {
                 continue;
