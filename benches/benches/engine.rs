@@ -237,7 +237,7 @@ fn server_day(server: u64, rows: usize) -> Partition {
 fn rows_one_by_one(server: u64, rows: usize) -> impl Iterator<Item = Bytes> {
     let Partition { key, rows, .. } = server_day(server, rows);
     rows.into_iter().map(move |row| {
-        let partition = Partition { rows: vec![row], ..Partition::empty(key.clone()) };
+        let partition = Partition { rows: vec![row].into(), ..Partition::empty(key.clone()) };
         Mutation { table: table(), partition }.encode()
     })
 }

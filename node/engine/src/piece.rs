@@ -6,6 +6,8 @@
 //! pieces that touch can be joined again.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use model::columns::Amount;
+use model::rows::View;
 use model::{Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Slice};
 
 /// What a source knows of `[start, end)`. The part's deletion and statics are those of the whole partition,
@@ -56,7 +58,7 @@ impl Piece {
     /// Keeps what lies below `at` and returns the rest. `at` lies inside.
     pub(crate) fn split_off(&mut self, at: &Bytes) -> Piece {
         let mut right = Partition::empty(self.part.key.clone());
-        let row = self.part.rows.partition_point(|(it, _)| it.0 < *at);
+        let row = self.part.rows.first_at(at);
         right.rows = self.part.rows.split_off(row);
         let range = self.part.range_tombstones.partition_point(|it| it.end <= *at);
         right.range_tombstones = self.part.range_tombstones.split_off(range);
@@ -74,11 +76,7 @@ impl Piece {
 
 /// Appends rows and range tombstones that lie behind those of `part`.
 pub(crate) fn append(part: &mut Partition, next: Partition) {
-    if part.rows.is_empty() {
-        part.rows = next.rows;
-    } else {
-        part.rows.extend(next.rows);
-    }
+    part.rows.append(next.rows);
     for it in next.range_tombstones {
         match part.range_tombstones.last_mut() {
             Some(last) if last.end == it.start && last.deletion == it.deletion => last.end = it.end,
@@ -106,7 +104,14 @@ pub(crate) struct Weight {
 
 impl Weight {
     /// In one pass. Of a row that is read at `now`, seconds.
-    pub(crate) fn of(clustering: &Clustering, row: &Row, now: i64) -> Weight {
+    pub(crate) fn of(row: View<'_>, now: i64) -> Weight {
+        let (clustering, row) = match row {
+            View::Each(clustering, row) => (clustering, row),
+            View::Column(..) => {
+                let bytes = amount_bytes(row.amount().unwrap_or_default()) as u64;
+                return Weight { bytes, tombstones: 0, is_live: true, has_expired: false };
+            }
+        };
         let mut bytes = ROW + clustering.0.len();
         let mut tombstones = u64::from(row.deletion.is_some());
         let (mut is_live, mut has_expired) = (false, false);
@@ -128,6 +133,11 @@ impl Weight {
         }
         Weight { bytes: bytes as u64, tombstones, is_live, has_expired }
     }
+}
+
+/// As the weights of so many settled rows have it.
+pub(crate) fn amount_bytes(amount: Amount) -> usize {
+    amount.rows * ROW + amount.cells * CELL + amount.bytes
 }
 
 /// About how many bytes a row takes when written.

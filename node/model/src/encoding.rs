@@ -144,12 +144,13 @@ pub(crate) fn read_partition(reader: &mut Reader) -> Result<Partition, Malformed
     }
     if flags & part::ROWS != 0 {
         let count = reader.count(ROW_BYTES_MIN, "row count")?;
-        partition.rows = vec(count);
+        let mut rows = vec(count);
         for _ in 0..count {
             let clustering = Clustering(reader.bytes("clustering")?);
             let row = read_row(reader, &mut times)?;
-            partition.rows.push((clustering, row));
+            rows.push((clustering, row));
         }
+        partition.rows = rows.into();
     }
     if flags & part::RANGES != 0 {
         let count = reader.count(RANGE_BYTES_MIN, "range tombstone count")?;

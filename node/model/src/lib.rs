@@ -17,6 +17,10 @@ pub mod elements;
 
 pub mod row;
 
+pub mod columns;
+
+pub mod rows;
+
 pub mod partition;
 mod ranges;
 mod sorted;
@@ -50,6 +54,7 @@ pub use key::{Clustering, PartitionKey, Slice};
 pub use mutation::Mutation;
 pub use partition::{Partition, RangeTombstone};
 pub use row::{Liveness, Row};
+pub use rows::Rows;
 pub use schema::{ColumnId, Keyspace, Schema, Table, TableId};
 pub use token::{Token, TokenRange};
 

@@ -9,6 +9,7 @@ use crate::{
     key::{Clustering, PartitionKey, Slice},
     ranges,
     row::Row,
+    rows::Rows,
     schema::ColumnId,
 };
 
@@ -38,7 +39,7 @@ pub struct Partition {
     /// The static row. No marker, no row deletion.
     pub static_row: Row,
     /// Rows in clustering order.
-    pub rows: Vec<(Clustering, Row)>,
+    pub rows: Rows,
     /// Range tombstones in order.
     pub range_tombstones: Vec<RangeTombstone>,
 }
@@ -50,7 +51,7 @@ impl Partition {
             key,
             deletion: None,
             static_row: Row::default(),
-            rows: Vec::new(),
+            rows: Rows::default(),
             range_tombstones: Vec::new(),
         }
     }
@@ -124,7 +125,7 @@ impl Partition {
             row.shadow(deletion);
         }
         if !row.is_empty() {
-            self.merge_rows(vec![(clustering, row)]);
+            self.merge_rows(vec![(clustering, row)].into());
         }
     }
 
@@ -213,7 +214,7 @@ impl Partition {
     /// Rows that a reader sees at `now` (seconds). A partition with live statics and no live row
     /// counts as one, as for `read::Limits`.
     pub fn live_rows(&self, now: i64) -> usize {
-        match self.rows.iter().filter(|(_, row)| row.is_live(now)).count() {
+        match self.rows.live(now) {
             0 => usize::from(self.static_row.has_live_cell(now)),
             count => count,
         }
@@ -221,14 +222,11 @@ impl Partition {
 
     /// About how many bytes this takes in memory.
     pub fn memory_bytes(&self) -> usize {
-        let row_bytes =
-            |(clustering, row): &(Clustering, Row)| clustering.0.len() + row.heap_bytes();
         let range_bytes = |it: &RangeTombstone| it.start.len() + it.end.len();
         size_of::<Partition>()
             + self.key.bytes.len()
             + self.static_row.heap_bytes()
-            + self.rows.capacity() * size_of::<(Clustering, Row)>()
-            + self.rows.iter().map(row_bytes).sum::<usize>()
+            + self.rows.heap_bytes()
             + self.range_tombstones.capacity() * size_of::<RangeTombstone>()
             + self.range_tombstones.iter().map(range_bytes).sum::<usize>()
     }
@@ -270,20 +268,28 @@ impl Partition {
     }
 
     /// Merges rows that no deletion above them shadows any more.
-    fn merge_rows(&mut self, other: Vec<(Clustering, Row)>) {
-        let Some((first, _)) = other.first() else { return };
-        if self.rows.is_empty() {
+    fn merge_rows(&mut self, other: Rows) {
+        let Some(first) = other.view(0) else { return };
+        let Some(last) = self.rows.len().checked_sub(1).and_then(|it| self.rows.view(it)) else {
             self.rows = other;
             return;
+        };
+        if last.clustering() < first.clustering() {
+            self.rows.append(other);
+            return;
         }
-        if self.rows.last().is_some_and(|(last, _)| last < first) {
-            self.rows.extend(other);
+        let behind = other.view(other.len() - 1).zip(self.rows.view(0));
+        if behind.is_some_and(|(last, first)| last.clustering() < first.clustering()) {
+            let ours = std::mem::replace(&mut self.rows, other);
+            self.rows.append(ours);
             return;
         }
         if other.len() == 1 {
             other.into_iter().for_each(|(clustering, row)| self.insert_row(clustering, row));
             return;
         }
+        let other = other.into_each();
+        let Some((first, _)) = other.first() else { return };
         // Rows before the first of `other` stay where they are.
         let from = self.rows.partition_point(|(it, _)| it < first);
         let mut ours = self.rows.split_off(from).into_iter().peekable();

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cql_lite::{code::Code, types::CqlType, value};
-use model::{Cell, Clustering, Content, Partition, Row, Table, key, key::Order};
+use model::{Clustering, Partition, Row, Table, key, key::Order, rows};
 
 use crate::{
     Error,
@@ -15,9 +15,12 @@ pub(crate) struct View<'r> {
     key: &'r [Bytes],
     clustering: Vec<Bytes>,
     statics: &'r Row,
-    row: Option<&'r Row>,
+    row: Option<rows::View<'r>>,
     now: i64,
 }
+
+/// Of static rows.
+static NO_CLUSTERING: Clustering = Clustering(Bytes::new());
 
 /// The rows of one partition.
 pub(crate) struct Views<'r> {
@@ -42,9 +45,9 @@ impl<'r> Views<'r> {
     }
 
     /// The view of one row.
-    pub(crate) fn row(&self, clustering: &Clustering, row: &'r Row) -> Result<View<'_>, Error> {
+    pub(crate) fn row(&self, row: rows::View<'r>) -> Result<View<'_>, Error> {
         let decode = |types| {
-            key::decode_clustering(types, &clustering.0)
+            key::decode_clustering(types, row.clustering())
                 .map_err(|error| corrupt("clustering key", &error))
         };
         let clustering = self.clustering_types.map_or(Ok(Vec::new()), decode)?;
@@ -56,7 +59,7 @@ impl<'r> Views<'r> {
         self.view(Vec::new(), None)
     }
 
-    fn view<'v>(&'v self, clustering: Vec<Bytes>, row: Option<&'v Row>) -> View<'v> {
+    fn view<'v>(&'v self, clustering: Vec<Bytes>, row: Option<rows::View<'v>>) -> View<'v> {
         let statics = &self.partition.static_row;
         View { key: &self.key, clustering, statics, row, now: self.now }
     }
@@ -72,10 +75,9 @@ impl View<'_> {
         Ok(match expr {
             Expr::Partition(at) => self.key.get(*at).cloned(),
             Expr::Clustering(at) => self.clustering.get(*at).cloned(),
-            Expr::Cell(column) => self.cell(*column).and_then(|cell| cell.value(self.now)).cloned(),
+            Expr::Cell(column) => self.at(*column).and_then(|it| it.value(column.id, self.now)),
             Expr::Elements(column, cql_type) => {
-                let row = if column.is_static { Some(self.statics) } else { self.row };
-                row.and_then(|it| it.value(column.id, cql_type, self.now))
+                self.at(*column).and_then(|it| it.value_of(column.id, cql_type, self.now))
             }
             Expr::Element(of, cql_type, key) => {
                 let Some(bytes) = self.evaluate(of, moment)? else { return Ok(None) };
@@ -86,16 +88,17 @@ impl View<'_> {
                 let parts = parts(cql_type, &bytes)?;
                 parts.get(*at).copied().flatten().map(|it| bytes.slice_ref(it))
             }
-            Expr::Writetime(column) => self
-                .live_cell(*column)
-                .map(|cell| Bytes::copy_from_slice(&cell.timestamp.to_be_bytes())),
-            Expr::Ttl(column) => self.live_cell(*column).and_then(|cell| match &cell.content {
-                Content::Expiring { expires_at, .. } => {
-                    let left = i32::try_from(expires_at - self.now).unwrap_or(i32::MAX);
-                    Some(Bytes::copy_from_slice(&left.to_be_bytes()))
-                }
-                Content::Live { .. } | Content::Dead { .. } => None,
-            }),
+            Expr::Writetime(column) => {
+                let cell = self.at(*column).and_then(|it| it.cell(column.id, self.now));
+                cell.map(|(timestamp, _)| Bytes::copy_from_slice(&timestamp.to_be_bytes()))
+            }
+            Expr::Ttl(column) => {
+                let expires_at = self.at(*column).and_then(|it| it.expires_at(column.id, self.now));
+                expires_at.map(|it| {
+                    let left = i32::try_from(it - self.now).unwrap_or(i32::MAX);
+                    Bytes::copy_from_slice(&left.to_be_bytes())
+                })
+            }
             Expr::Call(function, args) => {
                 let args: Result<Vec<Option<Bytes>>, Error> =
                     args.iter().map(|arg| self.evaluate(arg, moment)).collect();
@@ -104,13 +107,12 @@ impl View<'_> {
         })
     }
 
-    fn cell(&self, column: CellColumn) -> Option<&Cell> {
-        let row = if column.is_static { Some(self.statics) } else { self.row };
-        row?.cell(column.id)
-    }
-
-    fn live_cell(&self, column: CellColumn) -> Option<&Cell> {
-        self.cell(column).filter(|cell| cell.value(self.now).is_some())
+    /// The row that has the cells of `column`.
+    fn at(&self, column: CellColumn) -> Option<rows::View<'_>> {
+        if column.is_static {
+            return Some(rows::View::Each(&NO_CLUSTERING, self.statics));
+        }
+        self.row
     }
 }
 

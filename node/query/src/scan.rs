@@ -13,8 +13,9 @@ use std::{collections::VecDeque, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use model::{
-    Clustering, Partition, PartitionKey, Row, Slice, TokenRange,
+    Partition, PartitionKey, Slice, TokenRange,
     read::{self, Command, Limits, Position, Target},
+    rows,
 };
 
 use crate::{
@@ -298,7 +299,7 @@ impl Scan<'_> {
             }
             let views = Views::new(&self.select.table, types, partition, self.now)?;
             let (mut last, mut is_cut) = (None, false);
-            for (clustering, row) in self.live(partition) {
+            for row in self.live(partition) {
                 if progress.in_partition >= self.rows_per_partition {
                     break;
                 }
@@ -306,13 +307,13 @@ impl Scan<'_> {
                 if is_cut {
                     break;
                 }
-                sink.take(&views.row(clustering, row)?, moment)?;
+                sink.take(&views.row(row)?, moment)?;
                 taken += 1;
                 progress.in_partition += 1;
-                last = Some(clustering);
+                last = Some(row);
             }
-            if let Some(Clustering(last)) = last {
-                let clustering = Some(last.clone());
+            if let Some(last) = last {
+                let clustering = Some(last.clustering_key().0);
                 progress.position = Some(Position { key: partition.key.clone(), clustering });
             }
             if is_cut {
@@ -359,13 +360,9 @@ impl Scan<'_> {
     }
 
     /// The live rows of a partition in the order they are returned.
-    fn live<'p>(
-        &self,
-        partition: &'p Partition,
-    ) -> Box<dyn Iterator<Item = (&'p Clustering, &'p Row)> + 'p> {
+    fn live<'p>(&self, partition: &'p Partition) -> Box<dyn Iterator<Item = rows::View<'p>> + 'p> {
         let now = self.now;
-        let rows = partition.rows.iter().map(|(clustering, row)| (clustering, row));
-        let live = rows.filter(move |(_, row)| row.is_live(now));
+        let live = partition.rows.views().filter(move |it| it.is_live(now));
         if self.select.reversed { Box::new(live.rev()) } else { Box::new(live) }
     }
 }

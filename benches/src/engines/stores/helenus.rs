@@ -133,7 +133,7 @@ impl Store for Helenus {
     fn read(&self, query: &Command) -> Result<Found, Failure> {
         let mut found = Found::default();
         let answer = self.answer(query)?;
-        each(&answer, |time, cell, value| found.row(time, cell.timestamp, value));
+        each(&answer, |time, written, value| found.row(time, written, value));
         Ok(found)
     }
 
@@ -144,7 +144,7 @@ impl Store for Helenus {
             command.limits.rows = PAGE_ROWS;
             loop {
                 let answer = self.answer(&command)?;
-                each(&answer, |time, cell, value| found.row(time, cell.timestamp, value));
+                each(&answer, |time, written, value| found.row(time, written, value));
                 command.resume = answer.stopped_at;
                 if command.resume.is_none() {
                     break;
@@ -182,14 +182,13 @@ impl Store for Helenus {
     }
 }
 
-/// Shows every live row to `visit`: its time, its cell, its value.
-fn each(answer: &Answer, mut visit: impl FnMut(i64, &Cell, &[u8])) {
-    for (clustering, row) in answer.partitions.iter().flat_map(|it| &it.rows) {
-        let Some(cell) = row.cell(VALUE).filter(|_| row.is_live(NOW)) else { continue };
-        if let Some(value) = cell.value(NOW) {
-            visit(time(clustering), cell, value);
+/// Shows every live row to `visit`: its time, when its value was written, and that.
+fn each(answer: &Answer, mut visit: impl FnMut(i64, i64, &[u8])) {
+    answer.partitions.iter().flat_map(|it| it.rows.views()).for_each(|row| {
+        if let Some((written, value)) = row.cell(VALUE, NOW).filter(|_| row.is_live(NOW)) {
+            visit(time(row.clustering()), written, value);
         }
-    }
+    });
 }
 
 /// The second of all reads: nothing expires.
@@ -208,8 +207,8 @@ fn clustering(time: i64) -> Bytes {
     Bytes::copy_from_slice(&(time ^ i64::MIN).to_be_bytes())
 }
 
-fn time(clustering: &Clustering) -> i64 {
-    let bytes = clustering.0[..].try_into();
+fn time(clustering: &[u8]) -> i64 {
+    let bytes = clustering.try_into();
     bytes.map_or(0, |it| i64::from_be_bytes(it) ^ i64::MIN)
 }
 

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use bytes::Bytes;
 use model::{
-    Clustering, HostId, Partition, PartitionKey, Row,
+    Clustering, HostId, Partition, PartitionKey, Rows,
     read::{Answer, Command, Filter, Limits, Position},
 };
 
@@ -120,7 +120,7 @@ fn ends_in_partitions(
 }
 
 fn live_rows(partition: &Partition, now: i64) -> u64 {
-    partition.rows.iter().filter(|(_, row)| row.is_live(now)).count() as u64
+    partition.rows.live(now) as u64
 }
 
 /// What `own` lacks of `all`, both in key order.
@@ -257,25 +257,20 @@ impl Builder {
         let mut in_it = earlier.as_ref().map_or(0, |it| it.rows.len() as u64);
         let mut fits = true;
         let mut rows = std::mem::take(&mut partition.rows);
-        rows.retain(|(_, row)| row.is_live(self.now));
+        rows.retain_live(self.now);
         let admitted = self.filter_rows(&partition, &mut rows);
-        if self.reversed {
-            rows.reverse();
-        }
         let wanted = self.limits.rows_per_partition.saturating_sub(in_it);
-        rows.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        self.keep_first(&mut rows, wanted);
         let left = self.limits.rows.saturating_sub(self.rows);
         if left < rows.len() as u64 {
             fits = false;
-            rows.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            self.keep_first(&mut rows, left);
         }
         in_it += rows.len() as u64;
         self.rows += rows.len() as u64;
-        if let Some((clustering, _)) = rows.last() {
-            self.taken = Some(position(&key, Some(clustering.0.clone())));
-        }
-        if self.reversed {
-            rows.reverse();
+        let last = if self.reversed { rows.views().next() } else { rows.views().next_back() };
+        if let Some(last) = last {
+            self.taken = Some(position(&key, Some(last.clustering_key().0)));
         }
         // What shadows has done its work.
         partition.rows = rows;
@@ -310,8 +305,14 @@ impl Builder {
         at.clustering.is_some() && last.is_some() && self.begun.as_ref() != Some(&at.key)
     }
 
+    /// Keeps so many rows, the first in reading direction.
+    fn keep_first(&self, rows: &mut Rows, count: u64) {
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if self.reversed { rows.keep_last(count) } else { rows.truncate(count) }
+    }
+
     /// Keeps the rows of a partition that are meant; whether it is meant itself.
-    fn filter_rows(&self, partition: &Partition, rows: &mut Vec<(Clustering, Row)>) -> bool {
+    fn filter_rows(&self, partition: &Partition, rows: &mut Rows) -> bool {
         let Some(filter) = &self.filter else { return true };
         let admitted = filter.admits(&partition.key, &partition.static_row, self.now);
         rows.retain(|(at, row)| admitted && filter.passes(at, row, self.now));

@@ -4,8 +4,9 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Position, Sieve, Target};
+use model::rows::View;
 use model::{
-    Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Slice, Token,
+    Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Rows, Slice, Token,
 };
 
 use crate::cache::{Cache, Halt, Io, Recent};
@@ -233,7 +234,10 @@ impl Scan {
     fn count(&mut self, piece: &Piece) -> Option<End> {
         let Piece { part, .. } = piece;
         if part.range_tombstones.is_empty() && self.sieve.is_none() {
-            return self.count_rows(&part.rows);
+            return match self.count_settled(&part.rows) {
+                Some(end) => end,
+                None => self.count_rows(&part.rows),
+            };
         }
         let (mut rows, mut ranges) = (&part.rows[..], &part.range_tombstones[..]);
         loop {
@@ -257,38 +261,64 @@ impl Scan {
             if let Some(((clustering, row), rest)) = row {
                 rows = rest;
                 is_event = true;
-                self.count_row(clustering, row);
+                self.count_row(View::Each(clustering, row));
             }
             if let Some((range, rest)) = range {
                 ranges = rest;
                 is_event |= self.count_range(range);
             }
-            if let Some(end) = self.end_at(at).filter(|_| is_event) {
+            if let Some(end) = self.end_at(|| at.clone()).filter(|_| is_event) {
                 return Some(end);
             }
         }
     }
 
+    /// As `count`, of rows alone that lie as columns: all at once. `None` if each must be looked at.
+    fn count_settled(&mut self, rows: &Rows) -> Option<Option<End>> {
+        if self.is_reached() {
+            return None;
+        }
+        let limits = self.command.limits;
+        let current = self.current.as_mut()?;
+        let left = limits.rows.saturating_sub(self.answer.live_rows);
+        let left = left.min(limits.rows_per_partition.saturating_sub(current.live_rows));
+        let count = rows.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let last = count.checked_sub(1)?;
+        let (counted, last) = match self.command.reversed {
+            false => (0..count, last),
+            true => (rows.len() - count..rows.len(), rows.len() - count),
+        };
+        let bytes = piece::amount_bytes(rows.amount(counted)?) as u64;
+        if limits.bytes <= self.bytes + bytes || limits.scanned <= self.answer.scanned + bytes {
+            return None;
+        }
+        let last = rows.view(last)?;
+        current.live_rows += count as u64;
+        self.answer.live_rows += count as u64;
+        self.add_bytes(bytes, true);
+        Some(self.end_at(|| last.clustering_key().0))
+    }
+
     /// As `count`, of rows alone, each of which counts.
-    fn count_rows(&mut self, rows: &[(Clustering, Row)]) -> Option<End> {
-        let mut rows = rows.iter();
+    fn count_rows(&mut self, rows: &Rows) -> Option<End> {
+        let mut rows = rows.views();
         let reversed = self.command.reversed;
-        while let Some((clustering, row)) = if reversed { rows.next_back() } else { rows.next() } {
-            self.count_row(clustering, row);
-            if let Some(end) = self.end_at(&clustering.0) {
+        while let Some(row) = if reversed { rows.next_back() } else { rows.next() } {
+            self.count_row(row);
+            if let Some(end) = self.end_at(|| row.clustering_key().0) {
                 return Some(end);
             }
         }
         None
     }
 
-    fn count_row(&mut self, clustering: &Clustering, row: &Row) {
-        let weight = Weight::of(clustering, row, self.command.now);
+    fn count_row(&mut self, row: View<'_>) {
+        let weight = Weight::of(row, self.command.now);
         self.answer.tombstones += weight.tombstones;
         self.has_expired |= weight.has_expired;
-        let lives = match &mut self.sieve {
-            Some(sieve) => sieve.judge(clustering, row),
-            None => weight.is_live,
+        let lives = match (&mut self.sieve, row) {
+            (Some(sieve), View::Each(clustering, row)) => sieve.judge(clustering, row),
+            (_, _) => weight.is_live,
         };
         let live = u64::from(lives);
         self.add_bytes(weight.bytes, lives || self.sieve.is_none());
@@ -330,13 +360,13 @@ impl Scan {
     }
 
     /// What ends here, if a limit is reached.
-    fn end_at(&self, at: &Bytes) -> Option<End> {
+    fn end_at(&self, at: impl FnOnce() -> Bytes) -> Option<End> {
         if self.is_reached() {
-            return Some(End::Read(at.clone()));
+            return Some(End::Read(at()));
         }
         let live_rows = self.current.as_ref()?.live_rows;
         let is_enough = self.command.limits.rows_per_partition <= live_rows;
-        is_enough.then(|| End::Partition(at.clone()))
+        is_enough.then(|| End::Partition(at()))
     }
 
     /// Puts the partition into the answer. The position, if a limit is reached now.
@@ -394,7 +424,9 @@ impl Scan {
 /// Shows expired cells without their values, as a compaction leaves them, so that two replicas answer alike whether
 /// they have compacted or not. Drops nothing.
 fn show_expired(partition: &mut Partition, now: i64) {
-    let rows = partition.rows.iter_mut().map(|(_, row)| row);
+    let rows: &mut [(Clustering, Row)] =
+        if partition.rows.are_settled() { &mut [] } else { &mut partition.rows };
+    let rows = rows.iter_mut().map(|(_, row)| row);
     for row in rows.chain([&mut partition.static_row]) {
         let expired = |cell: &Cell| {
             matches!(cell.content, Content::Expiring { .. }) && cell.value(now).is_none()

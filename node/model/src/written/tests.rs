@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::Rows;
 use crate::{Mutation, Partition, worlds};
 
 fn encoded(partition: Partition) -> Bytes {
@@ -27,7 +28,7 @@ fn check(bytes: &Bytes) -> Result<bool, TestCaseError> {
     for (place, (clustering, _)) in places.iter().zip(&rows) {
         prop_assert_eq!(place.clustering(&own), &clustering.0[..]);
     }
-    prop_assert_eq!(&rows, &partition.rows);
+    prop_assert_eq!(&rows, &*partition.rows);
     let times = rows.iter().flat_map(|(_, row)| {
         let cells = row.cells.iter().map(|(_, cell)| cell.timestamp);
         let marker = row.liveness.iter().map(|it| it.timestamp);
@@ -35,7 +36,7 @@ fn check(bytes: &Bytes) -> Result<bool, TestCaseError> {
     });
     prop_assert_eq!(Some(overview.timestamp_min), times.min());
     prop_assert_eq!(
-        encoded(Partition { rows, ..Partition::empty(partition.key.clone()) }).len(),
+        encoded(Partition { rows: rows.into(), ..Partition::empty(partition.key.clone()) }).len(),
         bytes.len()
     );
     Ok(true)
@@ -81,7 +82,7 @@ proptest! {
             prop_assert!(decoded.is_ok(), "{decoded:?} was looked over");
             let own = bytes.slice(overview.rows..);
             let rows: Vec<_> = places.iter().map(|it| it.read(&own)).collect();
-            prop_assert_eq!(rows, decoded.map(|it| it.partition.rows).unwrap_or_default());
+            prop_assert_eq!(Rows::from(rows), decoded.map(|it| it.partition.rows).unwrap_or_default());
         }
     }
 }

@@ -264,7 +264,7 @@ async fn run(case: Case) -> Result<(), TestCaseError> {
         prop_assert!(answer.rows <= case.limits.rows);
         let mut counted = 0;
         for partition in answer.partitions {
-            let mut rows: Vec<_> = partition.rows;
+            let mut rows = partition.rows.into_each();
             if case.reversed {
                 rows.reverse();
             }

@@ -1,14 +1,15 @@
 //! Reads a block.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use model::cell::TTL_MAX;
 use model::codec::{Malformed, Reader};
+use model::columns::{Column, Columns, Ints, Values, flag, kind};
 use model::{ColumnId, Elements, Mutation, PartitionKey};
 
 use super::encode::part;
-use super::ints::Ints;
-use super::values::Values;
-use super::{Block, Column, Part, ROWS_MAX, Rows, flag, ints, keys, kind, values};
+use super::{Block, Part, ROWS_MAX, ints, keys, values};
 use crate::piece;
 
 /// Flags, key, count of rows.
@@ -27,14 +28,14 @@ pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
         rows = part.end_row;
         parts.push(part);
     }
-    let rows = if rows == 0 { Rows::none() } else { read_rows(&mut reader, rows)? };
+    let rows = if rows == 0 { no_rows() } else { read_rows(&mut reader, rows)? };
     if !reader.is_done() {
         return Err(reader.malformed("end of a block"));
     }
     let heads = parts.iter().filter_map(|it| it.head.as_ref()).map(|it| it.memory_bytes());
     let bytes =
         raw_bytes + parts.capacity() * size_of::<Part>() + heads.sum::<usize>() + rows.heap_bytes();
-    Ok(Block { parts, rows, bytes: bytes as u64 })
+    Ok(Block { parts, rows: Arc::new(rows), bytes: bytes as u64 })
 }
 
 fn read_part(reader: &mut Reader, first_row: usize) -> Result<Part, Malformed> {
@@ -59,7 +60,7 @@ fn read_part(reader: &mut Reader, first_row: usize) -> Result<Part, Malformed> {
     Ok(Part { key, start, end, head, first_row, end_row })
 }
 
-fn read_rows(reader: &mut Reader, count: usize) -> Result<Rows, Malformed> {
+fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
     let keys = keys::read(reader, count)?;
     let times = ints::read(reader, count)?;
     let flags = ints::read(reader, count)?;
@@ -79,7 +80,7 @@ fn read_rows(reader: &mut Reader, count: usize) -> Result<Rows, Malformed> {
     let (expiring, deleted) = (expiring as usize, deleted as usize);
     let ttls = ints::read(reader, expiring)?;
     check_ttls(reader, &ttls, expiring)?;
-    let mut rows = Rows {
+    let mut rows = Columns {
         keys,
         times,
         flags,
@@ -155,46 +156,18 @@ fn check_ttls(reader: &Reader, ttls: &Ints, count: usize) -> Result<(), Malforme
     if is_sound { Ok(()) } else { Err(reader.malformed("ttl")) }
 }
 
-impl Rows {
-    fn none() -> Rows {
-        let none = || Ints::Const(0);
-        Rows {
-            keys: Values::Fixed { arena: Bytes::new(), len: 0 },
-            times: none(),
-            flags: none(),
-            ttls: none(),
-            begins: none(),
-            deletion_times: none(),
-            deleted_ats: none(),
-            ranks: None,
-            columns: Vec::new(),
-        }
-    }
-
-    fn heap_bytes(&self) -> usize {
-        let ints = [
-            &self.times,
-            &self.flags,
-            &self.ttls,
-            &self.begins,
-            &self.deletion_times,
-            &self.deleted_ats,
-        ];
-        let ranks = self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<(u32, u32)>());
-        self.keys.heap_bytes()
-            + ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
-            + ranks
-            + self.columns.capacity() * size_of::<Column>()
-            + self.columns.iter().map(Column::heap_bytes).sum::<usize>()
-    }
-}
-
-impl Column {
-    fn heap_bytes(&self) -> usize {
-        let ints = [&self.times, &self.kinds, &self.ttls, &self.seconds];
-        ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
-            + self.rows.as_ref().map_or(0, |it| it.capacity() * size_of::<u32>())
-            + self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<[u32; 3]>())
-            + self.values.heap_bytes()
+/// Of a block without rows.
+fn no_rows() -> Columns {
+    let none = || Ints::Const(0);
+    Columns {
+        keys: Values::Fixed { arena: Bytes::new(), len: 0 },
+        times: none(),
+        flags: none(),
+        ttls: none(),
+        begins: none(),
+        deletion_times: none(),
+        deleted_ats: none(),
+        ranks: None,
+        columns: Vec::new(),
     }
 }

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use model::codec::Writer;
+use model::columns::{flag, kind, second_of};
 use model::{Cell, ColumnId, Content, Mutation, Partition, Row, TableId};
 
-use super::{Fragment, flag, ints, keys, kind, second_of, values};
+use super::{Fragment, ints, keys, values};
 use crate::piece;
 
 /// What a fragment has beside its key and its rows.
@@ -69,7 +70,7 @@ fn put_part(out: &mut Writer, table: TableId, fragment: &Fragment) {
             key: part.key.clone(),
             deletion: part.deletion,
             static_row: part.static_row.clone(),
-            rows: Vec::new(),
+            rows: model::Rows::default(),
             range_tombstones: part.range_tombstones.clone(),
         };
         out.bytes(&Mutation { table, partition: head }.encode());

@@ -14,33 +14,7 @@
 use std::borrow::Cow;
 
 use model::codec::{Malformed, Reader, Writer};
-
-/// A decoded column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Ints {
-    /// All alike.
-    Const(i64),
-    /// One by one.
-    Each(Vec<i64>),
-}
-
-impl Ints {
-    /// The integer at `at`, which is below the count that was decoded.
-    pub(crate) fn get(&self, at: usize) -> i64 {
-        match self {
-            Ints::Const(value) => *value,
-            Ints::Each(values) => values[at],
-        }
-    }
-
-    /// Memory beside the value itself, bytes.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        match self {
-            Ints::Const(_) => 0,
-            Ints::Each(values) => values.capacity() * size_of::<i64>(),
-        }
-    }
-}
+use model::columns::Ints;
 
 /// The low bits of the first byte: how often differences were taken.
 const ORDER: u8 = 0x03;

@@ -2,9 +2,9 @@
 //! each shares with the one before where they are not.
 
 use model::codec::{Malformed, Reader, Writer};
+use model::columns::Values;
 
 use super::ints;
-use super::values::Values;
 
 /// One length; the common beginning; eight bytes or what is left of them as integers; the rest as it is.
 const FIXED: u8 = 0;

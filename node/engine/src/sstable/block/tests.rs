@@ -148,7 +148,7 @@ fn cut(fragment: &Fragment, want: &Slice, reversed: bool, rows_max: usize) -> Pi
         rows.truncate(rows_max);
     }
     let mut part = Partition::empty(fragment.part.key.clone());
-    part.rows = rows;
+    part.rows = rows.into();
     part.range_tombstones = piece::clip_ranges(&fragment.part.range_tombstones, &start, &end);
     Piece { start, end, part }
 }

@@ -6,9 +6,10 @@
 
 use bytes::Bytes;
 use model::codec::{Malformed, Reader, Writer};
+use model::columns::{Ints, Values};
 use sys::HashMap;
 
-use super::ints::{self, Ints};
+use super::ints;
 
 /// Lengths, then bytes.
 const PLAIN: u8 = 0;
@@ -26,54 +27,6 @@ const DICTIONARY_MIN: usize = 8;
 
 /// Powers of ten that are doubles exactly, and whose products with small integers are.
 const EXPONENT_MAX: u8 = 15;
-
-/// A decoded column: each value is a slice of shared bytes.
-#[derive(Debug)]
-pub(crate) enum Values {
-    /// All of one length.
-    Fixed { arena: Bytes, len: usize },
-    /// The value at `at` ends at `ends[at]` and begins where the one before ended.
-    Any { arena: Bytes, ends: Vec<u32> },
-    /// `numbers` tell which of `distinct`.
-    Repeated { distinct: Box<Values>, numbers: Ints },
-}
-
-impl Values {
-    /// The value at `at`, which is below the count that was decoded.
-    pub(crate) fn get(&self, at: usize) -> Bytes {
-        match self {
-            Values::Fixed { arena, len } => arena.slice(at * len..(at + 1) * len),
-            Values::Any { arena, ends } => {
-                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
-                arena.slice(start..ends[at] as usize)
-            }
-            Values::Repeated { distinct, numbers } => distinct.get(numbers.get(at) as usize),
-        }
-    }
-
-    /// As `get`, without a hold on the bytes.
-    pub(crate) fn bytes(&self, at: usize) -> &[u8] {
-        match self {
-            Values::Fixed { arena, len } => &arena[at * len..(at + 1) * len],
-            Values::Any { arena, ends } => {
-                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
-                &arena[start..ends[at] as usize]
-            }
-            Values::Repeated { distinct, numbers } => distinct.bytes(numbers.get(at) as usize),
-        }
-    }
-
-    /// Memory beside the value itself and the block that it was decoded from, bytes.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        match self {
-            Values::Fixed { arena, .. } => arena.len(),
-            Values::Any { ends, .. } => ends.capacity() * size_of::<u32>(),
-            Values::Repeated { distinct, numbers } => {
-                size_of::<Values>() + distinct.heap_bytes() + numbers.heap_bytes()
-            }
-        }
-    }
-}
 
 /// Appends `values`. Of none, nothing.
 pub(crate) fn put(out: &mut Writer, values: &[&[u8]]) {

@@ -5,7 +5,7 @@ use proptest::{collection::btree_set, prelude::*};
 
 use super::*;
 use crate::{
-    ColumnId,
+    ColumnId, Rows,
     read::{Condition, Limits, Operator, Place, Target, Test},
     schema::{NativeType, TableId},
     worlds,
@@ -62,9 +62,9 @@ fn sifted(command: &Command, partition: &Partition, cuts: &[u8]) -> (Partition, 
     }
     sieve.begin(&partition.key, &partition.static_row);
     let mut left =
-        Partition { rows: Vec::new(), range_tombstones: Vec::new(), ..partition.clone() };
+        Partition { rows: Rows::default(), range_tombstones: Vec::new(), ..partition.clone() };
     for mut piece in pieces {
-        let mut rows: Vec<_> = piece.rows.clone();
+        let mut rows = piece.rows.to_vec();
         if command.reversed {
             rows.reverse();
         }
@@ -73,7 +73,7 @@ fn sifted(command: &Command, partition: &Partition, cuts: &[u8]) -> (Partition, 
         }
         sieve.sift(&mut piece);
         assert!(piece.range_tombstones.is_empty(), "no tombstone travels");
-        left.rows.append(&mut piece.rows);
+        left.rows.extend(piece.rows);
     }
     left.rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     sieve.end(&mut left);

@@ -1,0 +1,432 @@
+//! Many rows as columns: what all of them have lies side by side, as in a block of an sstable.
+//!
+//! ```text
+//!   rows        keys        a b c d
+//!               written at  …  …  …  …       with what markers and row deletions there are
+//!   cells       column 1:   in which rows · when · value
+//!               column 4:   …
+//! ```
+//!
+//! A row by itself is made only for whoever wants one; [`Rows`](crate::Rows) shows those that lie here.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::{
+    cell::{Cell, Content, Deletion},
+    elements::Elements,
+    key::Clustering,
+    row::{Liveness, Row},
+    schema::ColumnId,
+};
+
+/// Rows in order, column by column. Times are differences to those of the row.
+#[derive(Debug)]
+pub struct Columns {
+    /// Clusterings.
+    pub keys: Values,
+    /// When each was written, microseconds: its marker; without one its first cell, or its deletion.
+    pub times: Ints,
+    /// What is there beside cells: `flag`.
+    pub flags: Ints,
+    /// Of markers that expire.
+    pub ttls: Ints,
+    /// Of markers that expire: seconds from `times` to when the TTL began.
+    pub begins: Ints,
+    /// Of row deletions: microseconds behind `times`.
+    pub deletion_times: Ints,
+    /// Of row deletions: seconds behind their timestamp.
+    pub deleted_ats: Ints,
+    /// For each row, how many before it have a marker that expires, and a deletion. `None`: every
+    /// row has, or none.
+    pub ranks: Option<Vec<(u32, u32)>>,
+    /// Cells, by column.
+    pub columns: Vec<Column>,
+}
+
+/// The cells of one column.
+#[derive(Debug)]
+pub struct Column {
+    /// Which column.
+    pub id: ColumnId,
+    /// Which rows have one, ascending. `None`: every row.
+    pub rows: Option<Vec<u32>>,
+    /// Microseconds behind the row.
+    pub times: Ints,
+    /// What each is: `kind`.
+    pub kinds: Ints,
+    /// Of those that expire.
+    pub ttls: Ints,
+    /// Seconds from the cell's timestamp to when its TTL began, or to its deletion.
+    pub seconds: Ints,
+    /// Of those that are not dead.
+    pub values: Values,
+    /// For each cell, its place in `values`, `ttls` and `seconds`. `None`: its own.
+    pub ranks: Option<Vec<[u32; 3]>>,
+}
+
+/// What a row has beside cells.
+pub mod flag {
+    /// A marker.
+    pub const MARKER: i64 = 1;
+    /// The marker expires.
+    pub const EXPIRES: i64 = 2;
+    /// A deletion.
+    pub const DELETION: i64 = 4;
+    /// Any of these.
+    pub const ALL: i64 = 7;
+}
+
+/// What a cell is.
+pub mod kind {
+    /// A value that stays.
+    pub const LIVE: i64 = 0;
+    /// A value that expires.
+    pub const EXPIRING: i64 = 1;
+    /// A tombstone.
+    pub const DEAD: i64 = 2;
+    /// Not one cell but the elements of a column, as `Elements::encode` writes them.
+    pub const ELEMENTS: i64 = 3;
+}
+
+/// Integers, one for each row or cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ints {
+    /// All alike.
+    Const(i64),
+    /// One by one.
+    Each(Vec<i64>),
+}
+
+/// Byte strings, each a slice of shared bytes.
+#[derive(Debug)]
+pub enum Values {
+    /// All of one length.
+    Fixed {
+        /// One after the other.
+        arena: Bytes,
+        /// Of each.
+        len: usize,
+    },
+    /// The value at `at` ends at `ends[at]` and begins where the one before ended.
+    Any {
+        /// One after the other.
+        arena: Bytes,
+        /// Ascending.
+        ends: Vec<u32>,
+    },
+    /// `numbers` tell which of `distinct`.
+    Repeated {
+        /// What differs.
+        distinct: Box<Values>,
+        /// Which it is.
+        numbers: Ints,
+    },
+}
+
+/// How much there is of some rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Rows.
+    pub rows: usize,
+    /// Their cells.
+    pub cells: usize,
+    /// Bytes of clusterings and values.
+    pub bytes: usize,
+}
+
+/// A clustering that is looked for. Its first bytes tell it from most others.
+struct Sought<'a> {
+    word: u64,
+    clustering: &'a [u8],
+}
+
+impl<'a> Sought<'a> {
+    fn new(clustering: &'a [u8]) -> Sought<'a> {
+        Sought { word: word(clustering), clustering }
+    }
+
+    #[inline]
+    fn is_behind(&self, key: &[u8]) -> bool {
+        let word = word(key);
+        word < self.word || (word == self.word && key < self.clustering)
+    }
+}
+
+/// The first eight bytes, in the order of the bytes: of less than eight, with zeros behind.
+#[inline]
+fn word(bytes: &[u8]) -> u64 {
+    if let Some(first) = bytes.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    bytes.iter().zip((0..8).rev()).fold(0, |word, (byte, at)| word | u64::from(*byte) << (8 * at))
+}
+
+/// The second of a timestamp.
+pub fn second_of(timestamp: i64) -> i64 {
+    timestamp.div_euclid(1_000_000)
+}
+
+impl Columns {
+    /// The first of `rows` at or behind `clustering`, which is probably near their beginning.
+    #[inline]
+    pub fn first_near(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
+        let (mut from, mut len) = (rows.start, 1);
+        let sought = Sought::new(clustering);
+        while from + len < rows.end && sought.is_behind(self.keys.bytes(from + len - 1)) {
+            from += len;
+            len *= 2;
+        }
+        self.first_at(from..rows.end.min(from + len), clustering)
+    }
+
+    /// The first of `rows` at or behind `clustering`.
+    #[inline]
+    pub fn first_at(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
+        let (mut from, mut to) = (rows.start, rows.end);
+        let sought = Sought::new(clustering);
+        while from < to {
+            let middle = from.midpoint(to);
+            if sought.is_behind(self.keys.bytes(middle)) {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        from
+    }
+
+    /// Whether these rows are values that stay, and nothing else: no time decides who sees them.
+    #[inline]
+    pub fn are_settled(&self, rows: Range<usize>) -> bool {
+        let marks = |flags| flags & !flag::MARKER == 0;
+        self.flags.all(rows.clone(), marks)
+            && self.columns.iter().all(|it| {
+                let cells = it.places(rows.clone());
+                it.kinds.all(cells, |kind| kind == kind::LIVE)
+            })
+    }
+
+    /// How much there is of rows that are settled.
+    #[inline]
+    pub fn amount(&self, rows: Range<usize>) -> Amount {
+        let mut amount =
+            Amount { rows: rows.len(), cells: 0, bytes: self.keys.bytes_of(rows.clone()) };
+        for column in &self.columns {
+            let cells = column.places(rows.clone());
+            amount.cells += cells.len();
+            let first = if cells.is_empty() { 0 } else { column.value_of(cells.start) };
+            amount.bytes += column.values.bytes_of(first..first + cells.len());
+        }
+        amount
+    }
+
+    /// The rows, one by one.
+    pub fn make(&self, rows: Range<usize>) -> Vec<(Clustering, Row)> {
+        let everywhere = self.columns.iter().filter(|it| it.rows.is_none()).count();
+        let bare = rows.clone().map(|at| {
+            let (liveness, deletion) = self.head(at);
+            let cells = Vec::with_capacity(everywhere);
+            let row = Row { liveness, deletion, cells, elements: Vec::new() };
+            (Clustering(self.keys.get(at)), row)
+        });
+        let mut made: Vec<(Clustering, Row)> = bare.collect();
+        for column in &self.columns {
+            for place in column.places(rows.clone()) {
+                let row = column.rows.as_ref().map_or(place, |it| it[place] as usize);
+                column.put(&mut made[row - rows.start].1, place, self.times.get(row));
+            }
+        }
+        made
+    }
+
+    /// Marker and deletion of a row.
+    pub(crate) fn head(&self, at: usize) -> (Option<Liveness>, Option<Deletion>) {
+        let (flags, timestamp) = (self.flags.get(at), self.times.get(at));
+        if flags == flag::MARKER {
+            return (Some(Liveness { timestamp, expiry: None }), None);
+        }
+        let (expiring, deleted) =
+            self.ranks.as_ref().map_or((at, at), |it| (it[at].0 as usize, it[at].1 as usize));
+        let expiry = (flags & flag::EXPIRES != 0).then(|| {
+            let ttl = self.ttls.get(expiring);
+            let begins = second_of(timestamp).wrapping_add(self.begins.get(expiring));
+            (ttl as u32, begins.wrapping_add(ttl))
+        });
+        let deletion = (flags & flag::DELETION != 0).then(|| {
+            let timestamp = timestamp.wrapping_add(self.deletion_times.get(deleted));
+            let deleted_at = second_of(timestamp).wrapping_add(self.deleted_ats.get(deleted));
+            Deletion { timestamp, deleted_at }
+        });
+        ((flags & flag::MARKER != 0).then_some(Liveness { timestamp, expiry }), deletion)
+    }
+
+    /// Of a settled row: when the cell of `column` was written, and its value.
+    #[inline]
+    pub(crate) fn cell(&self, at: usize, column: ColumnId) -> Option<(i64, &Column, usize)> {
+        let found = self.columns.binary_search_by_key(&column, |it| it.id).ok()?;
+        let column = &self.columns[found];
+        let place = match &column.rows {
+            None => at,
+            Some(rows) => rows.binary_search(&(at as u32)).ok()?,
+        };
+        let time = self.times.get(at).wrapping_add(column.times.get(place));
+        Some((time, column, column.value_of(place)))
+    }
+
+    /// Memory taken beside the value itself and the bytes that it was read from.
+    pub fn heap_bytes(&self) -> usize {
+        let ints = [
+            &self.times,
+            &self.flags,
+            &self.ttls,
+            &self.begins,
+            &self.deletion_times,
+            &self.deleted_ats,
+        ];
+        let ranks = self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<(u32, u32)>());
+        self.keys.heap_bytes()
+            + ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
+            + ranks
+            + self.columns.capacity() * size_of::<Column>()
+            + self.columns.iter().map(Column::heap_bytes).sum::<usize>()
+    }
+}
+
+impl Column {
+    /// Where the cells of `rows` are.
+    #[inline]
+    fn places(&self, rows: Range<usize>) -> Range<usize> {
+        match &self.rows {
+            None => rows,
+            Some(present) => {
+                let place = |row: usize| present.partition_point(|it| (*it as usize) < row);
+                place(rows.start)..place(rows.end)
+            }
+        }
+    }
+
+    /// Which of the values a cell has that is not dead.
+    #[inline]
+    fn value_of(&self, place: usize) -> usize {
+        self.ranks.as_ref().map_or(place, |it| it[place][0] as usize)
+    }
+
+    /// Puts what is at `place` into its row, which was written at `row_time`.
+    fn put(&self, row: &mut Row, place: usize, row_time: i64) {
+        if self.kinds.get(place) != kind::ELEMENTS {
+            row.cells.push((self.id, self.cell(place, row_time)));
+            return;
+        }
+        // Whoever made the column has looked at them.
+        let elements = Elements::decode(self.values.get(self.value_of(place))).unwrap_or_default();
+        row.elements.push((self.id, elements));
+    }
+
+    /// The cell at `place`, of a row written at `row_time`.
+    fn cell(&self, place: usize, row_time: i64) -> Cell {
+        let timestamp = row_time.wrapping_add(self.times.get(place));
+        let kind = self.kinds.get(place);
+        let ranks = self.ranks.as_ref().map_or([place; 3], |it| it[place].map(|it| it as usize));
+        let [value, ttl, second] = ranks;
+        let since = || second_of(timestamp).wrapping_add(self.seconds.get(second));
+        let content = match kind {
+            kind::LIVE => Content::Live { value: self.values.get(value) },
+            kind::EXPIRING => {
+                let ttl = self.ttls.get(ttl);
+                let expires_at = since().wrapping_add(ttl);
+                Content::Expiring { value: self.values.get(value), ttl: ttl as u32, expires_at }
+            }
+            _ => Content::Dead { deleted_at: since() },
+        };
+        Cell { timestamp, content }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let ints = [&self.times, &self.kinds, &self.ttls, &self.seconds];
+        ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
+            + self.rows.as_ref().map_or(0, |it| it.capacity() * size_of::<u32>())
+            + self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<[u32; 3]>())
+            + self.values.heap_bytes()
+    }
+}
+
+impl Ints {
+    /// The integer at `at`, which is below the count.
+    #[inline]
+    pub fn get(&self, at: usize) -> i64 {
+        match self {
+            Ints::Const(value) => *value,
+            Ints::Each(values) => values[at],
+        }
+    }
+
+    /// Memory beside the value itself, bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Ints::Const(_) => 0,
+            Ints::Each(values) => values.capacity() * size_of::<i64>(),
+        }
+    }
+
+    #[inline]
+    fn all(&self, places: Range<usize>, is: impl Fn(i64) -> bool) -> bool {
+        match self {
+            Ints::Const(value) => places.is_empty() || is(*value),
+            Ints::Each(values) => values[places].iter().all(|it| is(*it)),
+        }
+    }
+}
+
+impl Values {
+    /// The value at `at`, which is below the count.
+    #[inline]
+    pub fn get(&self, at: usize) -> Bytes {
+        match self {
+            Values::Fixed { arena, len } => arena.slice(at * len..(at + 1) * len),
+            Values::Any { arena, ends } => {
+                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+                arena.slice(start..ends[at] as usize)
+            }
+            Values::Repeated { distinct, numbers } => distinct.get(numbers.get(at) as usize),
+        }
+    }
+
+    /// As `get`, without a hold on the bytes.
+    #[inline]
+    pub fn bytes(&self, at: usize) -> &[u8] {
+        match self {
+            Values::Fixed { arena, len } => &arena[at * len..(at + 1) * len],
+            Values::Any { arena, ends } => {
+                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+                &arena[start..ends[at] as usize]
+            }
+            Values::Repeated { distinct, numbers } => distinct.bytes(numbers.get(at) as usize),
+        }
+    }
+
+    /// Bytes of those in a range.
+    #[inline]
+    fn bytes_of(&self, range: Range<usize>) -> usize {
+        match self {
+            Values::Fixed { len, .. } => range.len() * len,
+            Values::Any { ends, .. } => {
+                let end = |at: usize| at.checked_sub(1).map_or(0, |at| ends[at] as usize);
+                end(range.end) - end(range.start)
+            }
+            Values::Repeated { .. } => range.map(|at| self.bytes(at).len()).sum(),
+        }
+    }
+
+    /// Memory beside the value itself and the bytes that it was read from.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Values::Fixed { arena, .. } => arena.len(),
+            Values::Any { ends, .. } => ends.capacity() * size_of::<u32>(),
+            Values::Repeated { distinct, numbers } => {
+                size_of::<Values>() + distinct.heap_bytes() + numbers.heap_bytes()
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A row where it lies.
+
+use bytes::Bytes;
+use cql_lite::types::CqlType;
+
+use crate::{
+    cell::Content,
+    columns::{Amount, Columns},
+    key::Clustering,
+    row::Row,
+    schema::ColumnId,
+};
+
+/// A row where it lies.
+#[derive(Clone, Copy, Debug)]
+pub enum View<'a> {
+    /// One of a list.
+    Each(&'a Clustering, &'a Row),
+    /// One of columns, all of whose shown rows are settled.
+    Column(&'a Columns, usize),
+}
+
+impl<'a> View<'a> {
+    /// Where it lies among the rows of its partition.
+    #[inline]
+    pub fn clustering(self) -> &'a [u8] {
+        match self {
+            View::Each(clustering, _) => &clustering.0,
+            View::Column(columns, at) => columns.keys.bytes(at),
+        }
+    }
+
+    /// As `clustering`, to be kept.
+    #[inline]
+    pub fn clustering_key(self) -> Clustering {
+        match self {
+            View::Each(clustering, _) => clustering.clone(),
+            View::Column(columns, at) => Clustering(columns.keys.get(at)),
+        }
+    }
+
+    /// How much there is of it, if it is known to be settled.
+    #[inline]
+    pub fn amount(self) -> Option<Amount> {
+        match self {
+            View::Each(..) => None,
+            View::Column(columns, at) => Some(columns.amount(at..at + 1)),
+        }
+    }
+
+    /// Whether a reader sees it at `now` (seconds).
+    #[inline]
+    pub fn is_live(self, now: i64) -> bool {
+        match self {
+            View::Each(_, row) => row.is_live(now),
+            View::Column(..) => true,
+        }
+    }
+
+    /// The value of a cell at `now` (seconds), and when it was written, microseconds.
+    #[inline]
+    pub fn cell(self, column: ColumnId, now: i64) -> Option<(i64, &'a [u8])> {
+        match self {
+            View::Each(_, row) => {
+                let cell = row.cell(column)?;
+                Some((cell.timestamp, cell.value(now)?))
+            }
+            View::Column(columns, at) => {
+                let (time, column, value) = columns.cell(at, column)?;
+                Some((time, column.values.bytes(value)))
+            }
+        }
+    }
+
+    /// As `cell`, to be kept.
+    #[inline]
+    pub fn value(self, column: ColumnId, now: i64) -> Option<Bytes> {
+        match self {
+            View::Each(_, row) => row.cell(column)?.value(now).cloned(),
+            View::Column(columns, at) => {
+                let (_, column, value) = columns.cell(at, column)?;
+                Some(column.values.get(value))
+            }
+        }
+    }
+
+    /// As `value`, of a column of this type, which may have a cell for each part of its value.
+    pub fn value_of(self, column: ColumnId, cql_type: &CqlType, now: i64) -> Option<Bytes> {
+        match self {
+            View::Each(_, row) => row.value(column, cql_type, now),
+            // Elements are not settled.
+            View::Column(..) => self.value(column, now),
+        }
+    }
+
+    /// When the value that a cell has at `now` (seconds) expires, if it does.
+    pub fn expires_at(self, column: ColumnId, now: i64) -> Option<i64> {
+        let View::Each(_, row) = self else { return None };
+        match &row.cell(column)?.content {
+            Content::Expiring { expires_at, .. } if now < *expires_at => Some(*expires_at),
+            Content::Expiring { .. } | Content::Live { .. } | Content::Dead { .. } => None,
+        }
+    }
+}
