@@ -80,20 +80,32 @@ impl Cache {
 /// The last block that a reader used of each sstable: it is decoded once however small the cache, and however
 /// many tiny partitions share it.
 #[derive(Debug, Default)]
-pub(crate) struct Recent(RefCell<Vec<(BlockId, Arc<Block>)>>);
+pub(crate) struct Recent(RefCell<Blocks>);
+
+#[derive(Debug, Default)]
+struct Blocks {
+    /// Most reads look into one sstable.
+    first: Option<(BlockId, Arc<Block>)>,
+    others: Vec<(BlockId, Arc<Block>)>,
+}
 
 impl Recent {
     fn get(&self, id: BlockId) -> Option<Arc<Block>> {
-        let recent = self.0.borrow();
-        recent.iter().find(|it| it.0 == id).map(|(_, block)| Arc::clone(block))
+        let Blocks { first, others } = &*self.0.borrow();
+        let mut recent = first.iter().chain(others);
+        recent.find(|it| it.0 == id).map(|(_, block)| Arc::clone(block))
     }
 
     fn put(&self, id: BlockId, block: &Arc<Block>) {
-        let mut recent = self.0.borrow_mut();
+        let Blocks { first, others } = &mut *self.0.borrow_mut();
         let block = (id, Arc::clone(block));
-        match recent.iter_mut().find(|it| it.0.0 == id.0) {
+        if first.as_ref().is_none_or(|it| it.0.0 == id.0) {
+            *first = Some(block);
+            return;
+        }
+        match others.iter_mut().find(|it| it.0.0 == id.0) {
             Some(last) => *last = block,
-            None => recent.push(block),
+            None => others.push(block),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::flush::{Flush, LaneJob, Work};
 use crate::inner::{Compaction, Inner};
 use crate::manifest::Op;
 use crate::memtable::Memtable;
-use crate::read::{self, Scan};
+use crate::read::{self, Scan, straight};
 use crate::sstable::filter;
 use crate::stats::count;
 use crate::table::Table;
@@ -129,7 +129,11 @@ impl Engine {
         let inner = &self.inner;
         let table = inner.table(command.table)?;
         count(&inner.counters.reads);
-        let mut scan = Scan::new(&table.version(), command);
+        let version = table.version();
+        if let Some(answer) = straight::read(&version, command, &inner.cache)? {
+            return Ok(Read::Ready(answer));
+        }
+        let mut scan = Scan::new(&version, command);
         match scan.in_memory(&inner.cache, read::PIECES_IN_PLACE) {
             Ok(Some(answer)) => Ok(Read::Ready(answer)),
             Ok(None) | Err(Halt::Miss) => {

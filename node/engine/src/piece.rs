@@ -140,6 +140,11 @@ pub(crate) fn amount_bytes(amount: Amount) -> usize {
     amount.rows * ROW + amount.cells * CELL + amount.bytes
 }
 
+/// About how many bytes a partition takes when written that has neither deletion nor statics, beside its rows.
+pub(crate) fn partition_bytes(key: &PartitionKey) -> usize {
+    ROW + key.bytes.len()
+}
+
 /// About how many bytes a row takes when written.
 pub(crate) fn row_bytes(clustering: &Clustering, row: &Row) -> usize {
     let cells: usize = all_cells(row).map(|cell| CELL + value_bytes(cell)).sum();

@@ -8,6 +8,7 @@ mod oracle;
 mod room;
 mod rot;
 mod skip;
+mod straight;
 mod trouble;
 
 use std::collections::BTreeMap;

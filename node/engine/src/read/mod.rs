@@ -1,6 +1,7 @@
 //! Reads: what one answers with, and the job that finishes it on the disk.
 
 mod scan;
+pub(crate) mod straight;
 
 use std::sync::Arc;
 

@@ -48,6 +48,13 @@ pub(crate) struct Block {
     bytes: u64,
 }
 
+/// Settled rows at the near end of what is wanted.
+pub(crate) struct Stretch {
+    pub(crate) rows: Rows,
+    /// Where what is wanted goes on in another block, if it does.
+    pub(crate) more: Option<Bytes>,
+}
+
 /// A fragment whose rows are among those of the block.
 #[derive(Debug)]
 struct Part {
@@ -126,6 +133,44 @@ impl Block {
             piece.range_tombstones = piece::clip_ranges(&head.range_tombstones, &start, &end);
         }
         Some(Piece { start, end, part: piece })
+    }
+
+    /// As `piece`, of rows alone: `None` if not all that is there are settled rows.
+    pub(crate) fn stretch(
+        &self,
+        key: &PartitionKey,
+        before: impl Fn(&PartitionKey, &Bytes) -> bool,
+        want: &Slice,
+        reversed: bool,
+        rows_max: usize,
+    ) -> Option<Stretch> {
+        let at = self.parts.partition_point(|it| before(&it.key, &it.start));
+        let Some(part) = self.parts[..at].last().filter(|it| it.key == *key) else {
+            return Some(Stretch { rows: Rows::default(), more: None });
+        };
+        if part.head.as_ref().is_some_and(|it| !it.range_tombstones.is_empty()) {
+            return None;
+        }
+        // What is asked for often begins or ends with the partition: then there is nothing to search.
+        let mut from = part.first_row;
+        if part.start < want.start {
+            from = self.rows.first_at(from..part.end_row, &want.start);
+        }
+        let mut to = part.end_row;
+        if want.end < part.end {
+            to = self.rows.first_near(from..to, &want.end);
+        }
+        let more = match reversed {
+            false => (part.end < want.end).then(|| part.end.clone()),
+            true => (want.start < part.start).then(|| part.start.clone()),
+        };
+        if reversed {
+            from = from.max(to.saturating_sub(rows_max));
+        } else {
+            to = to.min(from.saturating_add(rows_max));
+        }
+        let rows = Rows::of(&self.rows, from..to);
+        (from == to || rows.are_settled()).then_some(Stretch { rows, more })
     }
 
     #[cfg(test)]

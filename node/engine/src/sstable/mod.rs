@@ -22,7 +22,7 @@ use sys::{Disk, File, Open};
 use crate::Error;
 use crate::cache::{Halt, Io};
 use crate::piece::Piece;
-use block::Block;
+use block::{Block, Stretch};
 use filter::Filter;
 use format::{BadVersion, Extent, Footer, SstableStats};
 use index::Index;
@@ -172,18 +172,37 @@ impl Sstable {
         rows_max: usize,
         io: &Io,
     ) -> Result<Option<Piece>, Halt> {
-        // Forward: the fragment that holds the first clustering. Backward: the last one that begins below the end.
-        let before = |it_key: &PartitionKey, start: &Bytes| match reversed {
-            false => (it_key, start) <= (key, &want.start),
-            true => (it_key, start) < (key, &want.end),
-        };
+        let block = self.block_of(key, want, reversed, io)?;
+        Ok(block.piece(key, begins_before(key, want, reversed), want, reversed, rows_max))
+    }
+
+    /// As `piece`, of rows alone: `None` if not all that is there are settled rows.
+    pub(crate) fn stretch(
+        &self,
+        key: &PartitionKey,
+        want: &Slice,
+        reversed: bool,
+        rows_max: usize,
+        io: &Io,
+    ) -> Result<Option<Stretch>, Halt> {
+        let block = self.block_of(key, want, reversed, io)?;
+        Ok(block.stretch(key, begins_before(key, want, reversed), want, reversed, rows_max))
+    }
+
+    /// The block at the near end of `want`.
+    fn block_of(
+        &self,
+        key: &PartitionKey,
+        want: &Slice,
+        reversed: bool,
+        io: &Io,
+    ) -> Result<Arc<Block>, Halt> {
         let index = &self.mapped(io)?.index;
         let at = match reversed {
             false => index.up_to(key, &want.start),
             true => index.before(key, &want.end),
         };
-        let block = self.block(at.saturating_sub(1), io)?;
-        Ok(block.piece(key, before, want, reversed, rows_max))
+        self.block(at.saturating_sub(1), io)
     }
 
     /// Where blocks begin in their partitions.
@@ -235,6 +254,19 @@ impl Sstable {
             format::block(self.version, raw)
                 .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
         })
+    }
+}
+
+/// Which fragments begin before the near end of `want`. Forward: up to the one that holds the first clustering.
+/// Backward: up to the last one that begins below the end.
+fn begins_before<'a>(
+    key: &'a PartitionKey,
+    want: &'a Slice,
+    reversed: bool,
+) -> impl Fn(&PartitionKey, &Bytes) -> bool + 'a {
+    move |it_key, start| match reversed {
+        false => (it_key, start) <= (key, &want.start),
+        true => (it_key, start) < (key, &want.end),
     }
 }
 

@@ -1,0 +1,155 @@
+//! The short way: a read of one partition of which one sstable alone knows, and knows nothing but rows.
+//!
+//! Such rows are in their final form where they lie: there is nothing to merge, and nothing to look at one by
+//! one. Whatever is not so simple takes the long way, [`Scan`](super::Scan), which answers the same.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::read::{Answer, Command, Limits, Position, Target};
+use model::{Partition, PartitionKey, Rows, Slice};
+
+use super::PIECES_IN_PLACE;
+use crate::Error;
+use crate::cache::{Cache, Halt, Io, Recent};
+use crate::piece;
+use crate::sstable::{Sstable, filter};
+use crate::version::Version;
+
+/// Where there is something to be found.
+enum Sources<'a> {
+    Nowhere,
+    One(&'a Arc<Sstable>),
+    /// Or where something is that takes more than a look at rows.
+    More,
+}
+
+/// Answers the command, if that is so simple and the blocks are in memory.
+pub(crate) fn read(
+    version: &Version,
+    command: &Command,
+    cache: &Cache,
+) -> Result<Option<Answer>, Error> {
+    let Target::One(key) = &command.target else { return Ok(None) };
+    let [slice] = &command.slices[..] else { return Ok(None) };
+    if command.resume.is_some() || command.filter.is_some() || !command.dropped.is_empty() {
+        return Ok(None);
+    }
+    let recent = Recent::default();
+    match answer(version, command, key, slice, &Io::cached(cache, &recent)) {
+        Ok(answer) => Ok(answer),
+        Err(Halt::Miss) => Ok(None),
+        Err(Halt::Failed(error)) => Err(error),
+    }
+}
+
+fn answer(
+    version: &Version,
+    command: &Command,
+    key: &PartitionKey,
+    slice: &Slice,
+    io: &Io,
+) -> Result<Option<Answer>, Halt> {
+    let mut answer = Answer {
+        partitions: Vec::new(),
+        stopped_at: None,
+        tombstones: 0,
+        live_rows: 0,
+        sstables: 0,
+        scanned: 0,
+        scanned_digest: None,
+    };
+    let sstable = match sources(version, key, slice, io)? {
+        Sources::Nowhere => return Ok(Some(answer)),
+        Sources::One(sstable) => sstable,
+        Sources::More => return Ok(None),
+    };
+    answer.sstables = 1;
+    answer.scanned = piece::partition_bytes(key) as u64;
+    let reversed = command.reversed;
+    let mut rows = Rows::default();
+    let mut want = slice.clone();
+    let mut blocks = 0;
+    while want.start < want.end {
+        blocks += 1;
+        let left = rows_left(&command.limits, &rows);
+        let Some(stretch) = sstable.stretch(key, &want, reversed, left, io)? else {
+            return Ok(None);
+        };
+        let amount = stretch.rows.amount(0..stretch.rows.len()).unwrap_or_default();
+        answer.scanned += piece::amount_bytes(amount) as u64;
+        let is_long = command.limits.bytes.min(command.limits.scanned) <= answer.scanned;
+        if (is_long && amount.rows > 0) || PIECES_IN_PLACE < blocks {
+            return Ok(None);
+        }
+        rows = join(rows, stretch.rows, reversed);
+        if rows_left(&command.limits, &rows) == 0 {
+            answer.stopped_at = stopped_at(command, key, &rows);
+            break;
+        }
+        match stretch.more {
+            None => break,
+            Some(bound) if reversed => want.end = bound,
+            Some(bound) => want.start = bound,
+        }
+    }
+    answer.live_rows = rows.len() as u64;
+    if !rows.is_empty() {
+        answer.partitions.push(Partition { rows, ..Partition::empty(key.clone()) });
+    }
+    Ok(Some(answer))
+}
+
+/// Where a partition has something in `slice`.
+fn sources<'a>(
+    version: &'a Version,
+    key: &PartitionKey,
+    slice: &Slice,
+    io: &Io,
+) -> Result<Sources<'a>, Halt> {
+    let memtables = version.frozen.iter().chain([&version.active]).filter(|it| !it.is_empty());
+    if memtables.into_iter().any(|it| it.get(key).is_some()) {
+        return Ok(Sources::More);
+    }
+    let hash = filter::hash(key);
+    let mut found = Sources::Nowhere;
+    for sstable in &version.sstables {
+        let may_have_heads = sstable.may_have_heads();
+        if !may_have_heads && !sstable.may_have_rows(slice) {
+            continue;
+        }
+        if !sstable.may_hold(key, hash, io)? {
+            continue;
+        }
+        found = match found {
+            Sources::Nowhere if !may_have_heads => Sources::One(sstable),
+            Sources::Nowhere | Sources::One(_) | Sources::More => return Ok(Sources::More),
+        };
+    }
+    Ok(found)
+}
+
+/// How many rows may still be taken. A limit of zero counts as one.
+fn rows_left(limits: &Limits, rows: &Rows) -> usize {
+    let most = limits.rows.min(limits.rows_per_partition).max(1);
+    usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(rows.len())
+}
+
+fn join(mut rows: Rows, mut next: Rows, reversed: bool) -> Rows {
+    if reversed {
+        next.append(rows);
+        return next;
+    }
+    rows.append(next);
+    rows
+}
+
+/// Where a read has stopped that has as many rows as it may. What ends with its partition's share is complete.
+fn stopped_at(command: &Command, key: &PartitionKey, rows: &Rows) -> Option<Position> {
+    if (rows.len() as u64) < command.limits.rows {
+        return None;
+    }
+    let last = if command.reversed { rows.views().next() } else { rows.views().next_back() };
+    let clustering: Bytes = last?.clustering_key().0;
+    Some(Position { key: key.clone(), clustering: Some(clustering) })
+}
