@@ -152,8 +152,15 @@ impl Merge {
     /// going on with another slice.
     pub(crate) fn next(&mut self, want: &Slice, io: &Io) -> Result<Piece, Halt> {
         let Merge { head, reversed, rows_max, .. } = self;
+        // What will be merged lies inside. It shrinks with each piece, and the newest come first: what lies further away
+        // than as many rows as are wanted is not looked for.
+        let mut reach = want.clone();
         for input in &mut self.inputs {
             if input.left.is_none() {
+                if matches!(&input.rows, Rows::Sstable { sstable, .. } if !sstable.may_have_rows(&reach))
+                {
+                    continue;
+                }
                 input.left = Some(match &input.rows {
                     Rows::Memtable(run) => run.piece(want, *reversed, *rows_max),
                     Rows::Sstable { sstable, is_here } => {
@@ -164,6 +171,11 @@ impl Merge {
                         }
                     }
                 });
+            }
+            match &input.left {
+                Some(piece) if *reversed => reach.start = piece.start.clone().max(reach.start),
+                Some(piece) => reach.end = piece.end.clone().min(reach.end),
+                None => {}
             }
         }
         // What a few rows did not settle takes more: the next ones may all be dead.
@@ -193,7 +205,8 @@ impl Merge {
             }
             Some(piece.part)
         });
-        let part = merge_parts(&self.head, taken.collect());
+        let taken = taken.collect();
+        let part = merge_parts(&self.head, taken, self.inputs.len() == 1);
         Piece { start: want.start.clone(), end, part }
     }
 
@@ -209,15 +222,16 @@ impl Merge {
             }
             Some(piece.part)
         });
-        let part = merge_parts(&self.head, taken.collect());
+        let taken = taken.collect();
+        let part = merge_parts(&self.head, taken, self.inputs.len() == 1);
         Piece { start, end: want.end.clone(), part }
     }
 }
 
 /// Merges parts of one interval beneath the partition's deletion, and leaves that deletion out again.
-fn merge_parts(head: &Partition, mut parts: Vec<Partition>) -> Partition {
-    // One source alone is in normal form already, beneath its own deletion.
-    if parts.len() == 1 {
+fn merge_parts(head: &Partition, mut parts: Vec<Partition>, is_only_source: bool) -> Partition {
+    // What one source gave is in normal form beneath its own deletion, but not beneath that of another.
+    if parts.len() == 1 && (is_only_source || head.deletion.is_none()) {
         return parts.swap_remove(0);
     }
     let mut merged = Partition::empty(head.key.clone());

@@ -94,3 +94,24 @@ fn the_sizes_of_partitions_are_known_once_indexes_were_loaded() {
     engine.load_indexes();
     assert!(engine.partition_bytes(shape(1).id, &key(1)) > 0);
 }
+
+/// What is read of one place alone lies beneath a deletion that another one knows of, though that has nothing near it.
+#[test]
+fn a_deletion_counts_where_its_file_is_not_looked_into() {
+    let world = World::new();
+    let engine = world.engine();
+    for at in 10..20 {
+        write(&engine, &insert(1, 1, at, 5, b"deleted")).unwrap();
+    }
+    flush(&engine).unwrap();
+    write(&engine, &insert(1, 1, 30, 9, b"newer")).unwrap();
+    let mut partition = Partition::empty(key(1));
+    partition.delete(deletion(6));
+    write(&engine, &Mutation { table: shape(1).id, partition }).unwrap();
+    flush(&engine).unwrap();
+    for (from, to, found) in [(10, 20, 0), (25, 40, 1), (0, 90, 1)] {
+        for reversed in [false, true] {
+            assert_eq!(rows(&engine, &Command { reversed, ..slice(from, to) }).len(), found);
+        }
+    }
+}
