@@ -1,5 +1,6 @@
 //! Reads: what one answers with, and the job that finishes it on the disk.
 
+mod asked;
 mod scan;
 pub(crate) mod straight;
 

@@ -5,10 +5,9 @@ use std::ops::Bound;
 use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Position, Sieve, Target};
 use model::rows::View;
-use model::{
-    Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Rows, Slice, Token,
-};
+use model::{Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Rows, Slice};
 
+use super::asked::{first_partition, hull, slices_of};
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::merge::{self, Merge, Order, Source};
 use crate::piece::{self, Piece, Weight};
@@ -437,73 +436,4 @@ fn show_expired(partition: &mut Partition, now: i64) {
             row.purge(now, i64::MIN, i64::MIN);
         }
     }
-}
-
-/// From where on to look for partitions. `None` if there can be none.
-fn first_partition(command: &Command) -> Option<Bound<PartitionKey>> {
-    let resume = command.resume.as_ref();
-    let (tokens, after) = match &command.target {
-        Target::One(key) => {
-            let done = resume.is_some_and(|it| it.clustering.is_none());
-            return (!done).then(|| Bound::Included(key.clone()));
-        }
-        Target::Range { tokens, after } => (tokens, after),
-    };
-    let first = if tokens.start == tokens.end {
-        Bound::Unbounded
-    } else {
-        let token = Token(tokens.start.0.checked_add(1)?);
-        Bound::Included(PartitionKey { token, bytes: Bytes::new() })
-    };
-    // Whatever lies furthest ahead; the rows that are left of a partition lie behind the one before it.
-    let resumed = resume.map(|it| match it.clustering {
-        Some(_) => Bound::Included(it.key.clone()),
-        None => Bound::Excluded(it.key.clone()),
-    });
-    let after = after.as_ref().map(|it| Bound::Excluded(it.clone()));
-    Some(match (resumed, after) {
-        (Some(resumed), Some(after)) if key_of(&after) <= key_of(&resumed) => resumed,
-        (_, Some(after)) => after,
-        (Some(resumed), None) => resumed,
-        (None, None) => first,
-    })
-}
-
-fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
-    match bound {
-        Bound::Included(key) | Bound::Excluded(key) => Some(key),
-        Bound::Unbounded => None,
-    }
-}
-
-/// What lies around all of `slices`, which ascend.
-fn hull(slices: &[Slice]) -> Slice {
-    match slices {
-        [] => Slice { start: Bytes::new(), end: Bytes::new() },
-        [first, .., last] => Slice { start: first.start.clone(), end: last.end.clone() },
-        [only] => only.clone(),
-    }
-}
-
-/// The slices to read of `key`, the first to read last, and where an earlier page has left off.
-fn slices_of(command: &mut Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
-    let mut slices = match command.target {
-        Target::One(_) => std::mem::take(&mut command.slices),
-        Target::Range { .. } => command.slices.clone(),
-    };
-    let resume = command.resume.as_ref().filter(|it| it.key == *key);
-    let at = resume.and_then(|it| it.clustering.as_ref());
-    let at = at.map(|at| if command.reversed { at.clone() } else { piece::successor(at) });
-    for slice in &mut slices {
-        match &at {
-            Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),
-            Some(at) => slice.start = slice.start.clone().max(at.clone()),
-            None => {}
-        }
-    }
-    slices.retain(|it| it.start < it.end);
-    if !command.reversed {
-        slices.reverse();
-    }
-    (slices, at)
 }

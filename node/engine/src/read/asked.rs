@@ -1,0 +1,78 @@
+//! What a command asks for: where to begin, and which clusterings of each partition are left.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use model::read::{Command, Target};
+use model::{PartitionKey, Slice, Token};
+
+use crate::piece;
+
+/// From where on to look for partitions. `None` if there can be none.
+pub(super) fn first_partition(command: &Command) -> Option<Bound<PartitionKey>> {
+    let resume = command.resume.as_ref();
+    let (tokens, after) = match &command.target {
+        Target::One(key) => {
+            let done = resume.is_some_and(|it| it.clustering.is_none());
+            return (!done).then(|| Bound::Included(key.clone()));
+        }
+        Target::Range { tokens, after } => (tokens, after),
+    };
+    let first = if tokens.start == tokens.end {
+        Bound::Unbounded
+    } else {
+        let token = Token(tokens.start.0.checked_add(1)?);
+        Bound::Included(PartitionKey { token, bytes: Bytes::new() })
+    };
+    // Whatever lies furthest ahead; the rows that are left of a partition lie behind the one before it.
+    let resumed = resume.map(|it| match it.clustering {
+        Some(_) => Bound::Included(it.key.clone()),
+        None => Bound::Excluded(it.key.clone()),
+    });
+    let after = after.as_ref().map(|it| Bound::Excluded(it.clone()));
+    Some(match (resumed, after) {
+        (Some(resumed), Some(after)) if key_of(&after) <= key_of(&resumed) => resumed,
+        (_, Some(after)) => after,
+        (Some(resumed), None) => resumed,
+        (None, None) => first,
+    })
+}
+
+fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
+    match bound {
+        Bound::Included(key) | Bound::Excluded(key) => Some(key),
+        Bound::Unbounded => None,
+    }
+}
+
+/// What lies around all of `slices`, which ascend.
+pub(super) fn hull(slices: &[Slice]) -> Slice {
+    match slices {
+        [] => Slice { start: Bytes::new(), end: Bytes::new() },
+        [first, .., last] => Slice { start: first.start.clone(), end: last.end.clone() },
+        [only] => only.clone(),
+    }
+}
+
+/// The slices to read of `key`, the first to read last, and where an earlier page has left off.
+pub(super) fn slices_of(command: &mut Command, key: &PartitionKey) -> (Vec<Slice>, Option<Bytes>) {
+    let mut slices = match command.target {
+        Target::One(_) => std::mem::take(&mut command.slices),
+        Target::Range { .. } => command.slices.clone(),
+    };
+    let resume = command.resume.as_ref().filter(|it| it.key == *key);
+    let at = resume.and_then(|it| it.clustering.as_ref());
+    let at = at.map(|at| if command.reversed { at.clone() } else { piece::successor(at) });
+    for slice in &mut slices {
+        match &at {
+            Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),
+            Some(at) => slice.start = slice.start.clone().max(at.clone()),
+            None => {}
+        }
+    }
+    slices.retain(|it| it.start < it.end);
+    if !command.reversed {
+        slices.reverse();
+    }
+    (slices, at)
+}
