@@ -34,7 +34,7 @@ pub struct Rows(Form);
 
 enum Form {
     Each(Vec<Each>),
-    Parts(Parts),
+    Parts(Box<Parts>),
 }
 
 /// Rows of which some, at least, lie as columns.
@@ -95,7 +95,7 @@ impl Rows {
     pub fn views(&self) -> impl DoubleEndedIterator<Item = View<'_>> {
         let (each, parts) = match &self.0 {
             Form::Each(rows) => (&rows[..], None),
-            Form::Parts(parts) => (&[][..], Some(parts)),
+            Form::Parts(parts) => (&[][..], Some(&**parts)),
         };
         let each = each.iter().map(|(clustering, row)| View::Each(clustering, row));
         each.chain(parts.into_iter().flat_map(Parts::all).flat_map(Part::views))
@@ -182,7 +182,8 @@ impl Rows {
                 *self = rows.into();
                 right.into()
             }
-            Form::Parts(Parts { first, others, .. }) => {
+            Form::Parts(parts) => {
+                let Parts { first, others, .. } = *parts;
                 let (mut left, mut right) = (Rows::default(), Rows::default());
                 let mut room = at;
                 for part in iter::once(first).chain(others) {
@@ -218,7 +219,8 @@ impl Rows {
         match next.0 {
             Form::Each(rows) if rows.is_empty() => {}
             Form::Each(rows) => self.push_part(Part::Each(rows)),
-            Form::Parts(Parts { first, others, .. }) => {
+            Form::Parts(parts) => {
+                let Parts { first, others, .. } = *parts;
                 self.push_part(first);
                 others.into_iter().for_each(|it| self.push_part(it));
             }
@@ -229,9 +231,11 @@ impl Rows {
     pub fn into_each(self) -> Vec<Each> {
         match self.0 {
             Form::Each(rows) => rows,
-            Form::Parts(Parts { first, others, each }) => each.into_inner().unwrap_or_else(|| {
-                iter::once(first).chain(others).flat_map(Part::into_each).collect()
-            }),
+            Form::Parts(parts) => {
+                let Parts { first, others, each } = *parts;
+                let make = || iter::once(first).chain(others).flat_map(Part::into_each).collect();
+                each.into_inner().unwrap_or_else(make)
+            }
         }
     }
 
@@ -258,10 +262,7 @@ impl Rows {
     fn of_part(part: Part) -> Rows {
         match part {
             Part::Each(rows) => rows.into(),
-            Part::Columns(_) => {
-                let (others, each) = (Vec::new(), OnceLock::new());
-                Rows(Form::Parts(Parts { first: part, others, each }))
-            }
+            Part::Columns(_) => Rows(Form::Parts(Parts::new(part, Vec::new()))),
         }
     }
 
@@ -271,7 +272,7 @@ impl Rows {
             (Form::Each(rows), Part::Each(next)) => rows.extend(next),
             (Form::Each(rows), next @ Part::Columns(_)) => {
                 let first = Part::Each(mem::take(rows));
-                self.0 = Form::Parts(Parts { first, others: vec![next], each: OnceLock::new() });
+                self.0 = Form::Parts(Parts::new(first, vec![next]));
             }
             (Form::Parts(parts), next) => {
                 parts.each.take();
@@ -286,6 +287,11 @@ fn live(rows: &[Each], now: i64) -> usize {
 }
 
 impl Parts {
+    /// Boxed, so that a list, which is what most partitions have, is not larger than it was.
+    fn new(first: Part, others: Vec<Part>) -> Box<Parts> {
+        Box::new(Parts { first, others, each: OnceLock::new() })
+    }
+
     #[inline]
     fn all(&self) -> impl DoubleEndedIterator<Item = &Part> {
         iter::once(&self.first).chain(&self.others)
@@ -406,9 +412,8 @@ impl Clone for Rows {
     fn clone(&self) -> Rows {
         match &self.0 {
             Form::Each(rows) => rows.clone().into(),
-            Form::Parts(Parts { first, others, .. }) => {
-                let (first, others) = (first.clone(), others.clone());
-                Rows(Form::Parts(Parts { first, others, each: OnceLock::new() }))
+            Form::Parts(parts) => {
+                Rows(Form::Parts(Parts::new(parts.first.clone(), parts.others.clone())))
             }
         }
     }

@@ -108,7 +108,7 @@ fn sources<'a>(
     io: &Io,
 ) -> Result<Sources<'a>, Halt> {
     let memtables = version.frozen.iter().chain([&version.active]).filter(|it| !it.is_empty());
-    if memtables.into_iter().any(|it| it.get(key).is_some()) {
+    if memtables.map(|it| it.get(key)).any(|it| it.is_some()) {
         return Ok(Sources::More);
     }
     let hash = filter::hash(key);
