@@ -120,7 +120,7 @@ fn the_nearest_come_first_and_each_host_once() {
     let local_place = Place { dc: "dc1".into(), rack: "r1".into() };
     let mut natural = candidates(5, 4, &[1, 2, 3, 4, 5]);
     natural.reverse();
-    natural.push(natural[0].clone());
+    natural.push(natural[0]);
     let replication = Replication::Simple { factor: 5 };
     let from = Candidates {
         epoch: 1,
