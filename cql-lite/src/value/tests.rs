@@ -28,7 +28,7 @@ pub(super) fn value(kind: NativeType) -> BoxedStrategy<Value> {
         NativeType::Text => any::<String>().prop_map(Value::Text).boxed(),
         NativeType::Blob => vec(any::<u8>(), 0..8).prop_map(Value::Blob).boxed(),
         NativeType::Int => any::<i32>().prop_map(Value::Int).boxed(),
-        NativeType::Bigint => any::<i64>().prop_map(Value::Bigint).boxed(),
+        NativeType::Bigint | NativeType::Counter => any::<i64>().prop_map(Value::Bigint).boxed(),
         NativeType::Smallint => any::<i16>().prop_map(Value::Smallint).boxed(),
         NativeType::Tinyint => any::<i8>().prop_map(Value::Tinyint).boxed(),
         NativeType::Double => {
