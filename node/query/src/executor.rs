@@ -9,10 +9,11 @@ use cql_lite::{
     code::Code,
     span::Span,
 };
-use model::{Consistency, Mutation, Schema};
+use model::{Mutation, Schema};
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
 
+use self::level::{Use, check_level};
 use crate::{
     About, Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows,
     Source, Store,
@@ -40,6 +41,7 @@ use crate::{
 
 mod change;
 mod group;
+mod level;
 mod made_up;
 mod many;
 mod traced;
@@ -464,50 +466,5 @@ fn limit(
     match u64::try_from(rows) {
         Ok(rows) if rows > 0 => Ok(Some(rows)),
         Ok(_) | Err(_) => Err(Error::new(Code::BadValue, "LIMIT is at least 1").at(operand.span)),
-    }
-}
-
-/// What a consistency level is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    Read,
-    Write,
-    /// Adding to counters.
-    Increment,
-}
-
-impl Use {
-    fn of<'w>(writes: impl IntoIterator<Item = &'w Write>) -> Use {
-        let increments = writes.into_iter().any(Write::is_increment);
-        if increments { Use::Increment } else { Use::Write }
-    }
-}
-
-/// Refuses levels that make no sense for what is to be done.
-fn check_level(level: Consistency, what: Use) -> Result<(), Error> {
-    let refuse = |message: String| Err(Error::new(Code::BadValue, message));
-    match level {
-        Consistency::Any | Consistency::EachQuorum if what == Use::Read => {
-            refuse(format!("consistency {level} is for writes only"))
-        }
-        Consistency::Any if what == Use::Increment => refuse(
-            "consistency ANY is not for counters: a replica has to add to its share".to_owned(),
-        ),
-        Consistency::Serial | Consistency::LocalSerial if what != Use::Read => {
-            refuse(format!("consistency {level} is for lightweight transactions only"))
-        }
-        Consistency::Serial | Consistency::LocalSerial => Err(Error::new(
-            Code::NotSupported,
-            format!("reads at consistency {level} are not supported yet"),
-        )),
-        Consistency::Any
-        | Consistency::One
-        | Consistency::Two
-        | Consistency::Three
-        | Consistency::Quorum
-        | Consistency::All
-        | Consistency::LocalQuorum
-        | Consistency::EachQuorum
-        | Consistency::LocalOne => Ok(()),
     }
 }

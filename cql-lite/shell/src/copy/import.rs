@@ -92,7 +92,7 @@ pub(super) async fn run(
 }
 
 /// What writes a row. Counters, which come first, are added to.
-fn statement(table: &str, names: &[String], counters: usize) -> String {
+pub(super) fn statement(table: &str, names: &[String], counters: usize) -> String {
     if counters == 0 {
         let marks = vec!["?"; names.len()].join(", ");
         return format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));

@@ -2,7 +2,11 @@
 
 use cql_lite::code::Code;
 
-use super::{Executor, Run, Use, check_level, measure};
+use super::{
+    Executor, Run,
+    level::{Use, check_level},
+    measure,
+};
 use crate::{
     BatchRequest, Error, Outcome, Reply, Request, Source, batch,
     bind::Bindings,

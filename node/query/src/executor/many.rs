@@ -4,7 +4,10 @@
 
 use cql_lite::code::Code;
 
-use super::{Executor, Run, Use, check_level};
+use super::{
+    Executor, Run,
+    level::{Use, check_level},
+};
 use crate::{
     Error, Reply, Request, Source,
     apply::{self, When},
