@@ -101,7 +101,9 @@ proptest! {
     #[test]
     fn decoding_what_is_encoded_gives_the_value_again((kind, value) in typed()) {
         prop_assert_eq!(Value::decode_native(kind, &value.encode()), Ok(value.clone()));
-        prop_assert!(value.native().is_none_or(|own| own == kind));
+        // What a counter has come to is a bigint.
+        let read = if kind == NativeType::Counter { NativeType::Bigint } else { kind };
+        prop_assert!(value.native().is_none_or(|own| own == read));
     }
 
     #[test]
