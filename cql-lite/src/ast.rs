@@ -185,17 +185,28 @@ pub struct Delete {
     pub conditions: Vec<Condition>,
 }
 
-/// `BEGIN [UNLOGGED] BATCH [USING TIMESTAMP …] writes APPLY BATCH`
+/// `BEGIN [UNLOGGED | COUNTER] BATCH [USING TIMESTAMP …] writes APPLY BATCH`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// Whether the writes may be torn apart when a node fails.
-    pub unlogged: bool,
+    /// What it promises, and of what.
+    pub kind: BatchKind,
     /// The timestamp of all writes that have none of their own; never a time to live.
     pub using: Using,
     /// What is written, perhaps nothing.
     pub writes: Vec<Write>,
     /// Its first words, `BATCH` included.
     pub span: Span,
+}
+
+/// What a batch promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BatchKind {
+    /// All of it or nothing.
+    Logged,
+    /// `UNLOGGED`: it may be torn apart between partitions when a node fails.
+    Unlogged,
+    /// `COUNTER`: it adds to counters, and may be torn apart as one that is not logged.
+    Counter,
 }
 
 /// `USING TIMESTAMP … AND TTL …`

@@ -6,8 +6,8 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::ast::{
-    AlterKeyspace, AlterTable, Batch, ColumnDef, Condition, CreateKeyspace, CreateTable, Delete,
-    Describe, Described, InValues, Insert, Name, Operator, OptionValue, Order, Relation,
+    AlterKeyspace, AlterTable, Batch, BatchKind, ColumnDef, Condition, CreateKeyspace, CreateTable,
+    Delete, Describe, Described, InValues, Insert, Name, Operator, OptionValue, Order, Relation,
     RelationKind, Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName,
     TableOption, Term, Test, Update, Using, Write,
 };
@@ -241,8 +241,12 @@ impl Display for Using {
 
 impl Display for Batch {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let unlogged = if self.unlogged { "UNLOGGED " } else { "" };
-        write!(f, "BEGIN {unlogged}BATCH{}", self.using)?;
+        let kind = match self.kind {
+            BatchKind::Logged => "",
+            BatchKind::Unlogged => "UNLOGGED ",
+            BatchKind::Counter => "COUNTER ",
+        };
+        write!(f, "BEGIN {kind}BATCH{}", self.using)?;
         self.writes.iter().try_for_each(|write| write!(f, " {write};"))?;
         f.write_str(" APPLY BATCH")
     }

@@ -85,11 +85,13 @@ impl CqlType {
         }
     }
 
-    /// Whether a column of it may have a cell for each part of its value.
+    /// Whether a column of it may have a cell for each part of its value. A counter always has: one for
+    /// each node that added to it.
     pub fn can_be_multi_cell(&self) -> bool {
         match self {
             CqlType::List(_) | CqlType::Set(_) | CqlType::Map(_) | CqlType::User(_) => true,
-            CqlType::Native(_) | CqlType::Tuple(_) | CqlType::Vector(..) => false,
+            CqlType::Native(native) => *native == NativeType::Counter,
+            CqlType::Tuple(_) | CqlType::Vector(..) => false,
         }
     }
 
@@ -235,6 +237,8 @@ pub enum NativeType {
     Blob,
     /// True or false.
     Boolean,
+    /// A 64-bit signed integer that is only ever added to; never inside of another type.
+    Counter,
     /// A calendar day, without zone.
     Date,
     /// Digits with a point, of any number: exact.
@@ -269,11 +273,12 @@ pub enum NativeType {
 
 impl NativeType {
     /// Every type, in the order of their names.
-    pub const ALL: [NativeType; 19] = [
+    pub const ALL: [NativeType; 20] = [
         NativeType::Ascii,
         NativeType::Bigint,
         NativeType::Blob,
         NativeType::Boolean,
+        NativeType::Counter,
         NativeType::Date,
         NativeType::Decimal,
         NativeType::Double,
@@ -299,7 +304,6 @@ impl NativeType {
         }
         NativeType::ALL.into_iter().find(|kind| kind.name() == lower).ok_or_else(|| Unknown {
             name: name.to_owned(),
-            planned: PLANNED.contains(&lower.as_str()),
             suggestion: suggest(&lower, NativeType::ALL.iter().map(|kind| kind.name()))
                 .map(str::to_owned),
         })
@@ -312,6 +316,7 @@ impl NativeType {
             NativeType::Bigint => "bigint",
             NativeType::Blob => "blob",
             NativeType::Boolean => "boolean",
+            NativeType::Counter => "counter",
             NativeType::Date => "date",
             NativeType::Decimal => "decimal",
             NativeType::Double => "double",
@@ -336,9 +341,11 @@ impl NativeType {
             NativeType::Boolean | NativeType::Tinyint => Some(1),
             NativeType::Smallint => Some(2),
             NativeType::Int | NativeType::Float | NativeType::Date => Some(4),
-            NativeType::Bigint | NativeType::Double | NativeType::Time | NativeType::Timestamp => {
-                Some(8)
-            }
+            NativeType::Bigint
+            | NativeType::Counter
+            | NativeType::Double
+            | NativeType::Time
+            | NativeType::Timestamp => Some(8),
             NativeType::Uuid | NativeType::Timeuuid => Some(16),
             NativeType::Ascii
             | NativeType::Blob
@@ -354,6 +361,7 @@ impl NativeType {
     pub fn is_number(self) -> bool {
         match self {
             NativeType::Bigint
+            | NativeType::Counter
             | NativeType::Decimal
             | NativeType::Double
             | NativeType::Float
@@ -398,6 +406,7 @@ impl NativeType {
             | NativeType::Varint => true,
             NativeType::Ascii
             | NativeType::Blob
+            | NativeType::Counter
             | NativeType::Date
             | NativeType::Duration
             | NativeType::Smallint
@@ -414,17 +423,12 @@ impl fmt::Display for NativeType {
     }
 }
 
-/// Types of Cassandra that are not there yet: named so that the error can say so.
-const PLANNED: [&str; 1] = ["counter"];
-
 /// No type has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown type `{name}`")]
 pub struct Unknown {
     /// The word, as it was written.
     pub name: String,
-    /// Whether Cassandra has this type and we do not yet.
-    pub planned: bool,
     /// The type that was probably meant.
     pub suggestion: Option<String>,
 }

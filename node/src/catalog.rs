@@ -201,7 +201,9 @@ impl Catalog for ClusterCatalog {
             let answers = join_all(others.filter_map(|host| peers.get(*host)).map(ask)).await;
             let data = answers.into_iter().filter_map(|answer| match answer {
                 Ok(Response::Data(answer)) => Some(answer.partitions),
-                Ok(Response::Done | Response::Digest { .. }) | Err(_) => None,
+                Ok(Response::Done | Response::Digest { .. } | Response::Led { .. }) | Err(_) => {
+                    None
+                }
             });
             data.flatten().collect()
         }

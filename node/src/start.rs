@@ -29,7 +29,7 @@ use crate::{
     metrics::{Gauges, Metrics},
     native, open,
     remembered::Remembered,
-    replica::local::Local,
+    replica::{leader::Turns, local::Local},
     rpc::{
         link::Watcher,
         peers::{Peers, WeakPeers},
@@ -311,6 +311,8 @@ impl Replicated {
             inputs,
             sessions: sessions.clone(),
             metrics: Arc::clone(&metrics),
+            timestamps: Arc::clone(&stored.timestamps),
+            turns: Turns::default(),
         });
         let peers = Peers::new(Arc::clone(&seams.net), Arc::clone(&local));
         drop(weak_peers.set(peers.downgrade()));

@@ -12,10 +12,12 @@ use tokio::sync::watch;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::Violations;
-use crate::check::{register, schema, set};
+use crate::check::{counter, register, schema, set};
 use crate::clock::now;
 use crate::history::{Event, Log, Outcome};
-use crate::load::{Client, persist, read_register, scan_shared, set_value, successes};
+use crate::load::{
+    COUNTERS, Client, persist, read_counter, read_register, scan_shared, set_value, successes,
+};
 use crate::nemesis::Wish;
 use crate::net::{CLIENT_PORT, SimConnector, Sockets};
 use crate::scenario::{END, JUDGE_AT, Load, READY_BY, RECOVERED_BY, Scenario};
@@ -38,6 +40,8 @@ pub struct Logs {
     pub rows: Log<set::Op>,
     /// Registers.
     pub registers: Log<register::Op>,
+    /// Counters.
+    pub counters: Log<counter::Op>,
     /// The table that all fight for.
     pub shared: Log<schema::Op>,
     /// Tables that are created once.
@@ -50,6 +54,7 @@ impl Logs {
         Self {
             rows: Log::new(trace.clone()),
             registers: Log::new(trace.clone()),
+            counters: Log::new(trace.clone()),
             shared: Log::new(trace.clone()),
             own: Log::new(trace.clone()),
         }
@@ -77,6 +82,7 @@ pub struct Judge {
 struct Sight {
     rows: BTreeSet<set::Row>,
     registers: BTreeMap<i32, [Option<i64>; 3]>,
+    counters: BTreeMap<i32, Option<i64>>,
 }
 
 impl Judge {
@@ -102,6 +108,7 @@ impl Judge {
             "CREATE KEYSPACE IF NOT EXISTS sim WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 3}",
             "CREATE TABLE IF NOT EXISTS sim.rows (part int, id bigint, value text, PRIMARY KEY (part, id))",
             "CREATE TABLE IF NOT EXISTS sim.registers (key int PRIMARY KEY, a bigint, b bigint, c bigint)",
+            "CREATE TABLE IF NOT EXISTS sim.counters (key int PRIMARY KEY, n counter)",
         ] {
             let made = persist(READY_BY, || session.execute(statement, ()).into_future()).await;
             made.map_err(|error| format!("no tables when all was well: {error}"))?;
@@ -122,6 +129,11 @@ impl Judge {
                     read_register("judge", &session, key, Consistency::Quorum, log).await;
                 }
             }
+            Load::Counters => {
+                for key in 0..COUNTERS {
+                    read_counter("judge", &session, key, &self.logs.counters).await;
+                }
+            }
             Load::Schema => self.judge_schema(&session).await?,
         }
         let seen = self.look(&session, Consistency::Quorum).await?;
@@ -129,6 +141,8 @@ impl Judge {
         self.wrong.extend(set::check(&rows, &seen.rows, "QUORUM"));
         self.wrong.extend(register::check(&self.logs.registers.events()));
         self.wrong.extend(schema::check(&self.logs.shared.events()));
+        self.wrong.extend(counter::check(&self.logs.counters.events()));
+        self.check_counters(&seen, "QUORUM");
         self.wait_for_hints().await?;
         // A write of unknown outcome may be on one replica only: `ALL` brings it to the others.
         let settled = match self.scenario.hints_suffice {
@@ -137,11 +151,21 @@ impl Judge {
         };
         for (node, sight) in self.look_alone().await? {
             self.wrong.extend(set::check(&rows, &sight.rows, &format!("{node} alone")));
+            self.check_counters(&sight, &format!("{node} alone"));
             if settled.as_ref().is_some_and(|settled| *settled != sight) {
                 self.wrong.add(format!("{node} alone sees something else than ALL"));
             }
         }
         Ok(())
+    }
+
+    /// Whether counters have come to what was added to them.
+    fn check_counters(&self, sight: &Sight, who: &str) {
+        let events = self.logs.counters.events();
+        for key in 0..COUNTERS {
+            let found = sight.counters.get(&key).copied().flatten();
+            self.wrong.extend(counter::check_end(&events, key, found, who));
+        }
     }
 
     /// Whether requests succeeded when they had to, and enough of them.
@@ -159,6 +183,10 @@ impl Judge {
         if let Some(latency_max) = self.scenario.latency_max {
             self.wrong.extend(unhurt(&rows, latency_max));
             self.wrong.extend(unhurt(&registers, latency_max));
+        }
+        let counters = self.logs.counters.events();
+        if !counters.is_empty() && successes(&counters, RECOVERED_BY) == 0 {
+            self.wrong.add("no counter could be added to after everything was made good again");
         }
         if !registers.is_empty() && successes(&registers, RECOVERED_BY) == 0 {
             self.wrong.add("no register could be used after everything was made good again");
@@ -181,6 +209,11 @@ impl Judge {
             request.all::<(i32, Option<i64>, Option<i64>, Option<i64>)>()
         });
         let registers = registers.await.map_err(failed)?;
+        let counters = persist(deadline, || {
+            let request = session.query("SELECT key, n FROM sim.counters", ());
+            request.consistency(level).all::<(i32, Option<i64>)>()
+        });
+        let counters = counters.await.map_err(failed)?;
         let mut seen = BTreeSet::new();
         for (part, id, value) in rows {
             if value != set_value((part, id)) {
@@ -194,7 +227,8 @@ impl Judge {
             seen.pop_first();
         }
         let registers = registers.into_iter().map(|(key, a, b, c)| (key, [a, b, c]));
-        Ok(Sight { rows: seen, registers: registers.collect() })
+        let (registers, counters) = (registers.collect(), counters.into_iter().collect());
+        Ok(Sight { rows: seen, registers, counters })
     }
 
     /// What each node has by itself, the others being out of its reach.

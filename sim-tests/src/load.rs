@@ -9,7 +9,7 @@ use client::{Consistency, Session};
 use sys::Rng;
 use tokio::sync::watch;
 
-use crate::check::{register, schema, set};
+use crate::check::{counter, register, schema, set};
 use crate::clock::{SimClock, now};
 use crate::history::{Event, Log, Outcome};
 use crate::net::{CLIENT_PORT, SimConnector, Sockets};
@@ -21,6 +21,9 @@ const PARTS: u64 = 4;
 
 /// Registers: few, so that clients meet.
 const REGISTERS: u64 = 3;
+
+/// Counters: few, so that clients meet.
+pub const COUNTERS: i32 = 3;
 
 /// How long a client waits for an answer, retries included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
@@ -159,6 +162,35 @@ pub async fn read_register(
     log.record(name, op, doing, |row, _| {
         let found = row.map(|(a, b, c)| [a, b, c]);
         register::Op::Read { key, found }
+    })
+    .await;
+}
+
+/// Adds to counters that others add to, and reads them.
+pub async fn use_counters(mut client: Client, log: Log<counter::Op>) {
+    let Some(session) = client.at_work(None).await else { return };
+    while client.pauses(Duration::from_millis(250)).await {
+        let key =
+            i32::try_from(client.rng.below(COUNTERS.unsigned_abs().into())).unwrap_or_default();
+        if client.rng.chance(0.25) {
+            read_counter(&client.name, &session, key, &log).await;
+            continue;
+        }
+        let delta = client.rng.below(200).cast_signed() - 60;
+        let text = "UPDATE sim.counters SET n = n + ? WHERE key = ?";
+        let doing = session.query(text, (delta, key)).into_future();
+        log.record(&client.name, counter::Op::Add { key, delta }, doing, |_, op| op).await;
+    }
+}
+
+/// Reads a counter.
+pub async fn read_counter(name: &str, session: &Session, key: i32, log: &Log<counter::Op>) {
+    let text = "SELECT n FROM sim.counters WHERE key = ?";
+    let doing = session.query(text, (key,)).opt::<(Option<i64>,)>();
+    let op = counter::Op::Read { key, found: None };
+    log.record(name, op, doing, |row, _| {
+        let found = row.and_then(|(found,)| found);
+        counter::Op::Read { key, found }
     })
     .await;
 }

@@ -9,7 +9,7 @@ use crate::check::{register, set};
 use crate::clock::SimClock;
 use crate::history::Event;
 use crate::judge::{Judge, Logs, operate};
-use crate::load::{Client, change_schema, use_registers, use_shared, write_set};
+use crate::load::{Client, change_schema, use_counters, use_registers, use_shared, write_set};
 use crate::nemesis::Fault;
 use crate::scenario::{Load, READY_BY, Scenario, WORK_UNTIL};
 use crate::trace::Trace;
@@ -124,6 +124,12 @@ fn populate(
             for (number, name) in [(3, "c3"), (4, "c4")] {
                 let log = logs.registers.clone();
                 world.client(name, |clock| use_registers(client(name, clock), number, log));
+            }
+        }
+        Load::Counters => {
+            for name in ["c2", "c3", "c4"] {
+                let log = logs.counters.clone();
+                world.client(name, |clock| use_counters(client(name, clock), log));
             }
         }
         Load::Schema => {

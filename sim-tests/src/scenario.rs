@@ -43,6 +43,8 @@ const JUMP_MICROS_MAX: u64 = 2_000_000;
 pub enum Load {
     /// Unique rows, and registers.
     Data,
+    /// Unique rows, and counters that several add to.
+    Counters,
     /// Unique rows, and a table that is created and dropped from three nodes.
     Schema,
 }
@@ -63,7 +65,7 @@ pub struct Scenario {
 }
 
 /// Every scenario.
-pub const ALL: [Scenario; 9] = [
+pub const ALL: [Scenario; 10] = [
     PARTITION_AND_HEAL,
     CRASH_OF_EACH_NODE,
     POWER_LOSS_OF_ALL,
@@ -73,6 +75,7 @@ pub const ALL: [Scenario; 9] = [
     DISK_THAT_REFUSES,
     SLOW_DISK,
     CLOCK_FAR_OFF,
+    COUNTERS,
 ];
 
 /// One node after the other is cut off, or its messages wait, and comes back.
@@ -270,6 +273,44 @@ pub const CLOCK_FAR_OFF: Scenario = Scenario {
             plan.at(ends + 2 * SECOND, Fault::Wish(Wish::IsSilentOf(node, "clock")));
             plan.at(ends + 2 * SECOND, Fault::Wish(Wish::IsSilentOf(other, "clock")));
         });
+        plan
+    },
+};
+
+/// Counters are added to while one node after the other is cut off, dies, or is not answered: what was acknowledged
+/// counts once, what is unknown once or not at all.
+pub const COUNTERS: Scenario = Scenario {
+    name: "counters",
+    load: Load::Counters,
+    hints_suffice: false,
+    latency_max: None,
+    plan: |rng| {
+        // Requests come once or not at all, as streams bring them: an increment that came twice would count
+        // twice.
+        let lossy = wire::Faults {
+            answer_lost: 0.15,
+            answer_doubled: 0.1,
+            request_lost: 0.05,
+            request_doubled: 0.0,
+        };
+        let mut plan = background(rng);
+        let mut when = READY_BY;
+        while when + 8 * SECOND < CALM_AT {
+            let begins = between(rng, when, when + SECOND);
+            let ends = between(rng, begins + SECOND / 2, begins + 5 * SECOND);
+            let node = NODES[usize::try_from(rng.below(3)).unwrap_or_default()];
+            let (alone, others) = sides(rng, node);
+            let (trouble, over) = match rng.below(5) {
+                0 => (Fault::Cut(alone, others), Fault::Heal),
+                1 => (Fault::Hold(alone, others), Fault::Heal),
+                2 => (Fault::CutOneWay(alone, others), Fault::Heal),
+                3 => (Fault::Crash(node.to_owned(), death(rng)), Fault::Restart(node.to_owned())),
+                _ => (Fault::Messages(lossy), Fault::Messages(wire::Faults::default())),
+            };
+            plan.at(begins, trouble);
+            plan.at(ends, over);
+            when = ends + 2 * SECOND;
+        }
         plan
     },
 };

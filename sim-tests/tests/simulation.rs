@@ -3,8 +3,9 @@
 
 use sim_tests::run::{Report, Sabotage, run};
 use sim_tests::scenario::{
-    CLOCK_FAR_OFF, CRASH_OF_EACH_NODE, DISK_THAT_REFUSES, LOST_RESPONSES, ONE_WAY_PARTITION,
-    PARTITION_AND_HEAL, POWER_LOSS_OF_ALL, SCHEMA_IN_PARTITION, SLOW_DISK, Scenario,
+    CLOCK_FAR_OFF, COUNTERS, CRASH_OF_EACH_NODE, DISK_THAT_REFUSES, LOST_RESPONSES,
+    ONE_WAY_PARTITION, PARTITION_AND_HEAL, POWER_LOSS_OF_ALL, SCHEMA_IN_PARTITION, SLOW_DISK,
+    Scenario,
 };
 use sim_tests::seeds;
 use sim_tests::wire::Bug;
@@ -93,6 +94,11 @@ fn slow_disk() {
 #[test]
 fn clock_far_off() {
     holds(&CLOCK_FAR_OFF);
+}
+
+#[test]
+fn counters() {
+    holds(&COUNTERS);
 }
 
 /// Runs a scenario on sabotaged ground until someone notices: what was noticed.

@@ -118,6 +118,7 @@ fn integer(number: i64, kind: NativeType) -> Option<Value> {
         | NativeType::Bigint
         | NativeType::Blob
         | NativeType::Boolean
+        | NativeType::Counter
         | NativeType::Date
         | NativeType::Decimal
         | NativeType::Duration
@@ -148,6 +149,7 @@ fn string(text: &str, kind: NativeType) -> Option<Value> {
         | NativeType::Bigint
         | NativeType::Blob
         | NativeType::Boolean
+        | NativeType::Counter
         | NativeType::Date
         | NativeType::Double
         | NativeType::Float

@@ -43,6 +43,14 @@ fn integers_fit_where_they_are_in_range() {
 }
 
 #[test]
+fn a_counter_takes_what_a_bigint_takes() {
+    assert_eq!(fitted(i64::MIN, NativeType::Counter), Ok(Value::Bigint(i64::MIN)));
+    assert_eq!(fitted(-3_i8, NativeType::Counter), Ok(Value::Bigint(-3)));
+    assert!(fitted(1.5, NativeType::Counter).is_err());
+    assert!(fitted("1", NativeType::Counter).is_err());
+}
+
+#[test]
 fn strings_fit_what_is_written_as_a_string() {
     assert_eq!(fitted("x", NativeType::Ascii), Ok(Value::Ascii("x".to_owned())));
     assert_eq!(fitted("1970-01-01 00:00:01Z", NativeType::Timestamp), Ok(Value::Timestamp(1000)));

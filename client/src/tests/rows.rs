@@ -216,3 +216,9 @@ fn values_with_parts_are_sequences_maps_and_structs() {
     assert_eq!(row.get::<Option<Vec<i32>>>("none").unwrap(), None);
     assert!(row.get::<Vec<String>>("l").unwrap_err().details().message.contains("`l`"));
 }
+
+#[test]
+fn a_counter_reads_as_an_integer() {
+    let row = row(&[("n", "counter"), ("m", "counter")], vec![Some(Value::Bigint(-7)), None]);
+    assert_eq!(row.deserialize::<(i64, Option<i64>)>().unwrap(), (-7, None));
+}

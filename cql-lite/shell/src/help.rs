@@ -10,7 +10,7 @@ struct Topic {
 
 const OVERVIEW: &str = "\
 Statements end with ; and may have several lines:
-  CREATE, ALTER, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, BEGIN BATCH, SELECT
+  CREATE, ALTER, DROP, TRUNCATE, USE, INSERT, UPDATE, DELETE, BEGIN [COUNTER] BATCH, SELECT
 
 Words of the shell end with their line:
   CONSISTENCY [level]      how many replicas must answer
@@ -74,13 +74,14 @@ const TOPICS: [Topic; 14] = [
     },
     Topic {
         name: "TYPES",
-        text: "ascii, bigint, blob, boolean, date, decimal, double, duration, float, inet, int, smallint,\n\
-               text, time, timestamp, timeuuid, tinyint, uuid, varchar, varint;\n\
+        text: "ascii, bigint, blob, boolean, counter, date, decimal, double, duration, float, inet, int,\n\
+               smallint, text, time, timestamp, timeuuid, tinyint, uuid, varchar, varint;\n\
                list<t>, set<t>, map<k, t>, tuple<t, …>, vector<t, n>, what CREATE TYPE made, and frozen<…> of them\n\n\
                Written: 'text', 42, 4.2, true, 0xcafe, 123e4567-e89b-12d3-a456-426614174000,\n\
                '2024-01-15' (date), '10:30:00' (time), '2024-01-15 10:30:00+0000' (timestamp), '192.0.2.1' (inet),\n\
                [1, 2] (list, vector), {1, 2} (set), {'a': 1} (map), (1, 'a') (tuple), {street: 'Main 1'} (type)\n\n\
-               What is frozen is written as a whole; of the others a part, too: c + {1}, c - {1}, c['a'] = 1, c.f = 1",
+               What is frozen is written as a whole; of the others a part, too: c + {1}, c - {1}, c['a'] = 1, c.f = 1\n\
+               A counter is only added to, in a table of counters: UPDATE t SET n = n + 1 WHERE k = 'a'",
     },
     Topic {
         name: "CONSISTENCY",
@@ -104,7 +105,8 @@ const TOPICS: [Topic; 14] = [
                MAXERRORS 1000  ERRFILE 'file.rejects'              RESUME true: on from where it stopped\n\n\
                Example: COPY chat.messages TO 'messages.csv' WITH HEADER = true;\n\
                A null leaves alone what is there. Lines that are refused go to the rejects file, below the\n\
-               reason. Of two rows with one key the later wins, and both are as old as the copy's begin.",
+               reason. Of two rows with one key the later wins, and both are as old as the copy's begin.\n\
+               Counters are added to what is there: copied twice, they count twice, and RESUME is refused.",
     },
     Topic {
         name: "PAGING",

@@ -119,6 +119,11 @@ impl Spanned<TypeName> {
     /// A type inside another one.
     fn part(&self, in_frozen: bool, user_types: &UserTypes<'_>) -> Result<CqlType, Error> {
         let Resolved { cql_type, is_frozen } = self.resolve_in(in_frozen, user_types)?;
+        if cql_type == NativeType::Counter {
+            let message = "a counter is a column of its own: no other type has one inside";
+            let error = Error::new(Code::InvalidSchema, message, self.span);
+            return Err(error.with_hint("bigint is a number that is set"));
+        }
         if !is_frozen {
             let message = format!("{cql_type} inside another type has to be frozen");
             let hint = format!("write frozen<{cql_type}>");
@@ -143,10 +148,6 @@ fn unknown(name: &Name, span: Span) -> Error {
         Err(unknown) => unknown,
         Ok(_) => return Error::new(Code::InvalidSchema, format!("no user type {name}"), span),
     };
-    if unknown.planned {
-        let message = format!("the type `{}` is not supported yet", unknown.name);
-        return Error::new(Code::NotSupported, message, span);
-    }
     let error = Error::new(Code::InvalidSchema, unknown.to_string(), span);
     let with_parts = ["list", "set", "map", "tuple", "vector"];
     let near = || suggest(&name.text, with_parts).map(|it| format!("{it}<…>"));

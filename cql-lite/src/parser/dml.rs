@@ -2,7 +2,8 @@
 
 use super::{Parsed, Parser};
 use crate::ast::{
-    Assignment, Batch, Change, Delete, Insert, Part, Target, Truncate, Update, Using, Write,
+    Assignment, Batch, BatchKind, Change, Delete, Insert, Part, Target, Truncate, Update, Using,
+    Write,
 };
 use crate::code::Code;
 use crate::error::Error;
@@ -70,13 +71,14 @@ impl Parser<'_> {
 
     /// Everything behind the `BEGIN` at `start`.
     pub(super) fn batch(&mut self, start: Span) -> Parsed<Batch> {
-        if self.at_keyword("COUNTER") {
-            return Err(self.unsupported("a batch of counters"));
-        }
-        let unlogged = self.eat_keyword("UNLOGGED");
-        if !unlogged {
+        let kind = if self.eat_keyword("UNLOGGED") {
+            BatchKind::Unlogged
+        } else if self.eat_keyword("COUNTER") {
+            BatchKind::Counter
+        } else {
             self.eat_keyword("LOGGED");
-        }
+            BatchKind::Logged
+        };
         self.expect_keyword("BATCH")?;
         let span = self.since(start);
         let using = self.using(false)?;
@@ -89,7 +91,7 @@ impl Parser<'_> {
             self.eat(";");
         }
         self.expect_keyword("BATCH")?;
-        Ok(Batch { unlogged, using, writes, span })
+        Ok(Batch { kind, using, writes, span })
     }
 
     /// Everything behind `TRUNCATE`.

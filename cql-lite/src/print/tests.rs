@@ -297,8 +297,9 @@ fn write() -> impl Strategy<Value = Write> {
 }
 
 fn batch() -> impl Strategy<Value = Batch> {
-    (any::<bool>(), using(false), vec(write(), 0..3)).prop_map(|(unlogged, using, writes)| Batch {
-        unlogged,
+    let kind = select(vec![BatchKind::Logged, BatchKind::Unlogged, BatchKind::Counter]);
+    (kind, using(false), vec(write(), 0..3)).prop_map(|(kind, using, writes)| Batch {
+        kind,
         using,
         writes,
         span: Span::default(),

@@ -146,7 +146,7 @@ fn from_integer(digits: &str, kind: NativeType) -> Result<Value, Error> {
         NativeType::Tinyint => Value::Tinyint(digits.parse().map_err(|_| range())?),
         NativeType::Smallint => Value::Smallint(digits.parse().map_err(|_| range())?),
         NativeType::Int => Value::Int(digits.parse().map_err(|_| range())?),
-        NativeType::Bigint => Value::Bigint(wide()?),
+        NativeType::Bigint | NativeType::Counter => Value::Bigint(wide()?),
         NativeType::Timestamp => Value::Timestamp(wide()?),
         NativeType::Date => Value::Date(digits.parse().map_err(|_| range())?),
         NativeType::Time => match wide()? {
@@ -191,6 +191,7 @@ fn from_text(text: &str, kind: NativeType, literal: &Literal) -> Result<Value, E
         NativeType::Bigint
         | NativeType::Blob
         | NativeType::Boolean
+        | NativeType::Counter
         | NativeType::Decimal
         | NativeType::Double
         | NativeType::Duration
@@ -273,6 +274,7 @@ fn native_hint(kind: NativeType) -> &'static str {
     match kind {
         NativeType::Ascii | NativeType::Text => "text is written in single quotes: 'like this'",
         NativeType::Bigint
+        | NativeType::Counter
         | NativeType::Int
         | NativeType::Smallint
         | NativeType::Tinyint

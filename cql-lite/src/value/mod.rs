@@ -40,7 +40,7 @@ pub enum Value {
     Text(String),
     /// 32 bits.
     Int(i32),
-    /// 64 bits.
+    /// 64 bits; also what a counter has come to.
     Bigint(i64),
     /// 16 bits.
     Smallint(i16),
@@ -232,7 +232,9 @@ impl Value {
             NativeType::Text => Value::Text(utf8(bytes)?.to_owned()),
             NativeType::Blob => Value::Blob(bytes.to_vec()),
             NativeType::Int => Value::Int(i32::from_be_bytes(fixed(kind, "4 bytes", bytes)?)),
-            NativeType::Bigint => Value::Bigint(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?)),
+            NativeType::Bigint | NativeType::Counter => {
+                Value::Bigint(i64::from_be_bytes(fixed(kind, "8 bytes", bytes)?))
+            }
             NativeType::Smallint => {
                 Value::Smallint(i16::from_be_bytes(fixed(kind, "2 bytes", bytes)?))
             }

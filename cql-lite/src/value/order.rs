@@ -60,6 +60,7 @@ pub fn compare_native(kind: NativeType, a: &[u8], b: &[u8]) -> Ordering {
         | NativeType::Smallint
         | NativeType::Int
         | NativeType::Bigint
+        | NativeType::Counter
         | NativeType::Time
         | NativeType::Timestamp => flip(a[0]).cmp(&flip(b[0])).then_with(|| a[1..].cmp(&b[1..])),
         NativeType::Double => numbers(double(a), double(b)),

@@ -17,6 +17,7 @@ use futures_util::future::{BoxFuture, Either, FutureExt as _};
 use model::{
     Cell, Clustering, ColumnId, Consistency, Content, Deletion, HostId, Keyspace, Liveness,
     Mutation, Partition, PartitionKey, Row, Schema, Slice, Table, TableId, Token, TokenRange,
+    counter,
     read::{Command, Limits, Target},
     schema::{Replication, TableOptions},
 };
@@ -81,6 +82,7 @@ impl Fake {
                     Origin::ReadRepair => "mutate repair",
                 }
             }
+            Request::Lead { .. } => "lead",
             Request::Read(_) => "read",
             Request::Digest(_) => "digest",
             Request::Truncate(_) => "truncate",
@@ -96,6 +98,13 @@ impl Fake {
                 let mutation = Mutation::decode(mutation).expect("an encoded mutation");
                 apply(&mut data, mutation.partition);
                 Response::Done
+            }
+            Request::Lead { increments } => {
+                let increments = Mutation::decode(increments).expect("encoded increments");
+                let key = increments.partition.key.clone();
+                let shares = counter::lead(increments, data.get(&key), self.host, NOW * 1_000_000);
+                apply(&mut data, shares.partition.clone());
+                Response::Led { shares: shares.encode() }
             }
             Request::Read(command) => Response::Data(answer(&data, &command)),
             Request::Digest(command) => {
@@ -147,9 +156,10 @@ impl Replica for Fake {
                     Ok(self.carry_out(call.request))
                 }
                 Some(Deed::Babble) => match call.request {
-                    Request::Mutate { .. } | Request::Truncate(_) | Request::CatchUp => {
-                        Ok(Response::Digest { digest: 0 })
-                    }
+                    Request::Mutate { .. }
+                    | Request::Lead { .. }
+                    | Request::Truncate(_)
+                    | Request::CatchUp => Ok(Response::Digest { digest: 0 }),
                     Request::Read(_) | Request::Digest(_) => Ok(Response::Done),
                 },
             };

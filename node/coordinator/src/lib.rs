@@ -15,6 +15,7 @@ pub mod plan;
 
 // Drivers.
 mod ask;
+mod counter;
 pub mod read;
 pub mod write;
 
@@ -115,6 +116,17 @@ impl Coordinator {
     /// See `write::Error`: which of them mean that nothing happened is said there.
     pub async fn write(&self, request: write::Request) -> Result<(), write::Error> {
         write::run(&self.shared, request).await
+    }
+
+    /// Adds to counters at a consistency level. The mutations hold increments (`model::counter`), and
+    /// deletions perhaps; each is carried out by a leader of its own, or not at all.
+    ///
+    /// Dropping the future is as for `write`.
+    ///
+    /// # Errors
+    /// As `write`, but nothing may be repeated after `Timeout` or `Failed`: it may have been added.
+    pub async fn increment(&self, request: write::Request) -> Result<(), write::Error> {
+        counter::run(&self.shared, request).await
     }
 
     /// Reads one page at a consistency level. Replicas that disagree are repaired before the page is

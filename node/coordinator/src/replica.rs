@@ -53,6 +53,12 @@ pub enum Request {
         /// Whether this is the replay of a hint, or a repair, rather than a client's write.
         origin: Origin,
     },
+    /// Lead these increments (`model::counter`): answer the shares that they come to once those are
+    /// durable.
+    Lead {
+        /// Encoded as a mutation.
+        increments: Bytes,
+    },
     /// Read and answer everything.
     Read(Arc<read::Command>),
     /// Read and answer the digest of the answer.
@@ -79,6 +85,11 @@ pub enum Origin {
 pub enum Response {
     /// The mutation is durable, the table truncated, or the epoch known.
     Done,
+    /// The answer of a `Lead`: what it has written, for the other replicas.
+    Led {
+        /// The encoded mutation.
+        shares: Bytes,
+    },
     /// The answer of a `Read`.
     Data(read::Answer),
     /// The answer of a `Digest`.

@@ -89,6 +89,8 @@ pub enum Role {
     Digest,
     /// To apply a client's write.
     Write,
+    /// To lead an increment of counters.
+    Lead,
     /// To apply what it was found to lack.
     Repair,
     /// To apply a write that it missed.
@@ -139,6 +141,7 @@ impl Role {
             Request::Read(_) => Role::Data,
             Request::Digest(_) => Role::Digest,
             Request::Mutate { origin: Origin::Client, .. } => Role::Write,
+            Request::Lead { .. } => Role::Lead,
             Request::Mutate { origin: Origin::ReadRepair, .. } => Role::Repair,
             Request::Mutate { origin: Origin::Hint, .. } => Role::Hint,
             Request::Truncate(_) => Role::Truncate,
@@ -152,6 +155,7 @@ impl Role {
             Role::Data => "data",
             Role::Digest => "digest",
             Role::Write => "write",
+            Role::Lead => "lead",
             Role::Repair => "repair",
             Role::Hint => "hint",
             Role::Truncate => "truncate",

@@ -1,6 +1,6 @@
 //! Writes: every replica is told, enough of them must answer, the others get a hint.
 
-mod driver;
+pub(crate) mod driver;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Mutations of one request that are under way at once.
-const BATCH_CONCURRENCY: usize = 64;
+pub(crate) const BATCH_CONCURRENCY: usize = 64;
 
 /// A write of some mutations, each atomic by itself.
 #[derive(Clone, Debug)]

@@ -1,5 +1,5 @@
 //! Columns that have a cell for each part of their value: what `list`, `set`, `map` and user types
-//! are that were not declared `frozen`.
+//! are that were not declared `frozen`, and what counters are.
 
 use std::mem;
 
@@ -12,11 +12,11 @@ use cql_lite::{
 use crate::{
     cell::{Cell, Deletion},
     codec::{Malformed, Reader, Writer},
-    encoding, sorted,
+    counter, encoding, sorted,
 };
 
 /// The cells of one column of one row, each at its path: the key of a map, the value itself of a set,
-/// a timeuuid in a list, the place of a field (16 bits) in a user type.
+/// a timeuuid in a list, the place of a field (16 bits) in a user type, a host id in a counter.
 ///
 /// Normal form, which every function here keeps: paths ascend bytewise, each once; no cell is shadowed
 /// by the deletion; never nothing at all.
@@ -48,6 +48,10 @@ impl Elements {
     /// The serialized value of a column of this type at `now` (seconds); none where nothing lives, for
     /// a collection without elements is no value.
     pub fn value(&self, cql_type: &CqlType, now: i64) -> Option<Bytes> {
+        if *cql_type == NativeType::Counter {
+            let total = counter::total(self, now);
+            return total.map(|it| Bytes::copy_from_slice(&it.to_be_bytes()));
+        }
         let live = |(path, cell): &(Bytes, Cell)| {
             cell.value(now).map(|value| (path.clone(), value.clone()))
         };

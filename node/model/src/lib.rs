@@ -15,6 +15,8 @@ pub mod cell;
 
 pub mod elements;
 
+pub mod counter;
+
 pub mod row;
 
 pub mod columns;

@@ -47,10 +47,17 @@ pub struct Column {
     /// Its type.
     pub cql_type: CqlType,
     /// Whether it has a cell for each part of its value: a collection or a user type that was not
-    /// declared `frozen`.
+    /// declared `frozen`, and every counter.
     pub is_multi_cell: bool,
     /// Its part.
     pub kind: ColumnKind,
+}
+
+impl Column {
+    /// Whether it is a counter.
+    pub fn is_counter(&self) -> bool {
+        self.cql_type == NativeType::Counter
+    }
 }
 
 /// Table options that exist so far.
@@ -157,6 +164,11 @@ impl Table {
     /// The column of this name, whatever its part.
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns().find(|it| it.name == name)
+    }
+
+    /// Whether its values are counters: then all of them are, and rows are changed by adding to them.
+    pub fn has_counters(&self) -> bool {
+        self.statics.iter().chain(&self.regulars).any(Column::is_counter)
     }
 
     /// Every column: partition key, clustering key, statics, regulars.

@@ -29,6 +29,8 @@ pub(crate) struct When {
     pub(crate) timestamp: i64,
     /// The clock, seconds: what tombstones are dated and TTLs counted from.
     pub(crate) now: i64,
+    /// Which write of its request it is: increments of one counter are told apart by it.
+    pub(crate) place: u32,
 }
 
 /// The timestamp that `USING` names, if it does.
@@ -134,7 +136,8 @@ fn set(
             | Action::Prepend(..)
             | Action::Remove(..)
             | Action::Entry(..)
-            | Action::Field(..) => into.put_elements(column.id, writer.elements(action)?),
+            | Action::Field(..)
+            | Action::Increment(..) => into.put_elements(column.id, writer.elements(action)?),
         }
     }
     pattern.put_static(static_row);

@@ -2,9 +2,9 @@
 //!
 //! What one batch writes to one partition of one table is one mutation, which each replica applies
 //! whole or not at all. Between partitions nothing of the kind holds: a batch that is not called
-//! UNLOGGED promises it all the same, so that one is taken only where one partition is written.
+//! UNLOGGED or COUNTER promises it all the same, so that one is taken only where one partition is written.
 
-use cql_lite::{code::Code, span::Span};
+use cql_lite::{ast::BatchKind, code::Code, span::Span};
 use model::Mutation;
 
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
 
 /// What is asked of a batch as a whole.
 pub(crate) struct Rules<'g> {
-    /// Whether it may be torn where it writes several partitions.
-    pub(crate) unlogged: bool,
+    /// What it promises where it writes several partitions, and of what.
+    pub(crate) kind: BatchKind,
     /// Where it begins, if it is text.
     pub(crate) span: Option<Span>,
     /// What is unwise, and what is too much.
@@ -41,8 +41,8 @@ pub(crate) fn mutations<'w>(
     let mut warnings = Vec::new();
     // Whatever its size: it would not be one otherwise.
     let mut merged = Merged::new(usize::MAX);
-    for (write, bindings) in writes {
-        let mut when = when;
+    for ((write, bindings), place) in writes.into_iter().zip(0..) {
+        let mut when = When { place, ..when };
         if let Some(own) = apply::timestamp(write.timestamp.as_ref(), bindings)? {
             warnings.extend(apply::check_timestamp(own, rules.now_micros, rules.guard)?);
             when.timestamp = own;
@@ -50,7 +50,7 @@ pub(crate) fn mutations<'w>(
         apply::mutations(write, bindings, when)?.into_iter().for_each(|it| merged.add(it));
     }
     let mutations = merged.finish();
-    if !rules.unlogged && 1 < mutations.len() {
+    if rules.kind == BatchKind::Logged && 1 < mutations.len() {
         let message = format!(
             "this batch writes {} partitions: all of them or none is not supported yet",
             mutations.len()

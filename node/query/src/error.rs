@@ -41,6 +41,8 @@ pub enum About {
     },
     /// The statement that has to be prepared again, of `Unprepared`.
     Unprepared(PreparedId),
+    /// An increment of counters, of `WriteTimeout`.
+    Increment,
 }
 
 /// What a repetition of the same statement would do.
@@ -153,6 +155,17 @@ impl Error {
             store::Error::Overloaded(_) => Error::new(Code::Overloaded, message).retry(Retry::Safe),
             store::Error::Unwritable(why, _) => Error::new(code_of(why), message),
             store::Error::Invalid(_) => Error::new(Code::BadValue, message),
+        }
+    }
+
+    /// Why counters were not added to.
+    pub(crate) fn of_increment(error: store::Error) -> Error {
+        let error = Error::of_write(error).about(About::Increment);
+        match error.retry {
+            Retry::UnknownOutcome => {
+                error.hint("read the counter before you add to it again: it may have been added to")
+            }
+            Retry::No | Retry::Safe => error,
         }
     }
 

@@ -4,11 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use coordinator::trace::{Step, Traces};
-use cql_lite::{ast::Spanned, code::Code, span::Span};
-use model::{Consistency, Mutation, Schema};
+use cql_lite::{
+    ast::{BatchKind, Spanned},
+    code::Code,
+    span::Span,
+};
+use model::{Mutation, Schema};
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
 
+use self::level::{Use, check_level};
 use crate::{
     About, Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows,
     Source, Store,
@@ -36,6 +41,7 @@ use crate::{
 
 mod change;
 mod group;
+mod level;
 mod made_up;
 mod many;
 mod traced;
@@ -292,34 +298,42 @@ impl<'r> Run<'r> {
     }
 
     async fn write(&self, write: &Write, plan: &Plan) -> Result<Reply, Error> {
-        check_level(self.request.consistency, true)?;
+        check_level(self.request.consistency, Use::of([write]))?;
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(write.timestamp.as_ref(), &bindings)?;
-        let (when, warnings) = self.when(given).await?;
-        self.send(apply::mutations(write, &bindings, when)?, warnings).await
+        let (when, warnings) = self.when(given, write.table.has_counters()).await?;
+        let mutations = apply::mutations(write, &bindings, when)?;
+        self.send(mutations, write.is_increment(), warnings).await
     }
 
     async fn batch(&self, batch: &Batch, plan: &Plan) -> Result<Reply, Error> {
-        check_level(self.request.consistency, true)?;
+        check_level(self.request.consistency, Use::of(&batch.writes))?;
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
-        let (when, mut warnings) = self.when(given).await?;
-        let rules = self.rules(batch.unlogged, Some(batch.span));
+        let has_counters = batch.writes.iter().any(|it| it.table.has_counters());
+        let (when, mut warnings) = self.when(given, has_counters).await?;
+        let increments = batch.writes.iter().any(Write::is_increment);
+        let rules = self.rules(batch.kind, Some(batch.span));
         let writes = batch.writes.iter().map(|it| (it, &bindings));
         let (mutations, more) = batch::mutations(writes, when, &rules)?;
         warnings.extend(more);
-        self.send(mutations, warnings).await
+        self.send(mutations, increments, warnings).await
     }
 
-    fn rules(&self, unlogged: bool, span: Option<Span>) -> batch::Rules<'r> {
+    fn rules(&self, kind: BatchKind, span: Option<Span>) -> batch::Rules<'r> {
         let guard = &self.executor.options.guard;
-        batch::Rules { unlogged, span, guard, now_micros: self.now_micros }
+        batch::Rules { kind, span, guard, now_micros: self.now_micros }
     }
 
-    /// When a write happens: at the timestamp given with it, else with the request, else now.
-    async fn when(&self, given: Option<i64>) -> Result<(When, Vec<String>), Error> {
+    /// When a write happens: at the timestamp given with it, else with the request, else now. Counters
+    /// are stamped by nodes: a client's clock does not tell what is older than a deletion.
+    async fn when(
+        &self,
+        given: Option<i64>,
+        has_counters: bool,
+    ) -> Result<(When, Vec<String>), Error> {
         let mut warnings = Vec::new();
-        let timestamp = match given.or(self.request.timestamp) {
+        let timestamp = match given.or(self.request.timestamp.filter(|_| !has_counters)) {
             Some(given) => {
                 let guard = &self.executor.options.guard;
                 warnings.extend(apply::check_timestamp(given, self.now_micros, guard)?);
@@ -327,19 +341,25 @@ impl<'r> Run<'r> {
             }
             None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
         };
-        Ok((When { timestamp, now: self.seconds() }, warnings))
+        Ok((When { timestamp, now: self.seconds(), place: 0 }, warnings))
     }
 
     async fn send(
         &self,
         mutations: Vec<Mutation>,
+        increments: bool,
         mut warnings: Vec<String>,
     ) -> Result<Reply, Error> {
         let Options { guard, partition_bytes, .. } = &self.executor.options;
         measure::mutations(guard, &mutations, partition_bytes, &mut warnings)?;
         if !mutations.is_empty() {
             let options = self.options(self.time_left(Code::Overloaded)?);
-            self.executor.store.write(mutations, options).await.map_err(Error::of_write)?;
+            let store = &self.executor.store;
+            if increments {
+                store.increment(mutations, options).await.map_err(Error::of_increment)?;
+            } else {
+                store.write(mutations, options).await.map_err(Error::of_write)?;
+            }
         }
         Ok(Reply { outcome: Outcome::Void, warnings })
     }
@@ -348,7 +368,7 @@ impl<'r> Run<'r> {
         let plan = &entry.plan;
         let bindings = self.bindings(plan)?;
         if !select.is_virtual {
-            check_level(self.request.consistency, false)?;
+            check_level(self.request.consistency, Use::Read)?;
         }
         let mut warnings = Vec::new();
         let target = match &select.target {
@@ -446,31 +466,5 @@ fn limit(
     match u64::try_from(rows) {
         Ok(rows) if rows > 0 => Ok(Some(rows)),
         Ok(_) | Err(_) => Err(Error::new(Code::BadValue, "LIMIT is at least 1").at(operand.span)),
-    }
-}
-
-/// Refuses levels that make no sense for a read or a write.
-fn check_level(level: Consistency, writes: bool) -> Result<(), Error> {
-    let refuse = |message: String| Err(Error::new(Code::BadValue, message));
-    match level {
-        Consistency::Any | Consistency::EachQuorum if !writes => {
-            refuse(format!("consistency {level} is for writes only"))
-        }
-        Consistency::Serial | Consistency::LocalSerial if writes => {
-            refuse(format!("consistency {level} is for lightweight transactions only"))
-        }
-        Consistency::Serial | Consistency::LocalSerial => Err(Error::new(
-            Code::NotSupported,
-            format!("reads at consistency {level} are not supported yet"),
-        )),
-        Consistency::Any
-        | Consistency::One
-        | Consistency::Two
-        | Consistency::Three
-        | Consistency::Quorum
-        | Consistency::All
-        | Consistency::LocalQuorum
-        | Consistency::EachQuorum
-        | Consistency::LocalOne => Ok(()),
     }
 }

@@ -134,7 +134,7 @@ impl Number {
             NativeType::Tinyint => Some(Number::Integer(1)),
             NativeType::Smallint => Some(Number::Integer(2)),
             NativeType::Int => Some(Number::Integer(4)),
-            NativeType::Bigint => Some(Number::Integer(8)),
+            NativeType::Bigint | NativeType::Counter => Some(Number::Integer(8)),
             NativeType::Float => Some(Number::Float),
             NativeType::Double => Some(Number::Double),
             NativeType::Varint => Some(Number::Varint),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cql_lite::types::CqlType;
+use cql_lite::{ast::BatchKind, types::CqlType};
 use model::{Consistency, TableId};
 
 /// Names a prepared statement on every node alike: a hash of its keyspace and its text.
@@ -51,8 +51,8 @@ pub struct Request {
 pub struct BatchRequest {
     /// Each with its values, in the order of its markers.
     pub statements: Vec<(Source, Vec<Bound>)>,
-    /// Whether it may be torn where it writes several partitions.
-    pub unlogged: bool,
+    /// What it promises where it writes several partitions, and of what.
+    pub kind: BatchKind,
     /// The session's keyspace, for names that carry none.
     pub keyspace: Option<String>,
     /// How many replicas must answer.

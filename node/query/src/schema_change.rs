@@ -7,7 +7,7 @@ use cql_lite::{
 };
 use model::{
     ColumnId, Keyspace, Table, TableId, key,
-    schema::{self, Column, ColumnKind, Replication, TableOptions},
+    schema::{self, Column, ColumnKind, NativeType, Replication, TableOptions},
 };
 use sys::SharedRng;
 
@@ -241,6 +241,7 @@ pub(crate) fn create_table(
         options: options(&create.options, TableOptions::default())?,
         epoch: 0,
     };
+    refuse_mixture(&table, &create.columns)?;
     schema::check_table(&table).map_err(|error| invalid(&error, create.name.span()))?;
     Ok(Decision::change(Proposal {
         change: SchemaChange::CreateTable(table),
@@ -313,6 +314,25 @@ impl Columns {
     }
 }
 
+/// Refuses counters beside other columns, at the first of `new` that is not as those before it.
+fn refuse_mixture(table: &Table, new: &[ast::ColumnDef]) -> Result<(), Error> {
+    let values = || table.statics.iter().chain(&table.regulars);
+    let of = |new: &ast::ColumnDef| values().find(|it| it.name == new.name.text);
+    let old = values().find(|it| new.iter().all(|new| new.name.text != it.name));
+    let Some(first) = old.or_else(|| new.iter().find_map(of)) else { return Ok(()) };
+    let differs =
+        |new: &&ast::ColumnDef| of(new).is_some_and(|it| it.is_counter() != first.is_counter());
+    let Some(column) = new.iter().find(differs) else { return Ok(()) };
+    let name = &column.name.text;
+    let message = match first.is_counter() {
+        true => format!("column `{name}` is no counter, and the others of its table are"),
+        false => format!("column `{name}` is a counter, and the others of its table are not"),
+    };
+    Err(Error::new(Code::InvalidSchema, message)
+        .at(column.type_name.span)
+        .hint("counters have tables of their own, with the same primary key"))
+}
+
 /// The error for a static column where each partition has one row.
 fn lone_static(name: &ast::Name) -> Error {
     let message = format!("static column `{}` needs a clustering column", name.text);
@@ -343,6 +363,12 @@ fn key_column(
         return Err(Error::new(Code::InvalidSchema, message).at(name.span));
     }
     let resolved = resolve(&column.type_name)?;
+    if resolved.cql_type == NativeType::Counter {
+        let message = format!("counter `{}` cannot be part of the primary key", name.text);
+        return Err(Error::new(Code::InvalidSchema, message)
+            .at(column.type_name.span)
+            .hint("bigint is a number that is set"));
+    }
     if !resolved.is_frozen {
         let message =
             format!("column `{}` cannot be in the primary key unless it is frozen", name.text);
@@ -402,6 +428,9 @@ fn options(given: &[ast::TableOption], mut options: TableOptions) -> Result<Tabl
             | schema::Error::StaticWithoutClustering(_)
             | schema::Error::KeyWithoutOrder(_)
             | schema::Error::KeyOfCells(_)
+            | schema::Error::KeyOfCounters(_)
+            | schema::Error::MixedCounters { .. }
+            | schema::Error::CounterInside(_)
             | schema::Error::NoCells(_)
             | schema::Error::BadFields(_)
             | schema::Error::MisplacedColumn(_)

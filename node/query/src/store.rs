@@ -15,6 +15,14 @@ pub trait Store: Send + Sync + 'static {
     fn write(&self, mutations: Vec<Mutation>, options: Options)
     -> BoxFuture<'_, Result<(), Error>>;
 
+    /// Applies `increments` (see `model::counter`), each atomic by itself, through a leader each, and
+    /// what comes of them to as many replicas as `options` ask for.
+    fn increment(
+        &self,
+        increments: Vec<Mutation>,
+        options: Options,
+    ) -> BoxFuture<'_, Result<(), Error>>;
+
     /// Reads what `command` asks for, merged over as many replicas as `options` ask for.
     fn read(&self, command: read::Command, options: Options) -> BoxFuture<'_, Result<Page, Error>>;
 
@@ -93,6 +101,17 @@ impl Store for coordinator::Coordinator {
         let Options { consistency, timeout, trace } = options;
         let request = coordinator::write::Request { mutations, consistency, timeout, trace };
         Box::pin(async move { Ok(coordinator::Coordinator::write(self, request).await?) })
+    }
+
+    fn increment(
+        &self,
+        increments: Vec<Mutation>,
+        options: Options,
+    ) -> BoxFuture<'_, Result<(), Error>> {
+        let Options { consistency, timeout, trace } = options;
+        let mutations = increments;
+        let request = coordinator::write::Request { mutations, consistency, timeout, trace };
+        Box::pin(async move { Ok(coordinator::Coordinator::increment(self, request).await?) })
     }
 
     fn read(&self, command: read::Command, options: Options) -> BoxFuture<'_, Result<Page, Error>> {

@@ -181,6 +181,14 @@ impl Store for Snapshot {
         Box::pin(async { Err(read_only()) })
     }
 
+    fn increment(
+        &self,
+        _: Vec<Mutation>,
+        _: store::Options,
+    ) -> BoxFuture<'_, Result<(), store::Error>> {
+        Box::pin(async { Err(read_only()) })
+    }
+
     fn read(
         &self,
         command: Command,

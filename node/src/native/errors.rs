@@ -65,7 +65,11 @@ fn body(error: &Error, asked: &Asked) -> Body {
         Code::Unavailable => Body::Unavailable(answers()),
         // A change of the schema whose outcome is unknown is as good as a write of that kind.
         Code::WriteTimeout | Code::ConnectionLost | Code::SchemaOutcomeUnknown => {
-            Body::WriteTimeout { answers: answers(), kind: asked.write, contentions: 0 }
+            let kind = match error.about.as_deref() {
+                Some(About::Increment) => WriteKind::Counter,
+                Some(About::Taken { .. } | About::Unprepared(_)) | None => asked.write,
+            };
+            Body::WriteTimeout { answers: answers(), kind, contentions: 0 }
         }
         Code::ReadTimeout => Body::ReadTimeout { answers: answers(), has_rows: false },
         Code::ReadFailure => {
@@ -96,11 +100,13 @@ fn body(error: &Error, asked: &Asked) -> Body {
                 table: table.clone().unwrap_or_default(),
             },
             // A column: the protocol has no word for it.
-            Some(About::Unprepared(_)) | None => Body::Invalid,
+            Some(About::Unprepared(_) | About::Increment) | None => Body::Invalid,
         },
         Code::Unprepared => Body::Unprepared(match (error.about.as_deref(), &asked.id) {
             (Some(About::Unprepared(id)), _) => id.0.to_vec(),
-            (Some(About::Taken { .. }) | None, id) => id.as_deref().unwrap_or_default().to_vec(),
+            (Some(About::Taken { .. } | About::Increment) | None, id) => {
+                id.as_deref().unwrap_or_default().to_vec()
+            }
         }),
         Code::Unauthorized => Body::Unauthorized,
         Code::CannotConnect

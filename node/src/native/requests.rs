@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
-use cql_lite::code::Code;
+use cql_lite::{ast::BatchKind, code::Code};
 use model::Consistency;
 use proto::cql::{
     batch::{self, Batch},
@@ -151,10 +151,6 @@ impl Job {
 
     async fn batch(&self, batch: Batch) -> Result<Reply, Error> {
         let executor = self.behind.executor()?;
-        if batch.kind == batch::Kind::Counter {
-            let message = "batches of counters are not supported yet";
-            return Err(Error::new(Code::NotSupported, message));
-        }
         let mut statements = Vec::new();
         for statement in batch.statements() {
             let source = match statement.source {
@@ -167,7 +163,11 @@ impl Job {
         let params = &batch.params;
         let request = BatchRequest {
             statements,
-            unlogged: batch.kind == batch::Kind::Unlogged,
+            kind: match batch.kind {
+                batch::Kind::Logged => BatchKind::Logged,
+                batch::Kind::Unlogged => BatchKind::Unlogged,
+                batch::Kind::Counter => BatchKind::Counter,
+            },
             keyspace: self.keyspace(params),
             consistency: consistency(params.consistency)?,
             timestamp: params.timestamp,

@@ -9,10 +9,10 @@ use model::{
 };
 use proto::cql::{
     Version,
-    error::{Answers, Body},
+    error::{Answers, Body, WriteKind},
     event::{Effect, Event, SchemaChange, Subject},
 };
-use query::{Acks, Error};
+use query::{About, Acks, Error};
 
 use super::{
     errors::{self, Asked},
@@ -179,6 +179,20 @@ fn what_was_never_done_may_be_tried_on_another_node() {
     assert_eq!(body(Code::NotReady), Body::Bootstrapping);
     // What may have been done is not.
     assert!(matches!(body(Code::SchemaOutcomeUnknown), Body::WriteTimeout { .. }));
+}
+
+/// Drivers repeat writes of some kinds by themselves, and none of this one.
+#[test]
+fn an_increment_of_unknown_outcome_is_of_a_kind_that_is_not_repeated() {
+    let kind = |about| {
+        let error = Error { about, ..Error::new(Code::WriteTimeout, "m") };
+        match errors::to_wire(error, &Asked::default()).body {
+            Body::WriteTimeout { kind, .. } => kind,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(kind(None), WriteKind::Simple);
+    assert_eq!(kind(Some(Box::new(About::Increment))), WriteKind::Counter);
 }
 
 /// A batch may name one prepared statement 65,535 times: copying them all first took 65,535 times its length.

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use cluster::Metadata;
 use coordinator::{
+    clock::Timestamps,
     hints::Hints,
     replica::{Answering, Call, Error, Replica, Request, Response, Unwritable},
     trace::{Report, Work},
@@ -22,19 +23,20 @@ use tokio::{
     time::Instant,
 };
 
+use super::leader::Turns;
 use crate::{cluster_driver::Input, metrics::Metrics};
 
 /// How long a request from the future waits for this node to learn the epoch it was planned at.
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a traced call costs is told once it is known.
-struct Cost {
+pub(super) struct Cost {
     report: Report,
     begun: Instant,
 }
 
 impl Cost {
-    fn is(self, work: Work) {
+    pub(super) fn is(self, work: Work) {
         self.report.get_or_init(|| Work { took: self.begun.elapsed(), ..work });
     }
 }
@@ -57,6 +59,10 @@ pub(crate) struct Local {
     pub(crate) sessions: Sessions,
     /// Where reads are counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// Stamps the shares of this node's counters.
+    pub(crate) timestamps: Arc<Timestamps>,
+    /// Who adds to which partition of counters right now.
+    pub(crate) turns: Turns,
 }
 
 impl Local {
@@ -95,10 +101,12 @@ impl Local {
     /// Carries out what takes no waiting.
     fn begin(&self, call: Call) -> Begun {
         let passed = match &call.request {
-            Request::Mutate { mutation, .. } => match Mutation::peek(mutation) {
-                Ok((table, _)) => self.fence(table, call.epoch),
-                Err(malformed) => Err(Fence::Refused(Error::Failed(malformed.to_string()))),
-            },
+            Request::Mutate { mutation: written, .. } | Request::Lead { increments: written } => {
+                match Mutation::peek(written) {
+                    Ok((table, _)) => self.fence(table, call.epoch),
+                    Err(malformed) => Err(Fence::Refused(Error::Failed(malformed.to_string()))),
+                }
+            }
             // Peers ask for what each node makes up for itself: no epoch is about that.
             Request::Read(command) if call.epoch == 0 => match self.sessions.answer(command) {
                 Some(answer) => return Begun::Answered(Ok(Response::Data(answer))),
@@ -119,6 +127,7 @@ impl Local {
         let cost = call.report.map(|report| Cost { report, begun: Instant::now() });
         match call.request {
             Request::Mutate { mutation, origin: _ } => self.write(mutation, cost),
+            Request::Lead { increments } => Begun::Waits(Wait::Lead(increments, cost)),
             Request::Read(command) => self.read(&command, Kind::Data, cost),
             Request::Digest(command) => self.read(&command, Kind::Digest, cost),
             Request::Truncate(table) => Begun::Waits(Wait::Truncate(table)),
@@ -179,6 +188,10 @@ impl Local {
                     let answer = cold.finish(&*self.blocking).await.map_err(error)?;
                     return Ok(self.answer(answer, kind, cost));
                 }
+                Wait::Lead(increments, cost) => {
+                    let shares = self.lead(increments, cost).await?;
+                    return Ok(Response::Led { shares });
+                }
                 Wait::Truncate(table) => return self.truncate(table).await,
             }
         }
@@ -216,6 +229,8 @@ enum Wait {
     Durable(Ticket, Option<(Cost, Bytes)>),
     /// The disk, which has what is not in memory.
     Cold(Cold, Kind, Option<Cost>),
+    /// Its turn to add to counters.
+    Lead(Bytes, Option<Cost>),
     /// Everyone who works on this table.
     Truncate(TableId),
 }
@@ -260,13 +275,13 @@ fn written(
 }
 
 /// Rows that a mutation writes or deletes; the static one is one of them.
-fn rows_of(mutation: &Mutation) -> u64 {
+pub(super) fn rows_of(mutation: &Mutation) -> u64 {
     let partition = &mutation.partition;
     partition.rows.len() as u64 + u64::from(!partition.static_row.is_empty())
 }
 
 /// Why a mutation was not taken in: nothing happened.
-fn refused(why: engine::Error) -> Error {
+pub(super) fn refused(why: engine::Error) -> Error {
     let unwritable = match &why {
         engine::Error::DiskFull { .. } => Unwritable::DiskFull,
         engine::Error::ReadOnly { .. } => Unwritable::ReadOnly,
@@ -287,7 +302,7 @@ fn refused(why: engine::Error) -> Error {
     Error::Unwritable(unwritable, why.to_string())
 }
 
-fn error(error: engine::Error) -> Error {
+pub(super) fn error(error: engine::Error) -> Error {
     match error {
         engine::Error::Overloaded { .. } => Error::Overloaded(error.to_string()),
         engine::Error::UnknownTable(_)

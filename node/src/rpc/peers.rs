@@ -194,6 +194,7 @@ impl Replica for Peer {
             Request::Mutate { origin: coordinator::replica::Origin::Hint, .. }
             | Request::Read(_) => Lane::Large,
             Request::Mutate { .. }
+            | Request::Lead { .. }
             | Request::Digest(_)
             | Request::Truncate(_)
             | Request::CatchUp => Lane::Small,

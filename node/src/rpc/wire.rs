@@ -17,6 +17,7 @@ pub(crate) fn request_frame(id: u64, call: &Call) -> peer::PeerFrame {
             mutation: mutation.clone(),
             origin: origin_to_wire(*origin).into(),
         }),
+        Request::Lead { increments } => peer::request::Body::Lead(increments.clone()),
         Request::Read(command) => peer::request::Body::Read(command.encode()),
         Request::Digest(command) => peer::request::Body::Digest(command.encode()),
         Request::Truncate(table) => {
@@ -42,6 +43,7 @@ pub(crate) fn call_from_wire(request: peer::Request) -> Result<Call, String> {
         peer::request::Body::Mutate(it) => {
             Request::Mutate { origin: origin_from_wire(it.origin()), mutation: it.mutation }
         }
+        peer::request::Body::Lead(increments) => Request::Lead { increments },
         peer::request::Body::Read(it) => {
             Request::Read(Arc::new(read::Command::decode(it).map_err(malformed)?))
         }
@@ -70,6 +72,7 @@ pub(crate) fn answer_frame(
 ) -> peer::PeerFrame {
     let body = match outcome {
         Ok(Response::Done) => peer::answer::Body::Done(peer::Done {}),
+        Ok(Response::Led { shares }) => peer::answer::Body::Led(shares),
         Ok(Response::Data(answer)) => peer::answer::Body::Data(answer.encode()),
         Ok(Response::Digest { digest }) => {
             peer::answer::Body::Digest(Bytes::copy_from_slice(&digest.to_be_bytes()))
@@ -86,6 +89,7 @@ pub(crate) fn outcome_from_wire(answer: peer::Answer) -> Result<Response, Error>
     let malformed = |_| Error::Failed("its answer was malformed".into());
     match answer.body {
         Some(peer::answer::Body::Done(_)) => Ok(Response::Done),
+        Some(peer::answer::Body::Led(shares)) => Ok(Response::Led { shares }),
         Some(peer::answer::Body::Data(it)) => {
             Ok(Response::Data(read::Answer::decode(it).map_err(malformed)?))
         }

@@ -106,6 +106,25 @@ def check_a_copy_goes_out_and_comes_back(shell):
         assert sorted(shell.run("PAGING OFF", everything).splitlines()) == before
 
 
+def check_a_copy_of_counters_is_added_to_what_is_there(shell):
+    shell.run(
+        SETUP[0],
+        "CREATE TABLE IF NOT EXISTS shop.visits (page text PRIMARY KEY, views counter, likes counter);",
+        "UPDATE shop.visits SET views = views + 41 WHERE page = 'home';",
+        "UPDATE shop.visits SET views = views + 1, likes = likes - 2 WHERE page = 'about';",
+    )
+    everything = "SELECT page, views, likes FROM shop.visits;"
+    cells = lambda: sorted(line.split() for line in shell.run(everything).splitlines() if "|" in line)
+    assert ["home", "|", "41", "|", "null"] in cells(), cells()
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "visits.csv")
+        shell.run(f"COPY shop.visits (page, views, likes) TO '{path}' WITH NULL = '0';")
+        shell.run(f"COPY shop.visits (page, views, likes) FROM '{path}';")
+    assert ["home", "|", "82", "|", "0"] in cells(), cells()
+    assert ["about", "|", "2", "|", "-4"] in cells(), cells()
+    assert "views counter" in shell.run("DESCRIBE TABLE shop.visits")
+
+
 def main():
     program, cqlsh = sys.argv[1:3]
     with processes.Cluster(program) as nodes:

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{register, schema, set};
+use super::{counter, register, schema, set};
 use crate::history::{Event, Outcome};
 
 fn event<T>(what: T, began: u64, ended: u64, outcome: Outcome) -> Event<T> {
@@ -140,4 +140,36 @@ fn a_table_is_not_created_twice() {
     // A create that is told late, after its table was dropped and another made.
     let late = [ddl(Create, 0, 9), ddl(Drop, 3, 4), ddl(Create, 5, 6)];
     assert_eq!(schema::check(&late), Vec::<String>::new());
+}
+
+fn add(delta: i64, began: u64, ended: u64, outcome: Outcome) -> Event<counter::Op> {
+    event(counter::Op::Add { key: 1, delta }, began, ended, outcome)
+}
+
+fn counted(found: i64, began: u64, ended: u64) -> Event<counter::Op> {
+    event(counter::Op::Read { key: 1, found: Some(found) }, began, ended, Outcome::Ok)
+}
+
+#[test]
+fn counters_lie_between_what_is_known_and_what_may_be() {
+    use Outcome::{Fail, Ok, Unknown};
+    let history =
+        [add(5, 0, 1, Ok), add(3, 2, 3, Unknown), add(-2, 4, 5, Unknown), add(9, 6, 7, Fail)];
+    for value in -10..30 {
+        let is_wrong = !(3..=8).contains(&value);
+        let mut events = history.to_vec();
+        events.push(counted(value, 10, 11));
+        assert_eq!(counter::check(&events).len(), usize::from(is_wrong), "{value}");
+        let end = counter::check_end(&history, 1, Some(value), "n1");
+        assert_eq!(end.is_some(), is_wrong, "{value}");
+    }
+    assert!(counter::check_end(&history, 1, None, "n1").is_some(), "it is not nothing");
+    assert!(counter::check_end(&history, 2, None, "n1").is_none(), "another one is");
+    // What is under way while a read is may be seen or not; what began behind it may not.
+    let around = [add(5, 0, 9, Ok), counted(0, 2, 3), counted(5, 2, 3), add(7, 4, 5, Ok)];
+    assert_eq!(counter::check(&around), Vec::<String>::new());
+    let ahead = [add(5, 0, 1, Ok), counted(12, 2, 3), add(7, 4, 5, Ok)];
+    assert_eq!(counter::check(&ahead).len(), 1);
+    // Twice is once too often.
+    assert_eq!(counter::check(&[add(5, 0, 1, Unknown), counted(10, 2, 3)]).len(), 1);
 }

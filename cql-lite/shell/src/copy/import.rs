@@ -46,15 +46,21 @@ pub(super) async fn run(
         }
         Place::Standard => (Lines::standard(typed, style), None),
     };
-    let (layout, header) = layout(task, &mut lines, task.columns().await?)?;
+    let (mut layout, header) = layout(task, &mut lines, task.columns().await?)?;
+    let counters = layout.counters_first();
+    if 0 < counters && task.copy.resume {
+        let why = "a copy of counters cannot be resumed: what was under way may have been added, and \
+                   would be added again";
+        return Err(Failure::Copy(why.to_owned()));
+    }
     let names: Vec<String> = layout.columns.iter().map(|(name, _)| quoted(name)).collect();
-    let marks = vec!["?"; names.len()].join(", ");
-    let text = format!("INSERT INTO {} ({}) VALUES ({marks})", task.table(), names.join(", "));
-    let insert = task.session.prepare(&text).await?;
+    let write = task.session.prepare(&statement(&task.table(), &names, counters)).await?;
 
     let length_or_none = length.unwrap_or_default();
-    let identity = format!("{} of {length_or_none} bytes", task.identity(&insert.parameters()));
-    let mut keeper = Keeper::new(&task.copy.place, identity);
+    let identity = format!("{} of {length_or_none} bytes", task.identity(&write.parameters()));
+    // Nothing is kept where nothing could go on from it.
+    let resumable = if counters == 0 { &task.copy.place } else { &Place::Standard };
+    let mut keeper = Keeper::new(resumable, identity);
     let known = if task.copy.resume { keeper.load()? } else { None };
     let rejects = task.copy.rejects.clone().unwrap_or_else(|| beside(path, ".rejects"));
     if rejects == *path {
@@ -68,7 +74,7 @@ pub(super) async fn run(
     }
     let mut sink = Rejects::open(rejects, &state, header)?;
     let progress = Progress::new(terminal, length, state.rows);
-    let loader = Loader { task, insert: &insert, began: now_micros() };
+    let loader = Loader { task, write: &write, began: now_micros() };
     let work = loader.load(lines, layout, &mut sink, &mut state, &mut keeper, &progress);
     let ran = or_interrupt(work).await;
     drop(progress);
@@ -83,6 +89,18 @@ pub(super) async fn run(
             Err(failure)
         }
     }
+}
+
+/// What writes a row. Counters, which come first, are added to.
+pub(super) fn statement(table: &str, names: &[String], counters: usize) -> String {
+    if counters == 0 {
+        let marks = vec!["?"; names.len()].join(", ");
+        return format!("INSERT INTO {table} ({}) VALUES ({marks})", names.join(", "));
+    }
+    let (counters, keys) = names.split_at(counters);
+    let added: Vec<String> = counters.iter().map(|it| format!("{it} = {it} + ?")).collect();
+    let named: Vec<String> = keys.iter().map(|it| format!("{it} = ?")).collect();
+    format!("UPDATE {table} SET {} WHERE {}", added.join(", "), named.join(" AND "))
 }
 
 /// Which column is where; and the line of the file that says so, empty for none.
@@ -142,7 +160,7 @@ fn now_micros() -> i64 {
 /// Sends what is read.
 struct Loader<'l> {
     task: &'l Task<'l>,
-    insert: &'l Prepared,
+    write: &'l Prepared,
     /// The timestamp of the first row; each later one is a microsecond later, whenever it is
     /// sent: of two for one key, the later in the file wins.
     began: i64,
@@ -255,14 +273,14 @@ impl Loader<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let request = self.task.session.execute_many(self.insert, rows.iter().copied())?;
+        let request = self.task.session.execute_many(self.write, rows.iter().copied())?;
         let request = request.consistency(self.task.consistency).timestamp(stamp);
         let mut pause = PAUSE_MIN;
         for _ in 1..ATTEMPTS_MAX {
             match request.clone().await {
                 Ok(_) => return Ok(()),
                 Err(error @ Error::Invalid(_)) => return Err(error),
-                Err(error @ Error::UnknownOutcome(_)) if !self.insert.is_idempotent() => {
+                Err(error @ Error::UnknownOutcome(_)) if !self.write.is_idempotent() => {
                     return Err(error);
                 }
                 Err(Error::Retry(_) | Error::Connect(_) | Error::UnknownOutcome(_)) => {}

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use client::{Bind, CqlType};
+use client::{Bind, CqlType, NativeType};
 
 use super::csv::{self, Field, Scanner};
 use super::statement::Style;
@@ -46,6 +46,18 @@ pub(super) struct Layout {
     pub(super) width: usize,
     /// Whether columns that an object has beside these are passed over.
     pub(super) ignore_others: bool,
+}
+
+impl Layout {
+    /// Puts counters in front of the other columns; how many there are.
+    pub(super) fn counters_first(&mut self) -> usize {
+        let is_counter = |kind: &CqlType| *kind == NativeType::Counter;
+        let mut all: Vec<((String, CqlType), usize)> =
+            self.columns.drain(..).zip(self.places.drain(..)).collect();
+        all.sort_by_key(|((_, kind), _)| !is_counter(kind));
+        (self.columns, self.places) = all.into_iter().unzip();
+        self.columns.iter().filter(|(_, kind)| is_counter(kind)).count()
+    }
 }
 
 /// A file that is being read.

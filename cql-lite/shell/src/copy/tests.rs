@@ -6,6 +6,7 @@ use client::{Bind, CqlType, Details, Error, NativeType, Value};
 use cql_lite::code::Code;
 
 use super::csv::{Field, Scanner, fields, line};
+use super::lines::Layout;
 use super::{Copy, Direction, Format, Place, import, json, parse, text};
 use crate::words::Refused;
 
@@ -34,6 +35,26 @@ fn a_statement_says_what_goes_where() {
     let it = copy("COPY t FROM STDIN WITH FORMAT = 'jsonl'");
     assert_eq!((it.place, it.style.format), (Place::Standard, Format::Jsonl));
     assert_eq!(copy("COPY t TO 'STDOUT'").place, Place::File(PathBuf::from("STDOUT")));
+}
+
+#[test]
+fn counters_are_added_to_what_is_there() {
+    let columns = ["page text", "views counter", "day int", "likes counter"];
+    let columns = columns.map(|it| {
+        let (name, kind) = it.split_once(' ').unwrap();
+        (name.to_owned(), CqlType::parse(kind).unwrap())
+    });
+    let (columns, places) = (columns.to_vec(), vec![0, 1, 2, 3]);
+    let mut layout = Layout { columns, places, width: 4, ignore_others: false };
+    assert_eq!(layout.counters_first(), 2);
+    assert_eq!(layout.places, [1, 3, 0, 2], "each is where it was in the file");
+    let names: Vec<String> = layout.columns.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(
+        import::statement("t", &names, 2),
+        "UPDATE t SET views = views + ?, likes = likes + ? WHERE page = ? AND day = ?"
+    );
+    let plain = ["k".to_owned(), "v".to_owned()];
+    assert_eq!(import::statement("t", &plain, 0), "INSERT INTO t (k, v) VALUES (?, ?)");
 }
 
 #[test]

@@ -32,7 +32,9 @@ fn read_native(text: &str, kind: NativeType) -> Result<Value, String> {
     match kind {
         NativeType::Text => Ok(Value::Text(text.to_owned())),
         NativeType::Int => text.parse().map(Value::Int).map_err(|_| refused()),
-        NativeType::Bigint => text.parse().map(Value::Bigint).map_err(|_| refused()),
+        NativeType::Bigint | NativeType::Counter => {
+            text.parse().map(Value::Bigint).map_err(|_| refused())
+        }
         NativeType::Smallint => text.parse().map(Value::Smallint).map_err(|_| refused()),
         NativeType::Tinyint => text.parse().map(Value::Tinyint).map_err(|_| refused()),
         NativeType::Double => number(text).map(Value::Double).ok_or_else(refused),

@@ -143,8 +143,7 @@ async fn replay_one(
     let answering = ask(shared, terms, host, request, |_, answer| answer);
     match timeout_at(deadline, answering).await {
         Ok(Ok(Response::Done)) => (sequence, len, Fate::Replayed),
-        Ok(Ok(Response::Data(_) | Response::Digest { .. }) | Err(_)) | Err(_) => {
-            (sequence, len, Fate::Stays)
-        }
+        Ok(Ok(Response::Data(_) | Response::Digest { .. } | Response::Led { .. }) | Err(_))
+        | Err(_) => (sequence, len, Fate::Stays),
     }
 }

@@ -191,9 +191,15 @@ impl<'a> Gather<'a> {
             }
             (_, Err(replica::Error::StaleEpoch { .. })) => return Err(Stop::Stale),
             (_, Err(error)) => error,
-            (_, Ok(Response::Done | Response::Data(_) | Response::Digest { .. })) => {
-                replica::Error::Failed("an answer to another question".to_owned())
-            }
+            (
+                _,
+                Ok(
+                    Response::Done
+                    | Response::Data(_)
+                    | Response::Digest { .. }
+                    | Response::Led { .. },
+                ),
+            ) => replica::Error::Failed("an answer to another question".to_owned()),
         };
         tracing::debug!(trace = self.terms.trace, %host, %error, "replica did not answer a read");
         self.failures.push((host, error));

@@ -105,7 +105,7 @@ async fn repair(
     while let Some(answer) = calls.next().await {
         match answer {
             Ok(Response::Done) => {}
-            Ok(Response::Data(_) | Response::Digest { .. }) => {
+            Ok(Response::Data(_) | Response::Digest { .. } | Response::Led { .. }) => {
                 let text = "an answer to another question".to_owned();
                 return (host, Err(ReplicaError::Failed(text)));
             }

@@ -29,15 +29,15 @@ const OVERHEAD_BYTES: u64 = 512;
 
 /// What is to be reached.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Goal {
-    pub(super) table: TableId,
-    pub(super) token: Token,
-    pub(super) consistency: Consistency,
-    pub(super) trace: u64,
-    pub(super) deadline: Instant,
+pub(crate) struct Goal {
+    pub(crate) table: TableId,
+    pub(crate) token: Token,
+    pub(crate) consistency: Consistency,
+    pub(crate) trace: u64,
+    pub(crate) deadline: Instant,
 }
 
-pub(super) struct Driver {
+pub(crate) struct Driver {
     shared: Arc<Shared>,
     goal: Goal,
     hint: Hint,
@@ -98,8 +98,35 @@ impl Driver {
         })
     }
 
+    /// Of what the leader of an increment has made of it, which it has itself: it has happened.
+    pub(crate) fn led(
+        shared: Arc<Shared>,
+        goal: Goal,
+        (mut plan, gc_grace): (WritePlan, u32),
+        permit: Permit,
+        (leader, shares): (HostId, Bytes),
+    ) -> Driver {
+        plan.tally.on_answer(leader, true);
+        Driver {
+            shared,
+            goal,
+            hint: Hint { table: goal.table, gc_grace, mutation: shares },
+            missed: plan.down.clone(),
+            plan,
+            calls: Calls::default(),
+            asked: Vec::new(),
+            hinted: 0,
+            hint_durable: false,
+            happened: true,
+            refused: None,
+            failures: Vec::new(),
+            replans_left: REPLANS_MAX,
+            permit,
+        }
+    }
+
     /// Resolves once the level is reached or cannot be.
-    pub(super) async fn acknowledged(mut self) -> Result<(), Error> {
+    pub(crate) async fn acknowledged(mut self) -> Result<(), Error> {
         self.send();
         loop {
             match self.plan.tally.verdict() {
@@ -181,7 +208,7 @@ impl Driver {
                 self.happened = true;
                 self.miss(host);
             }
-            Ok(Response::Data(_) | Response::Digest { .. }) => {
+            Ok(Response::Data(_) | Response::Digest { .. } | Response::Led { .. }) => {
                 tracing::warn!(trace = self.goal.trace, %host, "replica answered a write with data");
                 self.happened = true;
                 self.miss(host);
@@ -301,7 +328,7 @@ impl Driver {
 }
 
 /// A plan with the table's gc_grace in seconds.
-fn plan(shared: &Shared, goal: &Goal) -> Result<(WritePlan, u32), Error> {
+pub(crate) fn plan(shared: &Shared, goal: &Goal) -> Result<(WritePlan, u32), Error> {
     let snapshot = shared.view.snapshot();
     let Some((keyspace, table)) = snapshot.table(goal.table) else {
         return Err(Error::Invalid("the table does not exist any more".to_owned()));
@@ -321,7 +348,7 @@ fn plan(shared: &Shared, goal: &Goal) -> Result<(WritePlan, u32), Error> {
     Ok((plan, table.options.gc_grace_seconds))
 }
 
-fn take(budget: &InFlight, mutation: &Bytes) -> Result<Permit, Error> {
+pub(crate) fn take(budget: &InFlight, mutation: &Bytes) -> Result<Permit, Error> {
     budget
         .take(mutation.len() as u64 + OVERHEAD_BYTES)
         .map_err(|full| Error::Overloaded(full.to_string()))

@@ -112,7 +112,7 @@ fn write_native(key: &mut Vec<u8>, cql_type: NativeType, component: &[u8]) -> Op
         NativeType::Varint => write_integer(key, component)?,
         NativeType::Decimal => write_decimal(key, component)?,
         // No key has one: schemas are checked for it.
-        NativeType::Duration => return None,
+        NativeType::Counter | NativeType::Duration => return None,
         NativeType::Boolean => {
             let [byte] = exactly(component)?;
             key.push(u8::from(byte != 0));
@@ -179,6 +179,7 @@ fn read_native(rest: &[u8], mask: u8, cql_type: NativeType) -> Option<(Vec<u8>, 
         | NativeType::Text
         | NativeType::Blob
         | NativeType::Inet
+        | NativeType::Counter
         | NativeType::Date
         | NativeType::Decimal
         | NativeType::Varint

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Column, ColumnKind, Keyspace, Table, UserType};
+use super::{Column, ColumnKind, Keyspace, NativeType, Table, UserType};
 
 /// Longest name of a keyspace or a table, characters: they become names of folders.
 const NAME_LEN_MAX: usize = 48;
@@ -28,6 +28,22 @@ pub enum Error {
     /// A column that has a cell for each part of a value that has no such parts.
     #[error("column `{0}` has a type whose values are one cell")]
     NoCells(String),
+    /// A counter in the primary key.
+    #[error("counter `{0}` cannot be part of the primary key")]
+    KeyOfCounters(String),
+    /// A counter beside a column that is none, or the other way round.
+    #[error(
+        "counters have tables of their own: column `{counter}` is a counter, column `{other}` is not"
+    )]
+    MixedCounters {
+        /// The counter.
+        counter: String,
+        /// The column that is none.
+        other: String,
+    },
+    /// A counter inside of another type.
+    #[error("`{0}` has a counter inside of another type")]
+    CounterInside(String),
     /// Two fields of one name, or none at all.
     #[error("type `{0}` needs fields, each with a name of its own")]
     BadFields(String),
@@ -87,6 +103,9 @@ pub fn check_table(table: &Table) -> Result<(), Error> {
         return Err(Error::NoCells(it.name.clone()));
     }
     let keys = || table.partition_key.iter().chain(&table.clustering_key);
+    if let Some(column) = keys().find(|it| it.is_counter()) {
+        return Err(Error::KeyOfCounters(column.name.clone()));
+    }
     if let Some(column) = keys().find(|it| it.is_multi_cell) {
         return Err(Error::KeyOfCells(column.name.clone()));
     }
@@ -100,7 +119,31 @@ pub fn check_table(table: &Table) -> Result<(), Error> {
         return Err(Error::MisplacedColumn("dropped".to_owned()));
     }
     check_places(table)?;
+    check_counters(table)?;
     table.options.check()
+}
+
+/// Counters with counters only, each a column of its own, and none that expire.
+fn check_counters(table: &Table) -> Result<(), Error> {
+    let has_one_inside = |it: &&Column| !it.is_counter() && it.cql_type.has(NativeType::Counter);
+    if let Some(column) = table.columns().find(has_one_inside) {
+        return Err(Error::CounterInside(column.name.clone()));
+    }
+    let values = || table.statics.iter().chain(&table.regulars);
+    let Some(counter) = values().find(|it| it.is_counter()) else { return Ok(()) };
+    if let Some(other) = values().find(|it| !it.is_counter()) {
+        let (counter, other) = (counter.name.clone(), other.name.clone());
+        return Err(Error::MixedCounters { counter, other });
+    }
+    if !counter.is_multi_cell {
+        return Err(Error::NoCells(counter.name.clone()));
+    }
+    if 0 < table.options.default_time_to_live {
+        let option = "default_time_to_live".to_owned();
+        let reason = "is not for tables of counters, which never expire";
+        return Err(Error::BadOption { option, reason });
+    }
+    Ok(())
 }
 
 /// Whether a user type can be: its name and its fields.
@@ -111,6 +154,9 @@ pub fn check_type(user: &UserType) -> Result<(), Error> {
     check_name(&user.keyspace)?;
     check_name(&user.name)?;
     let mut names = BTreeSet::new();
+    if let Some((field, _)) = user.fields.iter().find(|(_, of)| of.has(NativeType::Counter)) {
+        return Err(Error::CounterInside(field.clone()));
+    }
     let is_good = !user.fields.is_empty() && user.fields.iter().all(|(it, _)| names.insert(it));
     if is_good { Ok(()) } else { Err(Error::BadFields(user.name.clone())) }
 }

@@ -5,6 +5,7 @@
 //!   c = c + {…}    a cell for each value
 //!   c = c - {…}    a tombstone for each value
 //!   c[k] = v       one cell, or its tombstone
+//!   n = n + 1      what the leader of a counter adds to its share
 //! ```
 //!
 //! The deletion is one microsecond older than the cells, as in Cassandra: so of two writes of the same
@@ -12,10 +13,18 @@
 
 use bytes::Bytes;
 use cql_lite::{code::Code, types::CqlType, value};
-use model::{Cell, Content, Deletion, Elements};
+use model::{Cell, Content, Deletion, Elements, counter};
 
 use super::When;
-use crate::{Bound, Error, bind::Bindings, functions, plan::write::Action};
+use crate::{
+    Bound, Error,
+    bind::Bindings,
+    functions,
+    plan::{
+        term::{Operand, null_in},
+        write::{Action, Sign},
+    },
+};
 
 /// Makes cells of values.
 pub(super) struct Writer<'w, 'b> {
@@ -82,8 +91,33 @@ impl Writer<'_, '_> {
                 let cell = self.cell(self.bindings.evaluate(value)?);
                 elements.cells.extend(cell.map(|it| (field_path(*at), it)));
             }
+            Action::Increment(sign, operand) => {
+                elements.cells.extend(self.increment(*sign, operand)?)
+            }
         }
         Ok(elements)
+    }
+
+    /// What its leader adds to a counter; none where the amount is unset.
+    fn increment(&self, sign: Sign, operand: &Operand) -> Result<Option<(Bytes, Cell)>, Error> {
+        let amount = match self.bindings.evaluate(operand)? {
+            Bound::Unset => return Ok(None),
+            Bound::Null => {
+                return Err(null_in("what is added to a counter").hint("0 changes nothing"));
+            }
+            Bound::Value(bytes) => <[u8; 8]>::try_from(&bytes[..]).map(i64::from_be_bytes),
+        };
+        let Ok(amount) = amount else { return Err(null_in("what is added to a counter")) };
+        let delta = match sign {
+            Sign::Plus => Some(amount),
+            Sign::Minus => amount.checked_neg(),
+        };
+        let When { timestamp, place, .. } = self.when;
+        let Some(delta) = delta else {
+            let message = format!("{amount} cannot be taken away from a counter: it has 64 bits");
+            return Err(Error::new(Code::BadValue, message));
+        };
+        Ok(Some(counter::increment(place, delta, timestamp)))
     }
 
     /// A cell for each part of a value of this type.

@@ -2,11 +2,15 @@
 
 use cql_lite::code::Code;
 
-use super::{Executor, Run, check_level, measure};
+use super::{
+    Executor, Run,
+    level::{Use, check_level},
+    measure,
+};
 use crate::{
     BatchRequest, Error, Outcome, Reply, Request, Source, batch,
     bind::Bindings,
-    plan::{Verb, write::Write},
+    plan::{Verb, batch::refuse_mixture, write::Write},
     prepared::Entry,
 };
 
@@ -17,7 +21,7 @@ impl Executor {
     /// As of [`execute`](Self::execute). What is wrong with one statement refuses all of them,
     /// before any is executed.
     pub async fn execute_batch(&self, batch: BatchRequest) -> Result<Reply, Error> {
-        check_level(batch.consistency, true)?;
+        check_level(batch.consistency, Use::Write)?;
         if batch.statements.is_empty() {
             return Ok(Reply { outcome: Outcome::Void, warnings: Vec::new() });
         }
@@ -49,12 +53,17 @@ impl Run<'_> {
             let variables = &entry.plan.variables;
             writes.push((write, Bindings::new(variables, values, None, self.moment())?));
         }
-        let (when, mut warnings) = self.when(None).await?;
-        let rules = self.rules(batch.unlogged, None);
+        let all = || writes.iter().map(|(write, _)| *write);
+        refuse_mixture(batch.kind, all())?;
+        check_level(batch.consistency, Use::of(all()))?;
+        let has_counters = all().any(|it| it.table.has_counters());
+        let (when, mut warnings) = self.when(None, has_counters).await?;
+        let increments = all().any(Write::is_increment);
+        let rules = self.rules(batch.kind, None);
         let pairs = writes.iter().map(|(write, bindings)| (*write, bindings));
         let (mutations, more) = batch::mutations(pairs, when, &rules)?;
         warnings.extend(more);
-        self.send(mutations, warnings).await
+        self.send(mutations, increments, warnings).await
     }
 }
 

@@ -4,7 +4,10 @@
 
 use cql_lite::code::Code;
 
-use super::{Executor, Run, check_level};
+use super::{
+    Executor, Run,
+    level::{Use, check_level},
+};
 use crate::{
     Error, Reply, Request, Source,
     apply::{self, When},
@@ -41,18 +44,20 @@ impl Executor {
 
 impl Run<'_> {
     async fn write_many(&self, write: &Write, plan: &Plan, rows: usize) -> Result<Reply, Error> {
-        check_level(self.request.consistency, true)?;
+        check_level(self.request.consistency, Use::of([write]))?;
         let (values, width) = (&self.request.values, plan.variables.len());
         if rows == 0 || width == 0 || Some(values.len()) != rows.checked_mul(width) {
             let message = format!("{} value(s) for {rows} row(s) of {width}", values.len());
             return Err(Error::new(Code::BadBind, message));
         }
-        let (first, mut warnings) = self.when(None).await?;
+        let has_counters = write.table.has_counters();
+        let (first, mut warnings) = self.when(None, has_counters).await?;
         let guard = &self.executor.options.guard;
         let mut merged = Merged::new(MUTATION_BYTES);
         let mut warning = None;
         for (row, later) in values.chunks_exact(width).zip(0..) {
-            let mut when = When { timestamp: first.timestamp.saturating_add(later), ..first };
+            let timestamp = first.timestamp.saturating_add(later.into());
+            let mut when = When { timestamp, place: later, now: first.now };
             let bindings = Bindings::new(&plan.variables, row, None, self.moment())?;
             if let Some(own) = apply::timestamp(write.timestamp.as_ref(), &bindings)? {
                 warning = apply::check_timestamp(own, self.now_micros, guard)?.or(warning);
@@ -61,6 +66,6 @@ impl Run<'_> {
             apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
         }
         warnings.extend(warning);
-        self.send(merged.finish(), warnings).await
+        self.send(merged.finish(), write.is_increment(), warnings).await
     }
 }

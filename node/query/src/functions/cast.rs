@@ -13,10 +13,11 @@ use crate::Error;
 
 /// Whether a value of one type can be made one of the other.
 pub(super) fn is_allowed(from: NativeType, to: NativeType) -> bool {
-    use NativeType::{Ascii, Blob, Date, Text, Timestamp, Timeuuid};
+    use NativeType::{Ascii, Blob, Counter, Date, Text, Timestamp, Timeuuid};
     match (from, to) {
         (from, to) if from == to => true,
-        (Blob, _) | (Text, Ascii) => false,
+        // Nothing becomes a counter: it is only ever added to.
+        (Blob, _) | (Text, Ascii) | (_, Counter) => false,
         (_, Text | Ascii) => true,
         (Timeuuid | Timestamp, Date) | (Timeuuid | Date, Timestamp) => true,
         (from, to) => from.is_number() && to.is_number(),
@@ -109,6 +110,7 @@ impl Number {
             NativeType::Ascii
             | NativeType::Blob
             | NativeType::Boolean
+            | NativeType::Counter
             | NativeType::Date
             | NativeType::Duration
             | NativeType::Inet

@@ -1,7 +1,7 @@
 //! BATCH: several writes that arrive as one.
 
 use cql_lite::{
-    ast::{self, Spanned},
+    ast::{self, BatchKind, Spanned},
     code::Code,
     span::Span,
     types::NativeType,
@@ -22,8 +22,8 @@ pub(crate) struct Batch {
     pub(crate) writes: Vec<Write>,
     /// `USING TIMESTAMP`, microseconds: of every write.
     pub(crate) timestamp: Option<Spanned<Operand>>,
-    /// Whether it may be torn where it writes several partitions.
-    pub(crate) unlogged: bool,
+    /// What it promises where it writes several partitions, and of what.
+    pub(crate) kind: BatchKind,
     /// Where it begins.
     pub(crate) span: Span,
 }
@@ -48,6 +48,12 @@ pub(crate) fn plan(batch: &ast::Batch, scope: &Scope<'_>) -> Result<Plan, Error>
         idempotent &= !is_volatile;
         writes.push(write);
     }
+    refuse_mixture(batch.kind, &writes).map_err(|error| error.at(batch.span))?;
+    let has_counters = writes.iter().any(|it| it.table.has_counters());
+    if let (true, Some(term)) = (has_counters, &batch.using.timestamp) {
+        let message = "a batch of counters has no timestamp: each is stamped by its leader";
+        return Err(Error::new(Code::BadValue, message).at(term.span()));
+    }
     let timestamp = match (&batch.using.timestamp, writes.first()) {
         (None, _) => None,
         (given @ Some(_), Some(first)) => {
@@ -62,7 +68,39 @@ pub(crate) fn plan(batch: &ast::Batch, scope: &Scope<'_>) -> Result<Plan, Error>
             return Err(Error::new(Code::BadValue, message).at(term.span()));
         }
     };
-    let verb = Verb::Batch(Batch { writes, timestamp, unlogged: batch.unlogged, span: batch.span });
+    let verb = Verb::Batch(Batch { writes, timestamp, kind: batch.kind, span: batch.span });
     let variables = markers.variables()?;
     Ok(Plan { verb, variables, columns: Vec::new(), partition_key, idempotent })
+}
+
+/// Refuses counters beside what is none, and either in a batch of another kind.
+pub(crate) fn refuse_mixture<'w>(
+    kind: BatchKind,
+    writes: impl IntoIterator<Item = &'w Write>,
+) -> Result<(), Error> {
+    let (mut counters, mut others) = (None, None);
+    for write in writes {
+        let seen = if write.table.has_counters() { &mut counters } else { &mut others };
+        seen.get_or_insert(&write.table.name);
+    }
+    let (message, hint) = match (kind, counters, others) {
+        (_, Some(counters), Some(others)) => (
+            format!(
+                "{counters} has counters and {others} has not: a batch writes one or the other"
+            ),
+            "make it two batches",
+        ),
+        (BatchKind::Logged, Some(counters), None) => (
+            format!("{counters} has counters, of which no batch promises all or nothing"),
+            "write BEGIN COUNTER BATCH",
+        ),
+        (BatchKind::Counter, None, Some(others)) => (
+            format!("{others} has no counters, and a batch of counters writes nothing else"),
+            "write BEGIN BATCH or BEGIN UNLOGGED BATCH",
+        ),
+        (BatchKind::Logged | BatchKind::Unlogged, None, _)
+        | (BatchKind::Unlogged | BatchKind::Counter, Some(_), None)
+        | (BatchKind::Counter, None, None) => return Ok(()),
+    };
+    Err(Error::new(Code::BadValue, message).hint(hint))
 }

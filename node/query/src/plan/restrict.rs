@@ -126,7 +126,7 @@ impl<'t> Conditions<'t> {
         if op == Operator::NotEq {
             return Err(not_supported("!= is", span));
         }
-        if column.is_multi_cell {
+        if column.is_multi_cell && !column.is_counter() {
             return Err(of_cells(column, name));
         }
         let value = terms.of_condition(term, column)?;
@@ -174,7 +174,7 @@ impl<'t> Conditions<'t> {
                     .hint("write one marker for each value: IN (?, ?)"));
             }
         };
-        if column.is_multi_cell {
+        if column.is_multi_cell && !column.is_counter() {
             return Err(of_cells(column, name));
         }
         check_in(list.len(), span)?;

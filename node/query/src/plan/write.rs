@@ -85,6 +85,17 @@ pub(crate) enum Action {
     Entry(Operand, Operand),
     /// One field of a user type, by its place.
     Field(u16, Operand),
+    /// So much is added to a counter, or taken away from it.
+    Increment(Sign, Operand),
+}
+
+/// Which way a counter goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// Up.
+    Plus,
+    /// Down.
+    Minus,
 }
 
 /// A cell that is deleted, or a part of one.
@@ -107,6 +118,13 @@ pub(crate) enum Removed {
     Entry(Operand),
     /// One field of a user type, by its place.
     Field(u16),
+}
+
+impl Write {
+    /// Whether it adds to counters: it cannot be repeated, and a leader has to carry it out.
+    pub(crate) fn is_increment(&self) -> bool {
+        self.table.has_counters() && matches!(self.change, Change::Set { .. })
+    }
 }
 
 /// A write with what it takes to bind it.
@@ -141,6 +159,11 @@ pub(crate) fn plan(write: &ast::Write, scope: &Scope<'_>) -> Result<Planned, Err
 
 fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Planned, Error> {
     let table = writable(&insert.table, scope)?;
+    if table.has_counters() {
+        let message = format!("{} has counters: INSERT cannot add to them", table.name);
+        let hint = "write UPDATE … SET c = c + 1 WHERE …, which makes the row where there is none";
+        return Err(Error::new(Code::BadValue, message).at(insert.table.span()).hint(hint));
+    }
     let mut terms = Terms::new(&table);
     if insert.if_not_exists {
         return Err(lightweight("IF NOT EXISTS", insert.table.span()));
@@ -190,7 +213,9 @@ fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Planned, Error> {
 fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Planned, Error> {
     let table = writable(&update.table, scope)?;
     let mut terms = Terms::new(&table);
-    refuse_conditions(update.if_exists, &update.conditions, update.table.span())?;
+    let conditions = (update.if_exists, &update.conditions[..], update.table.span());
+    refuse_beside_counters(&table, conditions, &update.using)?;
+    refuse_conditions(conditions)?;
     // In the order of the text, so that markers are met as they are numbered.
     let using = Using::plan(&update.using, &mut terms)?;
     let mut cells = Cells::default();
@@ -212,7 +237,9 @@ fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Planned, Error> {
 fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Planned, Error> {
     let table = writable(&delete.table, scope)?;
     let mut terms = Terms::new(&table);
-    refuse_conditions(delete.if_exists, &delete.conditions, delete.table.span())?;
+    let conditions = (delete.if_exists, &delete.conditions[..], delete.table.span());
+    refuse_beside_counters(&table, conditions, &delete.using)?;
+    refuse_conditions(conditions)?;
     let using = Using::plan(&delete.using, &mut terms)?;
     let mut cells = Vec::new();
     for target in &delete.columns {
@@ -395,7 +422,33 @@ fn whole(
     Ok(values.into_iter().flatten().map(|it| Choice::of_one(vec![it])).collect())
 }
 
-fn refuse_conditions(exists: bool, conditions: &[Condition], span: Span) -> Result<(), Error> {
+/// `IF EXISTS`, other conditions, and what is to blame for the former.
+type Conditional<'c> = (bool, &'c [Condition], Span);
+
+/// What no write of counters has: a timestamp and a time to live are given to values, and an increment
+/// is none; the timestamps of counters are those of their leaders.
+fn refuse_beside_counters(
+    table: &Table,
+    (exists, conditions, span): Conditional<'_>,
+    using: &ast::Using,
+) -> Result<(), Error> {
+    if !table.has_counters() {
+        return Ok(());
+    }
+    let refused = |what: &str, span| {
+        let message = format!("{} has counters, which are written without {what}", table.name);
+        Err(Error::new(Code::BadValue, message).at(span))
+    };
+    match (&using.timestamp, &using.ttl, conditions.first()) {
+        (Some(term), _, _) => refused("a timestamp", term.span()),
+        (None, Some(term), _) => refused("a TTL", term.span()),
+        (None, None, Some(condition)) => refused("IF", condition.span),
+        (None, None, None) if exists => refused("IF", span),
+        (None, None, None) => Ok(()),
+    }
+}
+
+fn refuse_conditions((exists, conditions, span): Conditional<'_>) -> Result<(), Error> {
     match conditions.first() {
         Some(condition) => Err(lightweight("IF", condition.span)),
         None if exists => Err(lightweight("IF EXISTS", span)),

@@ -9,8 +9,8 @@ use model::{
 };
 
 use super::{
-    Decision, Proposal, invalid, lone_static, missing, new_column, options, refuse_ours,
-    replication,
+    Decision, Proposal, invalid, lone_static, missing, new_column, options, refuse_mixture,
+    refuse_ours, replication,
 };
 use crate::{
     Error, NodeInfo, SchemaChange, SchemaEffect, SchemaTarget,
@@ -70,6 +70,7 @@ pub(crate) fn alter_table(alter: &ast::AlterTable, scope: &Scope<'_>) -> Result<
         ast::TableChange::Add { if_not_exists, columns } => {
             refuse_repetition(columns.iter().map(|it| &it.name), "added")?;
             columns.iter().try_for_each(|it| add(&mut table, it, *if_not_exists, scope))?;
+            refuse_mixture(&table, columns)?;
         }
         ast::TableChange::Drop { if_exists, columns } => {
             refuse_repetition(columns.iter(), "dropped")?;

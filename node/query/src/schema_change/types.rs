@@ -1,7 +1,7 @@
 //! CREATE, ALTER and DROP TYPE.
 
 use cql_lite::{ast, code::Code};
-use model::schema::{self, CqlType, UserType};
+use model::schema::{self, CqlType, NativeType, UserType};
 
 use super::{Decision, Proposal, exists, invalid, missing, refuse_ours};
 use crate::{
@@ -112,6 +112,11 @@ fn add(
     if resolved.cql_type.uses(&user.keyspace, &user.name) {
         let message = format!("type `{}` cannot be made of itself", user.name);
         return Err(Error::new(Code::InvalidSchema, message).at(of.span));
+    }
+    if resolved.cql_type == NativeType::Counter {
+        let message = format!("field `{}` cannot be a counter", field.text);
+        let hint = "a counter is a column of its own";
+        return Err(Error::new(Code::InvalidSchema, message).at(of.span).hint(hint));
     }
     if let (CqlType::User(inner), false) = (&resolved.cql_type, resolved.is_frozen) {
         let message = format!("a field of type `{}` has to be frozen", inner.name);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use cql_lite::{Code, value::Value};
+use cql_lite::{Code, ast::BatchKind, value::Value};
 use model::Consistency;
 
 use super::world::World;
@@ -26,7 +26,7 @@ fn rows(reply: Result<Reply, Error>) -> Rows {
 fn batch(world: &World, statements: Vec<(Source, Vec<Bound>)>) -> BatchRequest {
     BatchRequest {
         statements,
-        unlogged: false,
+        kind: BatchKind::Logged,
         keyspace: world.keyspace.clone(),
         consistency: Consistency::Quorum,
         timestamp: Some(7),
@@ -64,7 +64,7 @@ fn a_batch_of_statements_is_one_write_of_each_partition() {
     ];
     let refused = world.execute_batch(batch(&world, torn.clone())).unwrap_err();
     assert_eq!(refused.code, Code::NotSupported);
-    let unlogged = BatchRequest { unlogged: true, ..batch(&world, torn) };
+    let unlogged = BatchRequest { kind: BatchKind::Unlogged, ..batch(&world, torn) };
     world.execute_batch(unlogged).unwrap();
 
     // What is wrong with one refuses all.

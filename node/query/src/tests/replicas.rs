@@ -21,8 +21,10 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Either, ready},
 };
-use model::{HostId, Schema, Table, TableId, Token, TokenRange, schema::Replication};
-use sys::{Disk, Inline, ManualClock, MemoryDisk};
+use model::{
+    HostId, Mutation, Schema, Table, TableId, Token, TokenRange, counter, schema::Replication,
+};
+use sys::{Clock as _, Disk, Inline, ManualClock, MemoryDisk};
 
 /// Nobody is down.
 const NOBODY: usize = usize::MAX;
@@ -85,6 +87,19 @@ impl Node {
                 engine.run_jobs();
                 ticket.outcome().unwrap().unwrap();
                 Response::Done
+            }
+            Request::Lead { increments } => {
+                let increments = Mutation::decode(increments).unwrap();
+                let now = self.clock.wall_micros();
+                let command = counter::command(&increments, Vec::new(), now);
+                let answer = engine.read_with(&command, &Inline).await.unwrap();
+                let own = answer.partitions.into_iter().next();
+                let shares = counter::lead(increments, own.as_ref(), self.host, now);
+                let shares = shares.encode();
+                let ticket = engine.apply(shares.clone()).unwrap();
+                engine.run_jobs();
+                ticket.outcome().unwrap().unwrap();
+                Response::Led { shares }
             }
             Request::Read(command) => {
                 Response::Data(engine.read_with(&command, &Inline).await.unwrap())

@@ -13,7 +13,7 @@ use cql_lite::value::Value;
 use futures_util::future::{BoxFuture, ready};
 use model::{
     Consistency, HostId, Keyspace, Mutation, Partition, PartitionKey, Schema, TableId, Token,
-    read::Command,
+    counter, read::Command,
 };
 use sys::{Clock as _, ManualClock, SharedRng};
 
@@ -359,6 +359,21 @@ impl Fake {
         Ok(())
     }
 
+    /// As a replica that leads them all.
+    fn lead(&self, increments: Vec<Mutation>) -> Result<(), store::Error> {
+        let host = HostId(uuid::Uuid::from_u128(1));
+        for mutation in increments {
+            let shares = {
+                let tables = self.tables.lock().unwrap();
+                let key = mutation.partition.key.clone();
+                let own = tables.get(&mutation.table).and_then(|it| it.get(&key));
+                counter::lead(mutation, own, host, self.clock.wall_micros())
+            };
+            self.apply(vec![shares])?;
+        }
+        Ok(())
+    }
+
     fn answer(&self, command: &Command) -> Result<store::Page, store::Error> {
         self.failure()?;
         let command = Command::decode(command.encode()).unwrap();
@@ -376,6 +391,14 @@ impl Store for Fake {
         _: store::Options,
     ) -> BoxFuture<'_, Result<(), store::Error>> {
         Box::pin(ready(self.apply(mutations)))
+    }
+
+    fn increment(
+        &self,
+        increments: Vec<Mutation>,
+        _: store::Options,
+    ) -> BoxFuture<'_, Result<(), store::Error>> {
+        Box::pin(ready(self.lead(increments)))
     }
 
     fn read(

@@ -78,6 +78,10 @@ pub(super) fn cell_property(
         );
     };
     let found = column(table, of)?;
+    if found.is_counter() {
+        let message = format!("`{}` is a counter: it has no {}", of.text, name.text);
+        return Err(Error::new(Code::BadValue, message).at(of.span));
+    }
     if found.is_multi_cell {
         let what = format!("{}() of a column with a cell for each element is", name.text);
         return Err(not_supported(&what, of.span));

@@ -1,4 +1,6 @@
 //! Columns that have a cell for each part of their value: what may be changed of them.
+//!
+//! A counter is one of them: it is only ever added to.
 
 use cql_lite::{
     ast::{self, Part, Target},
@@ -7,7 +9,7 @@ use cql_lite::{
 };
 use model::schema::Column;
 
-use super::{Action, Removed};
+use super::{Action, Removed, Sign};
 use crate::{
     Error,
     plan::{
@@ -31,6 +33,9 @@ pub(super) fn action(
     terms: &mut Terms<'_>,
 ) -> Result<Action, Error> {
     let ast::Assignment { target, change, span } = assignment;
+    if column.is_counter() {
+        return increment(assignment, column, terms);
+    }
     match (&target.part, change) {
         (None, ast::Change::Set(term)) => Ok(set(column, terms.of_column(term, column)?)),
         (Some(part), ast::Change::Set(term)) => part_action(part, term, target, column, terms),
@@ -78,6 +83,37 @@ pub(super) fn action(
             Err(Error::new(Code::BadValue, "a part of a column can only be set").at(*span))
         }
     }
+}
+
+/// What is added to a counter, or taken away from it.
+fn increment(
+    assignment: &ast::Assignment,
+    column: &Column,
+    terms: &mut Terms<'_>,
+) -> Result<Action, Error> {
+    let ast::Assignment { target, change, span } = assignment;
+    let name = &target.column;
+    let refused = |message: String| {
+        let hint = format!("write {name} = {name} + 1 or {name} = {name} - 1");
+        Err(Error::new(Code::BadValue, message).at(*span).hint(hint))
+    };
+    let (term, sign) = match change {
+        _ if target.part.is_some() => {
+            return refused(format!("`{}` is a counter, which has no parts", column.name));
+        }
+        ast::Change::Set(_) => {
+            return refused(format!("`{}` is a counter: it cannot be set", column.name));
+        }
+        ast::Change::Add(term) | ast::Change::Prepend(term) => (term, Sign::Plus),
+        ast::Change::Subtract(term) => (term, Sign::Minus),
+    };
+    let operand = terms.of_column(term, column)?;
+    if operand == Operand::Null {
+        return Err(null_in(&column.name).at(term.span()).hint("0 changes nothing"));
+    }
+    // It is another one after each time.
+    terms.volatile = true;
+    Ok(Action::Increment(sign, operand))
 }
 
 fn part_action(
