@@ -92,6 +92,26 @@ fn names(statement: &str, before: &[String], word: &str, known: &Known<'_>) -> V
     }
 }
 
+/// What a batch may have further on.
+const BATCH: [&str; 16] = [
+    "BATCH",
+    "UNLOGGED",
+    "COUNTER",
+    "USING",
+    "TIMESTAMP",
+    "INSERT",
+    "INTO",
+    "VALUES",
+    "UPDATE",
+    "SET",
+    "DELETE",
+    "FROM",
+    "WHERE",
+    "AND",
+    "IN",
+    "APPLY",
+];
+
 /// What a statement that begins with `first` may have further on.
 fn keywords(first: &str) -> &'static [&'static str] {
     match first {
@@ -139,24 +159,7 @@ fn keywords(first: &str) -> &'static [&'static str] {
         ],
         "ALTER" => &["ADD", "DROP", "RENAME", "TO", "WITH", "AND", "IF", "EXISTS"],
         "DROP" => &["IF", "EXISTS"],
-        "BEGIN" => &[
-            "BATCH",
-            "UNLOGGED",
-            "COUNTER",
-            "USING",
-            "TIMESTAMP",
-            "INSERT",
-            "INTO",
-            "VALUES",
-            "UPDATE",
-            "SET",
-            "DELETE",
-            "FROM",
-            "WHERE",
-            "AND",
-            "IN",
-            "APPLY",
-        ],
+        "BEGIN" => &BATCH,
         "COPY" => &[
             "TO",
             "FROM",
