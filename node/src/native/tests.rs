@@ -186,10 +186,9 @@ fn what_was_never_done_may_be_tried_on_another_node() {
 fn an_increment_of_unknown_outcome_is_of_a_kind_that_is_not_repeated() {
     let kind = |about| {
         let error = Error { about, ..Error::new(Code::WriteTimeout, "m") };
-        match errors::to_wire(error, &Asked::default()).body {
-            Body::WriteTimeout { kind, .. } => kind,
-            other => panic!("{other:?}"),
-        }
+        let body = errors::to_wire(error, &Asked::default()).body;
+        let Body::WriteTimeout { kind, .. } = body else { panic!("{body:?}") };
+        kind
     };
     assert_eq!(kind(None), WriteKind::Simple);
     assert_eq!(kind(Some(Box::new(About::Increment))), WriteKind::Counter);
