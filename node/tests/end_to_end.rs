@@ -32,6 +32,8 @@ mod native;
 mod one_dies;
 #[path = "end_to_end/out_of_files.rs"]
 mod out_of_files;
+#[path = "end_to_end/rust_driver.rs"]
+mod rust_driver;
 #[path = "end_to_end/shell.rs"]
 mod shell;
 #[path = "end_to_end/wide.rs"]

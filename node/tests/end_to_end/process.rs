@@ -89,6 +89,11 @@ impl Drop for Running {
 /// that is down must not find its port taken when it comes back, nor a peer that looks for it
 /// connect to itself.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
+    free_ports_at(&["127.0.0.1"])
+}
+
+/// Ports that nobody listens on at any of these addresses.
+fn free_ports_at<const N: usize>(addresses: &[&str]) -> [u16; N] {
     const FIRST: u16 = 20_000;
     const COUNT: u16 = 12_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -97,7 +102,10 @@ pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     std::array::from_fn(|_| {
         let candidates = std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
         let mut candidates = candidates.take(COUNT.into()).map(|it| FIRST + (base + it) % COUNT);
-        candidates.find(|it| TcpListener::bind(("127.0.0.1", *it)).is_ok()).unwrap()
+        let is_free = |port: &u16| {
+            addresses.iter().all(|address| TcpListener::bind((*address, *port)).is_ok())
+        };
+        candidates.find(is_free).unwrap()
     })
 }
 
@@ -110,9 +118,13 @@ pub(crate) fn get(port: u16, path: &str) -> String {
     answer
 }
 
+/// Where nodes listen that are to be reached at one port.
+const ADDRESSES: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
+
 /// A node with its folder, killed when it goes.
 pub(crate) struct Node {
     folder: PathBuf,
+    address: &'static str,
     peer: u16,
     client: u16,
     pub(crate) http: u16,
@@ -131,6 +143,7 @@ impl Node {
         let cluster_name = "end-to-end".to_owned();
         Node {
             folder,
+            address: ADDRESSES[0],
             peer,
             client,
             http,
@@ -163,11 +176,15 @@ impl Node {
     }
 
     pub(crate) fn peer_address(&self) -> String {
-        format!("127.0.0.1:{}", self.peer)
+        format!("{}:{}", self.address, self.peer)
     }
 
     pub(crate) fn client_address(&self) -> String {
-        format!("127.0.0.1:{}", self.client)
+        format!("{}:{}", self.address, self.client)
+    }
+
+    pub(crate) fn cql_address(&self) -> String {
+        format!("{}:{}", self.address, self.cql)
     }
 
     pub(crate) fn peer_port(&self) -> u16 {
@@ -198,6 +215,7 @@ impl Node {
     pub(crate) fn command(&self, data_dir: &Path) -> Command {
         let ports = [self.peer, self.client, self.http, self.cql].map(|it| it.to_string());
         let mut args = vec!["start", "--memory", self.memory, "--cluster-name", &self.cluster_name];
+        args.extend(["--listen", self.address]);
         args.extend([
             "--peer-port",
             &ports[0],
@@ -340,8 +358,25 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts them and waits until all serve.
     pub(crate) async fn start() -> Cluster {
+        Cluster::found(|node| node).await
+    }
+
+    /// The same, all with one port for drivers, at an address each.
+    pub(crate) async fn start_at_one_port() -> Cluster {
+        let [cql] = free_ports_at(&ADDRESSES);
+        let mut addresses = ADDRESSES.into_iter();
+        let mut next = || addresses.next().unwrap();
+        let at = |mut node: Node| {
+            (node.address, node.cql) = (next(), cql);
+            node
+        };
+        Cluster::found(at).await
+    }
+
+    async fn found(with: impl FnMut(Node) -> Node) -> Cluster {
         let folder = tempfile::tempdir().unwrap();
         let nodes = [1, 2, 3].map(|it| Node::new(folder.path().join(format!("node{it}"))));
+        let nodes = nodes.map(with);
         let seeds = nodes.each_ref().map(Node::peer_address);
         let nodes = nodes.map(|it| it.with_seeds(&seeds));
         let mut cluster = Cluster { nodes, _folder: folder };
