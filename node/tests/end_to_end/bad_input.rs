@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 
 use client::{Error, Session};
 
-use crate::process::{Node, finish, helenus, run, whole_machine};
+use crate::process::{Node, finish, forget_settings, helenus, run, whole_machine};
 
 /// A statement and the code it is refused with.
 const STATEMENTS: &[(&str, &str)] = &[
@@ -274,7 +274,8 @@ async fn bad_settings_end_with_their_code_and_leave_nothing() {
     let mut few = std::process::Command::new("sh");
     let script = "ulimit -n 100 && exec \"$0\" start";
     few.arg("-c").arg(script).arg(helenus(folder.path(), &[]).get_program());
-    few.current_dir(folder.path()).env_remove("HELENUS_BIN");
+    few.current_dir(folder.path());
+    forget_settings(&mut few);
     ends("100 open files", &finish(few).await, 1, "LimitNOFILE");
     assert!(is_empty(folder.path()), "a refused start leaves nothing");
 }

@@ -51,11 +51,15 @@ fn program() -> PathBuf {
 pub(crate) fn helenus(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program());
     command.args(args).current_dir(folder).stdin(Stdio::null());
-    // What is told to this test is no setting of a node.
+    forget_settings(&mut command);
+    command
+}
+
+/// What is told to this test is no setting of a node.
+pub(crate) fn forget_settings(command: &mut Command) {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("HELENUS_")) {
         command.env_remove(name);
     }
-    command
 }
 
 /// Runs the program to its end.
