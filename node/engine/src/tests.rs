@@ -152,14 +152,6 @@ fn write_all(engine: &Engine, mutations: &[Mutation]) -> Result<(), Error> {
     ticket.outcome().expect("the log was synced")
 }
 
-const NO_LIMITS: Limits = Limits {
-    rows: u64::MAX,
-    rows_per_partition: u64::MAX,
-    bytes: u64::MAX,
-    scanned: u64::MAX,
-    tombstones: u64::MAX,
-};
-
 fn all_of(table: u128) -> Command {
     Command {
         table: shape(table).id,
@@ -167,7 +159,7 @@ fn all_of(table: u128) -> Command {
         slices: vec![Slice::all()],
         reversed: false,
         resume: None,
-        limits: NO_LIMITS,
+        limits: Limits::NONE,
         now: NOW,
         dropped: Vec::new(),
         filter: None,

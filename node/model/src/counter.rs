@@ -68,13 +68,7 @@ pub fn command(increments: &Mutation, dropped: Vec<ColumnId>, now: i64) -> Comma
         reversed: false,
         resume: None,
         // As many as were named, and a request has a limit to what it names.
-        limits: Limits {
-            rows: u64::MAX,
-            rows_per_partition: u64::MAX,
-            bytes: u64::MAX,
-            scanned: u64::MAX,
-            tombstones: u64::MAX,
-        },
+        limits: Limits::NONE,
         now: now.div_euclid(1_000_000),
         dropped,
         filter: None,

@@ -51,6 +51,17 @@ pub struct Limits {
     pub tombstones: u64,
 }
 
+impl Limits {
+    /// Nothing ends the answer but its end.
+    pub const NONE: Limits = Limits {
+        rows: u64::MAX,
+        rows_per_partition: u64::MAX,
+        bytes: u64::MAX,
+        scanned: u64::MAX,
+        tombstones: u64::MAX,
+    };
+}
+
 /// A read of some rows of some partitions of one table. All columns are returned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -88,7 +99,7 @@ pub struct Position {
 
 /// What a replica answers: everything it knows of the rows, tombstones included, so that answers
 /// of several replicas merge; to a command with a filter, what passes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// In (token, bytes) order. Rows ascend in stored order, also for a reversed read.
     pub partitions: Vec<Partition>,

@@ -96,15 +96,8 @@ impl Sessions {
     pub fn answer(&self, command: &Command) -> Option<Answer> {
         let partitions = system_tables::of_sessions(command.table, &self.all())?;
         let page = memory::read(&partitions, command);
-        Some(Answer {
-            partitions: page.partitions,
-            stopped_at: page.next,
-            tombstones: 0,
-            live_rows: 0,
-            sstables: 0,
-            scanned: 0,
-            scanned_digest: None,
-        })
+        let (partitions, stopped_at) = (page.partitions, page.next);
+        Some(Answer { partitions, stopped_at, ..Answer::default() })
     }
 
     /// All that are kept, oldest first.

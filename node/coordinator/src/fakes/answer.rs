@@ -11,15 +11,7 @@ use model::{
 /// What a replica with `data` answers: the plainest reading of `model::read`.
 #[expect(clippy::too_many_lines, reason = "a model reads best in one piece, from top to bottom")]
 pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command) -> Answer {
-    let mut out = Answer {
-        partitions: Vec::new(),
-        stopped_at: None,
-        tombstones: 0,
-        live_rows: 0,
-        sstables: 0,
-        scanned: 0,
-        scanned_digest: None,
-    };
+    let mut out = Answer::default();
     // What passes the filter, if there is one.
     let mut passing = Vec::new();
     let resume = command.resume.as_ref();

@@ -61,18 +61,11 @@ impl Scan {
             // A page that holds nothing never gets ahead.
             *limit = (*limit).max(1);
         }
-        let answer = Answer {
-            partitions: Vec::new(),
-            stopped_at: None,
-            tombstones: 0,
-            live_rows: 0,
-            sstables: match command.target {
-                Target::One(_) => 0,
-                Target::Range { .. } => version.sstables.len() as u32,
-            },
-            scanned: 0,
-            scanned_digest: None,
+        let sstables = match command.target {
+            Target::One(_) => 0,
+            Target::Range { .. } => version.sstables.len() as u32,
         };
+        let answer = Answer { sstables, ..Answer::default() };
         let next = first_partition(&command);
         let sources = version.sources();
         let recent = Recent::default();

@@ -50,15 +50,7 @@ fn answer(
     slice: &Slice,
     io: &Io,
 ) -> Result<Option<Answer>, Halt> {
-    let mut answer = Answer {
-        partitions: Vec::new(),
-        stopped_at: None,
-        tombstones: 0,
-        live_rows: 0,
-        sstables: 0,
-        scanned: 0,
-        scanned_digest: None,
-    };
+    let mut answer = Answer::default();
     let sstable = match sources(version, key, slice, io)? {
         Sources::Nowhere => return Ok(Some(answer)),
         Sources::One(sstable) => sstable,

@@ -152,7 +152,7 @@ fn any_question() -> impl Strategy<Value = Question> {
             tombstones,
         },
     );
-    let whole = prop_oneof![2 => limits, 1 => Just(NO_LIMITS)];
+    let whole = prop_oneof![2 => limits, 1 => Just(Limits::NONE)];
     let partitions = || prop::option::of(0..PARTITIONS);
     let filter = prop::option::of(any_filter());
     (partitions(), any_slices(), any::<bool>(), whole, partitions(), filter).prop_map(

@@ -51,7 +51,7 @@ proptest! {
         (bytes, scanned) in (any_limit(), any_limit()),
     ) {
         let slice = Slice { start: clustering(from).0, end: clustering(to.max(from + 1)).0 };
-        let limits = Limits { rows, rows_per_partition, bytes, scanned, ..NO_LIMITS };
+        let limits = Limits { rows, rows_per_partition, bytes, scanned, ..Limits::NONE };
         let slices = vec![if is_all { Slice::all() } else { slice }];
         let short = Command { slices, limits, reversed, ..one(1, partition) };
         // A column that no row has: the long way looks for it.

@@ -10,15 +10,7 @@ fn at(partition: u8, row: Option<u8>) -> Position {
 }
 
 fn answer(partitions: Vec<Partition>, stopped_at: Option<Position>) -> Answer {
-    Answer {
-        partitions,
-        stopped_at,
-        tombstones: 0,
-        live_rows: 0,
-        sstables: 0,
-        scanned: 0,
-        scanned_digest: None,
-    }
+    Answer { partitions, stopped_at, ..Answer::default() }
 }
 
 /// Partition 0 with these live rows.

@@ -27,13 +27,7 @@ fn command(place: Place, reversed: bool) -> Command {
         slices: Vec::new(),
         reversed,
         resume: None,
-        limits: Limits {
-            rows: u64::MAX,
-            rows_per_partition: u64::MAX,
-            bytes: u64::MAX,
-            scanned: u64::MAX,
-            tombstones: u64::MAX,
-        },
+        limits: Limits::NONE,
         now: NOW,
         dropped: Vec::new(),
         filter: Some(Filter {
