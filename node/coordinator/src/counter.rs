@@ -20,7 +20,6 @@ mod search;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt as _};
 use model::{Consistency, HostId, mutation};
 use tokio::time::{Instant, timeout_at};
 
@@ -33,7 +32,7 @@ use crate::{
     replica,
     trace::Step,
     write::{
-        BATCH_CONCURRENCY, Error, Request,
+        self, Error, Request,
         driver::{self, Driver, Goal},
     },
 };
@@ -58,13 +57,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<(), Er
         let goal = Goal { table, token, consistency, trace: request.trace, deadline };
         increments.push(Increment::new(shared, goal, mutation.encode(), several)?);
     }
-    let mut answers =
-        stream::iter(increments).map(Increment::acknowledged).buffer_unordered(BATCH_CONCURRENCY);
-    let mut outcome = Ok(());
-    while let Some(answer) = answers.next().await {
-        outcome = outcome.and(answer);
-    }
-    outcome
+    write::all(increments, Increment::acknowledged).await
 }
 
 /// Increments of one partition, on their way.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Mutations of one request that are under way at once.
-pub(crate) const BATCH_CONCURRENCY: usize = 64;
+const BATCH_CONCURRENCY: usize = 64;
 
 /// A write of some mutations, each atomic by itself.
 #[derive(Clone, Debug)]
@@ -123,13 +123,20 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<(), Er
         };
         drivers.push(Driver::new(shared, goal, mutation.encode(), several)?);
     }
-    if drivers.len() == 1
-        && let Some(only) = drivers.pop()
+    all(drivers, Driver::acknowledged).await
+}
+
+/// Waits for all parts of a request, of which so many are under way at once. Of those that fail the first says why.
+pub(crate) async fn all<P, F: Future<Output = Result<(), Error>>>(
+    mut parts: Vec<P>,
+    wait: impl Fn(P) -> F,
+) -> Result<(), Error> {
+    if parts.len() == 1
+        && let Some(only) = parts.pop()
     {
-        return only.acknowledged().await;
+        return wait(only).await;
     }
-    let mut answers =
-        stream::iter(drivers).map(Driver::acknowledged).buffer_unordered(BATCH_CONCURRENCY);
+    let mut answers = stream::iter(parts).map(wait).buffer_unordered(BATCH_CONCURRENCY);
     let mut outcome = Ok(());
     while let Some(answer) = answers.next().await {
         outcome = outcome.and(answer);

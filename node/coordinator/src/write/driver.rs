@@ -80,22 +80,8 @@ impl Driver {
         }
         let (plan, gc_grace) = plan(shared, &goal)?;
         let permit = take(&shared.in_flight, &mutation)?;
-        Ok(Driver {
-            shared: Arc::clone(shared),
-            goal,
-            hint: Hint { table: goal.table, gc_grace, mutation },
-            missed: plan.down.clone(),
-            plan,
-            calls: Calls::default(),
-            asked: Vec::new(),
-            hinted: 0,
-            hint_durable: false,
-            happened: several,
-            refused: None,
-            failures: Vec::new(),
-            replans_left: REPLANS_MAX,
-            permit,
-        })
+        let driver = Driver::planned(Arc::clone(shared), goal, (plan, gc_grace), permit, mutation);
+        Ok(Driver { happened: several, ..driver })
     }
 
     /// Of what the leader of an increment has made of it, which it has itself: it has happened.
@@ -107,17 +93,28 @@ impl Driver {
         (leader, shares): (HostId, Bytes),
     ) -> Driver {
         plan.tally.on_answer(leader, true);
+        let driver = Driver::planned(shared, goal, (plan, gc_grace), permit, shares);
+        Driver { happened: true, ..driver }
+    }
+
+    fn planned(
+        shared: Arc<Shared>,
+        goal: Goal,
+        (plan, gc_grace): (WritePlan, u32),
+        permit: Permit,
+        mutation: Bytes,
+    ) -> Driver {
         Driver {
             shared,
             goal,
-            hint: Hint { table: goal.table, gc_grace, mutation: shares },
+            hint: Hint { table: goal.table, gc_grace, mutation },
             missed: plan.down.clone(),
             plan,
             calls: Calls::default(),
             asked: Vec::new(),
             hinted: 0,
             hint_durable: false,
-            happened: true,
+            happened: false,
             refused: None,
             failures: Vec::new(),
             replans_left: REPLANS_MAX,
