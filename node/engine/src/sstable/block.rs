@@ -112,8 +112,7 @@ impl Block {
         reversed: bool,
         rows_max: usize,
     ) -> Option<Piece> {
-        let at = self.parts.partition_point(|it| before(&it.key, &it.start));
-        let part = self.parts[..at].last().filter(|it| it.key == *key)?;
+        let part = self.last_part(key, before)?;
         let mut start = (&part.start).max(&want.start).clone();
         let mut end = (&part.end).min(&want.end).clone();
         let mut from = self.rows.first_at(part.first_row..part.end_row, &start);
@@ -144,8 +143,7 @@ impl Block {
         reversed: bool,
         rows_max: usize,
     ) -> Option<Stretch> {
-        let at = self.parts.partition_point(|it| before(&it.key, &it.start));
-        let Some(part) = self.parts[..at].last().filter(|it| it.key == *key) else {
+        let Some(part) = self.last_part(key, before) else {
             return Some(Stretch { rows: Rows::default(), more: None });
         };
         if part.head.as_ref().is_some_and(|it| !it.range_tombstones.is_empty()) {
@@ -171,6 +169,16 @@ impl Block {
         }
         let rows = Rows::of(&self.rows, from..to);
         (from == to || rows.are_settled()).then_some(Stretch { rows, more })
+    }
+
+    /// The last fragment of which `before` says so, if it is of this partition.
+    fn last_part(
+        &self,
+        key: &PartitionKey,
+        before: impl Fn(&PartitionKey, &Bytes) -> bool,
+    ) -> Option<&Part> {
+        let at = self.parts.partition_point(|it| before(&it.key, &it.start));
+        self.parts[..at].last().filter(|it| it.key == *key)
     }
 
     #[cfg(test)]
