@@ -13,6 +13,7 @@ use crate::cache::Halt;
 use crate::compaction::run::{Dropping, Merging};
 use crate::flush::{Flush, LaneJob, Work};
 use crate::inner::{Compaction, Inner};
+use crate::job::run;
 use crate::manifest::Op;
 use crate::memtable::Memtable;
 use crate::read::{self, Scan, straight};
@@ -406,15 +407,6 @@ fn quiet<W: Work + 'static>(
             None
         }
     }
-}
-
-pub(crate) async fn run<T>(
-    blocking: &dyn Blocking,
-    job: Box<dyn Job>,
-    answer: oneshot::Receiver<Result<T, Error>>,
-) -> Result<T, Error> {
-    blocking.run(job).await?;
-    answer.await.unwrap_or(Err(Error::Stopped(sys::Stopped::Panicked)))
 }
 
 /// Writes and syncs what waits in the log.

@@ -25,6 +25,7 @@ mod error;
 mod flush;
 mod fullness;
 mod inner;
+mod job;
 mod manifest;
 mod memtable;
 mod merge;

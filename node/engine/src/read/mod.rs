@@ -11,7 +11,7 @@ use sys::{Blocking, Job, Step};
 use tokio::sync::oneshot;
 
 use crate::cache::{Cache, Halt};
-use crate::{Error, engine};
+use crate::{Error, job};
 pub(crate) use scan::Scan;
 
 /// A read that was begun.
@@ -54,7 +54,7 @@ impl Cold {
     /// As [`run`](Self::run); `Stopped` when `blocking` shuts down.
     pub async fn finish(self, blocking: &dyn Blocking) -> Result<Answer, Error> {
         let (job, answer) = self.split();
-        engine::run(blocking, job, answer).await
+        job::run(blocking, job, answer).await
     }
 
     /// Runs the job on this thread.
