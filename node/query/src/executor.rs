@@ -298,26 +298,27 @@ impl<'r> Run<'r> {
     }
 
     async fn write(&self, write: &Write, plan: &Plan) -> Result<Reply, Error> {
-        check_level(self.request.consistency, Use::of([write]))?;
+        let what = Use::of([write]);
+        check_level(self.request.consistency, what)?;
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(write.timestamp.as_ref(), &bindings)?;
         let (when, warnings) = self.when(given, write.table.has_counters()).await?;
         let mutations = apply::mutations(write, &bindings, when)?;
-        self.send(mutations, write.is_increment(), warnings).await
+        self.send(mutations, what, warnings).await
     }
 
     async fn batch(&self, batch: &Batch, plan: &Plan) -> Result<Reply, Error> {
-        check_level(self.request.consistency, Use::of(&batch.writes))?;
+        let what = Use::of(&batch.writes);
+        check_level(self.request.consistency, what)?;
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
         let has_counters = batch.writes.iter().any(|it| it.table.has_counters());
         let (when, mut warnings) = self.when(given, has_counters).await?;
-        let increments = batch.writes.iter().any(Write::is_increment);
         let rules = self.rules(batch.kind, Some(batch.span));
         let writes = batch.writes.iter().map(|it| (it, &bindings));
         let (mutations, more) = batch::mutations(writes, when, &rules)?;
         warnings.extend(more);
-        self.send(mutations, increments, warnings).await
+        self.send(mutations, what, warnings).await
     }
 
     fn rules(&self, kind: BatchKind, span: Option<Span>) -> batch::Rules<'r> {
@@ -347,7 +348,7 @@ impl<'r> Run<'r> {
     async fn send(
         &self,
         mutations: Vec<Mutation>,
-        increments: bool,
+        what: Use,
         mut warnings: Vec<String>,
     ) -> Result<Reply, Error> {
         let Options { guard, partition_bytes, .. } = &self.executor.options;
@@ -355,7 +356,7 @@ impl<'r> Run<'r> {
         if !mutations.is_empty() {
             let options = self.options(self.time_left(Code::Overloaded)?);
             let store = &self.executor.store;
-            if increments {
+            if what == Use::Increment {
                 store.increment(mutations, options).await.map_err(Error::of_increment)?;
             } else {
                 store.write(mutations, options).await.map_err(Error::of_write)?;

@@ -55,15 +55,15 @@ impl Run<'_> {
         }
         let all = || writes.iter().map(|(write, _)| *write);
         refuse_mixture(batch.kind, all())?;
-        check_level(batch.consistency, Use::of(all()))?;
+        let what = Use::of(all());
+        check_level(batch.consistency, what)?;
         let has_counters = all().any(|it| it.table.has_counters());
         let (when, mut warnings) = self.when(None, has_counters).await?;
-        let increments = all().any(Write::is_increment);
         let rules = self.rules(batch.kind, None);
         let pairs = writes.iter().map(|(write, bindings)| (*write, bindings));
         let (mutations, more) = batch::mutations(pairs, when, &rules)?;
         warnings.extend(more);
-        self.send(mutations, increments, warnings).await
+        self.send(mutations, what, warnings).await
     }
 }
 

@@ -44,7 +44,8 @@ impl Executor {
 
 impl Run<'_> {
     async fn write_many(&self, write: &Write, plan: &Plan, rows: usize) -> Result<Reply, Error> {
-        check_level(self.request.consistency, Use::of([write]))?;
+        let what = Use::of([write]);
+        check_level(self.request.consistency, what)?;
         let (values, width) = (&self.request.values, plan.variables.len());
         if rows == 0 || width == 0 || Some(values.len()) != rows.checked_mul(width) {
             let message = format!("{} value(s) for {rows} row(s) of {width}", values.len());
@@ -66,6 +67,6 @@ impl Run<'_> {
             apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
         }
         warnings.extend(warning);
-        self.send(merged.finish(), write.is_increment(), warnings).await
+        self.send(merged.finish(), what, warnings).await
     }
 }
