@@ -52,7 +52,7 @@ pub(crate) fn plan(batch: &ast::Batch, scope: &Scope<'_>) -> Result<Plan, Error>
     let has_counters = writes.iter().any(|it| it.table.has_counters());
     if let (true, Some(term)) = (has_counters, &batch.using.timestamp) {
         let message = "a batch of counters has no timestamp: each is stamped by its leader";
-        return Err(Error::new(Code::BadValue, message).at(term.span()));
+        return Err(Error::new(Code::BadValue, message).at(term.span()).hint("leave it out"));
     }
     let timestamp = match (&batch.using.timestamp, writes.first()) {
         (None, _) => None,

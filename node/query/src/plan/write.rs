@@ -435,15 +435,18 @@ fn refuse_beside_counters(
     if !table.has_counters() {
         return Ok(());
     }
-    let refused = |what: &str, span| {
+    let refused = |what: &str, hint: &str, span| {
         let message = format!("{} has counters, which are written without {what}", table.name);
-        Err(Error::new(Code::BadValue, message).at(span))
+        Err(Error::new(Code::BadValue, message).at(span).hint(hint))
     };
+    let no_timestamp = "leave it out: the nodes that add say when";
+    let no_ttl = "leave it out: what was added stays until it is deleted";
+    let no_condition = "leave it out: what is added counts whatever there was before";
     match (&using.timestamp, &using.ttl, conditions.first()) {
-        (Some(term), _, _) => refused("a timestamp", term.span()),
-        (None, Some(term), _) => refused("a TTL", term.span()),
-        (None, None, Some(condition)) => refused("IF", condition.span),
-        (None, None, None) if exists => refused("IF", span),
+        (Some(term), _, _) => refused("a timestamp", no_timestamp, term.span()),
+        (None, Some(term), _) => refused("a TTL", no_ttl, term.span()),
+        (None, None, Some(condition)) => refused("IF", no_condition, condition.span),
+        (None, None, None) if exists => refused("IF", no_condition, span),
         (None, None, None) => Ok(()),
     }
 }

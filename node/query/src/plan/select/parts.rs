@@ -80,7 +80,8 @@ pub(super) fn cell_property(
     let found = column(table, of)?;
     if found.is_counter() {
         let message = format!("`{}` is a counter: it has no {}", of.text, name.text);
-        return Err(Error::new(Code::BadValue, message).at(of.span));
+        let hint = "it was added to many times; select the counter itself";
+        return Err(Error::new(Code::BadValue, message).at(of.span).hint(hint));
     }
     if found.is_multi_cell {
         let what = format!("{}() of a column with a cell for each element is", name.text);
