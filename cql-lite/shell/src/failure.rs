@@ -148,7 +148,8 @@ fn render_client(error: &Error, source: &str) -> String {
         // A code of a later version than this shell.
         None => format!("error[{}]: {}", details.code, details.message),
     };
-    if !details.missing.is_empty() {
+    // Most messages name them already.
+    if !details.missing.iter().all(|it| details.message.contains(it)) {
         text.push_str(&format!("\n  no answer from: {}", details.missing.join(", ")));
     }
     match error {

@@ -207,6 +207,13 @@ fn query_answer(query: &wire::Query) -> Reply {
             missing: vec!["n2:9044".to_owned(), "n3:9044".to_owned()],
             ..wire::Error::default()
         })),
+        [.., "named"] => Reply::Answer(server_answer::Body::Error(wire::Error {
+            code: Code::Unavailable.to_string(),
+            message: "ALL needs 3 replicas and finds 2 alive; missing: n2:9044".to_owned(),
+            retry: Retry::Safe.into(),
+            missing: vec!["n2:9044".to_owned()],
+            ..wire::Error::default()
+        })),
         [.., "late"] => {
             error(Code::WriteTimeout, Retry::UnknownOutcome, "1 of 2 replicas answered")
         }
