@@ -200,20 +200,12 @@ fn query_answer(query: &wire::Query) -> Reply {
             span_end: 13,
             ..wire::Error::default()
         })),
-        [.., "down"] => Reply::Answer(server_answer::Body::Error(wire::Error {
-            code: Code::Unavailable.to_string(),
-            message: "QUORUM needs 2 replicas and finds 1 alive".to_owned(),
-            retry: Retry::Safe.into(),
-            missing: vec!["n2:9044".to_owned(), "n3:9044".to_owned()],
-            ..wire::Error::default()
-        })),
-        [.., "named"] => Reply::Answer(server_answer::Body::Error(wire::Error {
-            code: Code::Unavailable.to_string(),
-            message: "ALL needs 3 replicas and finds 2 alive; missing: n2:9044".to_owned(),
-            retry: Retry::Safe.into(),
-            missing: vec!["n2:9044".to_owned()],
-            ..wire::Error::default()
-        })),
+        [.., "down"] => {
+            unavailable("QUORUM needs 2 replicas and finds 1 alive", &["n2:9044", "n3:9044"])
+        }
+        [.., "named"] => {
+            unavailable("ALL needs 3 replicas and finds 2 alive; missing: n2:9044", &["n2:9044"])
+        }
         [.., "late"] => {
             error(Code::WriteTimeout, Retry::UnknownOutcome, "1 of 2 replicas answered")
         }
@@ -222,4 +214,14 @@ fn query_answer(query: &wire::Query) -> Reply {
         ["UPDATE", "lost"] => Reply::Hangup,
         _ => Reply::Answer(fake::done()),
     }
+}
+
+fn unavailable(message: &str, missing: &[&str]) -> Reply {
+    Reply::Answer(server_answer::Body::Error(wire::Error {
+        code: Code::Unavailable.to_string(),
+        message: message.to_owned(),
+        retry: Retry::Safe.into(),
+        missing: missing.iter().map(ToString::to_string).collect(),
+        ..wire::Error::default()
+    }))
 }
