@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use super::workload::Kind;
+
 /// Measures what a request costs a node at its door for CQL drivers.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "door", version)]
@@ -21,6 +23,9 @@ pub struct Args {
     /// Rows of each
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub rows: u64,
+    /// Requests that are measured. Default: all of them
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KINDS")]
+    pub only: Vec<Kind>,
     /// Leave what is read in the memtable, instead of flushing it to sstables that are cached
     #[arg(long)]
     pub unflushed: bool,

@@ -64,6 +64,9 @@ pub async fn run(args: &Args) -> Result<String, Failure> {
     }
     let mut figures = Vec::new();
     for kind in Kind::ALL {
+        if !args.only.is_empty() && !args.only.contains(&kind) {
+            continue;
+        }
         let sizes = workload.sizes(kind).await?;
         let echo = process::Echo::start(sizes.answer)?;
         for (connections, in_flight) in SHAPES {

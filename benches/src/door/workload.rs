@@ -28,8 +28,8 @@ const PARTITION_MARK: [u8; 8] = [0xA1; 8];
 const ROW_MARK: [u8; 8] = [0xB2; 8];
 
 /// A request that is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
     /// INSERT of a row.
     Insert,
     /// SELECT of a row that is in memory.
