@@ -222,6 +222,33 @@ impl Value {
         }
     }
 
+    /// Whether [`decode_native`](Self::decode_native) takes these bytes: the same errors, and text and blobs
+    /// are not copied to find out.
+    pub fn check_native(kind: NativeType, bytes: &[u8]) -> Result<(), Error> {
+        match kind {
+            NativeType::Ascii => ascii(bytes).map(drop),
+            NativeType::Text => utf8(bytes).map(drop),
+            NativeType::Blob => Ok(()),
+            NativeType::Bigint
+            | NativeType::Boolean
+            | NativeType::Counter
+            | NativeType::Date
+            | NativeType::Decimal
+            | NativeType::Double
+            | NativeType::Duration
+            | NativeType::Float
+            | NativeType::Inet
+            | NativeType::Int
+            | NativeType::Smallint
+            | NativeType::Time
+            | NativeType::Timestamp
+            | NativeType::Timeuuid
+            | NativeType::Tinyint
+            | NativeType::Uuid
+            | NativeType::Varint => Value::decode_native(kind, bytes).map(drop),
+        }
+    }
+
     /// As [`decode`](Self::decode), for a type without parts.
     pub fn decode_native(kind: NativeType, bytes: &[u8]) -> Result<Value, Error> {
         if bytes.is_empty() && kind.allows_empty() {

@@ -1,18 +1,18 @@
 //! One call to one replica, and several that are under way.
 
-use std::sync::Arc;
+use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use futures_util::{
     FutureExt as _,
-    future::{BoxFuture, Either, ready},
-    stream::{FuturesUnordered, StreamExt as _},
+    future::{BoxFuture, Either},
 };
 use model::HostId;
-use tokio::time::{Instant, error::Elapsed, timeout_at};
+use tokio::time::Instant;
 
 use crate::{
     Shared,
-    replica::{Answering, Call, Error, Request, Response},
+    late::{Late, until},
+    replica::{Answering, Call, Error, Request, Response, at_once},
     trace::{Role, Step},
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn ask<T: Send + 'static>(
 ) -> Answering<T> {
     // What answers must be who was asked: replicas are counted by host.
     let Some(replica) = shared.replicas.get(host).filter(|it| it.host() == host) else {
-        return Either::Left(ready(then(host, Err(Error::Unreachable))));
+        return at_once(then(host, Err(Error::Unreachable)));
     };
     let timeout = terms.deadline.saturating_duration_since(Instant::now());
     let (traces, trace, role) = (&shared.traces, terms.trace, Role::of(&request));
@@ -59,9 +59,9 @@ pub(crate) fn ask<T: Send + 'static>(
             let answer = answer.into_inner();
             if !matches!(answer, Err(Error::StaleEpoch { .. })) {
                 note(shared, &answer);
-                return Either::Left(ready(then(host, answer)));
+                return at_once(then(host, answer));
             }
-            Either::Left(ready(answer))
+            at_once(answer)
         }
         later => later,
     };
@@ -78,16 +78,17 @@ pub(crate) fn ask<T: Send + 'static>(
 }
 
 /// Calls of one request: what came without waiting comes out first.
+///
+/// There is a handful at most, one for each replica and those that take over: whichever wakes the
+/// request, each is looked at.
 pub(crate) struct Calls<T> {
-    /// A handful at most: one for each replica.
     came: Vec<T>,
-    /// Most requests wait for none.
-    later: Option<FuturesUnordered<BoxFuture<'static, T>>>,
+    later: Vec<BoxFuture<'static, T>>,
 }
 
 impl<T> Default for Calls<T> {
     fn default() -> Calls<T> {
-        Calls { came: Vec::new(), later: None }
+        Calls { came: Vec::new(), later: Vec::new() }
     }
 }
 
@@ -100,16 +101,38 @@ impl<T: Send + 'static> Calls<T> {
                 self.came.reserve_exact(1);
                 self.came.push(came.into_inner());
             }
-            Either::Right(call) => self.later.get_or_insert_default().push(call),
+            Either::Right(call) => {
+                self.later.reserve_exact(1);
+                self.later.push(call);
+            }
         }
     }
 
+    /// One that ended without waiting.
+    pub(crate) fn came(&mut self) -> Option<T> {
+        (!self.came.is_empty()).then(|| self.came.remove(0))
+    }
+
     /// The next one that ends; `None` if none is under way.
-    pub(crate) async fn next(&mut self, until: Instant) -> Result<Option<T>, Elapsed> {
-        if !self.came.is_empty() {
-            return Ok(Some(self.came.remove(0)));
+    pub(crate) async fn next(&mut self, deadline: Instant) -> Result<Option<T>, Late> {
+        if let Some(came) = self.came() {
+            return Ok(Some(came));
         }
-        let Some(later) = &mut self.later else { return Ok(None) };
-        timeout_at(until, later.next()).await
+        if self.later.is_empty() {
+            return Ok(None);
+        }
+        let later = &mut self.later;
+        let next = poll_fn(|context| {
+            let ends = |(at, call): (usize, &mut BoxFuture<'static, T>)| {
+                let Poll::Ready(answer) = call.poll_unpin(context) else { return None };
+                Some((at, answer))
+            };
+            let Some((at, answer)) = later.iter_mut().enumerate().find_map(ends) else {
+                return Poll::Pending;
+            };
+            drop(later.remove(at));
+            Poll::Ready(answer)
+        });
+        until(deadline, next).await.map(Some)
     }
 }

@@ -21,12 +21,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{Consistency, HostId, mutation};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use self::search::{Meaning, Search};
 use crate::{
     Shared,
     ask::{Answer, Terms, ask},
+    late::until,
     limits::Permit,
     plan::WritePlan,
     replica,
@@ -125,7 +126,7 @@ impl Increment {
         let terms = Terms { trace, epoch: self.plan.epoch, deadline };
         let request = replica::Request::Lead { increments: self.bytes.clone() };
         let answering = ask(&self.shared, terms, leader, request, |_, answer| answer);
-        timeout_at(deadline, answering).await.unwrap_or(Err(replica::Error::NoAnswer))
+        until(deadline, answering).await.unwrap_or(Err(replica::Error::NoAnswer))
     }
 
     /// Nobody could be reached: nothing happened.

@@ -288,7 +288,8 @@ impl World {
     ) -> Result<(), write::Error> {
         let mutations = vec![Mutation { table: TABLE, partition }];
         let timeout = Duration::from_secs(2);
-        self.coordinator.write(write::Request { mutations, consistency, timeout, trace: 7 }).await
+        let request = write::Request { mutations, consistency, timeout, trace: 7 };
+        self.coordinator.write(&request).await
     }
 
     pub(crate) async fn read(

@@ -16,6 +16,7 @@ pub mod plan;
 // Drivers.
 mod ask;
 mod counter;
+mod late;
 pub mod read;
 pub mod write;
 
@@ -35,7 +36,13 @@ use std::{sync::Arc, time::Duration};
 use model::TableId;
 use tokio::sync::Semaphore;
 
-use crate::{hints::Hints, limits::InFlight, replica::Replicas, trace::Traces, view::View};
+use crate::{
+    hints::Hints,
+    limits::InFlight,
+    replica::{Answering, Replicas},
+    trace::Traces,
+    view::View,
+};
 
 /// How this coordinator behaves. No `Default`: the node's settings decide.
 #[derive(Clone, Debug)]
@@ -106,16 +113,17 @@ impl Coordinator {
         Coordinator { shared: Arc::new(shared) }
     }
 
-    /// Applies mutations at a consistency level. Answers once every one of them has reached it;
-    /// slower replicas go on in the background, and those that miss it get a hint.
+    /// Applies mutations at a consistency level. They are sent before this returns, which takes the tokio runtime.
+    /// Answers once every one of them has reached the level; slower replicas go on in the background, and those
+    /// that miss it get a hint.
     ///
-    /// Dropping the future before it answers cancels the work at the replicas; the write may then
+    /// Dropping what it returns before it answers cancels the work at the replicas; the write may then
     /// have happened at some of them.
     ///
     /// # Errors
     /// See `write::Error`: which of them mean that nothing happened is said there.
-    pub async fn write(&self, request: write::Request) -> Result<(), write::Error> {
-        write::run(&self.shared, request).await
+    pub fn write(&self, request: &write::Request) -> Answering<Result<(), write::Error>> {
+        write::run(&self.shared, request)
     }
 
     /// Adds to counters at a consistency level. The mutations hold increments (`model::counter`), and

@@ -23,7 +23,7 @@ use model::{
 };
 use tokio::time::Instant;
 
-use crate::{Shared, limits::Permit, write::names};
+use crate::{Shared, late::until, limits::Permit, write::names};
 
 /// Limits of one page that every read has, beside the rows its client asks for.
 pub const PAGE_BYTES_MAX: u64 = 1 << 20;
@@ -173,7 +173,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
         // There was no room for what it found. Those that it happens to wait for each other, so that
         // large answers come one after the other instead of not at all.
         Err(Error::Overloaded(why)) => {
-            let turn = tokio::time::timeout_at(deadline, shared.large_reads.acquire()).await;
+            let turn = until(deadline, shared.large_reads.acquire()).await;
             match turn {
                 Ok(Ok(_turn)) => page(shared, terms, &command).await,
                 Ok(Err(_)) | Err(_) => Err(Error::Overloaded(why)),

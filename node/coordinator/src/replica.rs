@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, Either, Ready};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Either, Ready, ready},
+};
 use model::{HostId, read};
 
 use crate::trace::Report;
@@ -11,6 +14,22 @@ use crate::trace::Report;
 /// What there is without waiting, or the way to it. Much of what this node asks of itself takes no
 /// waiting, and then no room for a task either.
 pub type Answering<T> = Either<Ready<T>, BoxFuture<'static, T>>;
+
+/// There without waiting.
+pub fn at_once<T>(answer: T) -> Answering<T> {
+    Either::Left(ready(answer))
+}
+
+/// What `then` makes of the answer: at once, if that is there.
+pub fn answered<T: Send + 'static, U>(
+    answering: Answering<T>,
+    then: impl FnOnce(T) -> U + Send + 'static,
+) -> Answering<U> {
+    match answering {
+        Either::Left(answer) => at_once(then(answer.into_inner())),
+        Either::Right(later) => Either::Right(later.map(then).boxed()),
+    }
+}
 
 /// How a node is reached: itself by a call, the others by a stream.
 pub trait Replica: Send + Sync + 'static {

@@ -4,16 +4,21 @@ pub(crate) mod driver;
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::stream::{self, FuturesUnordered, StreamExt as _};
+use futures_util::{
+    FutureExt as _,
+    future::Either,
+    stream::{self, FuturesUnordered, StreamExt as _},
+};
 use model::{Consistency, HostId, Mutation, TableId};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use self::driver::{Driver, Goal};
 use crate::{
     Shared,
     ask::{Terms, ask},
+    late::until,
     plan::{Need, Tally, Verdict},
-    replica::{self, Unwritable},
+    replica::{self, Answering, Unwritable, at_once},
 };
 
 /// Mutations of one request that are under way at once.
@@ -108,10 +113,23 @@ pub(crate) fn names(hosts: &[HostId]) -> String {
     names.join(", ")
 }
 
-pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<(), Error> {
+pub(crate) fn run(shared: &Arc<Shared>, request: &Request) -> Answering<Result<(), Error>> {
+    let mut drivers = match planned(shared, request) {
+        Ok(drivers) => drivers,
+        Err(refused) => return at_once(Err(refused)),
+    };
+    if drivers.len() == 1
+        && let Some(only) = drivers.pop()
+    {
+        return only.acknowledged();
+    }
+    Either::Right(all(drivers, Driver::acknowledged).boxed())
+}
+
+/// Everything is planned before anything is sent: a refusal means that nothing happened.
+fn planned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Box<Driver>>, Error> {
     let deadline = Instant::now() + request.timeout;
     let several = request.mutations.len() > 1;
-    // Everything is planned before anything is sent: a refusal means that nothing happened.
     let mut drivers = Vec::with_capacity(request.mutations.len());
     for mutation in &request.mutations {
         let goal = Goal {
@@ -123,19 +141,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<(), Er
         };
         drivers.push(Driver::new(shared, goal, mutation.encode(), several)?);
     }
-    all(drivers, Driver::acknowledged).await
+    Ok(drivers)
 }
 
 /// Waits for all parts of a request, of which so many are under way at once. Of those that fail the first says why.
 pub(crate) async fn all<P, F: Future<Output = Result<(), Error>>>(
-    mut parts: Vec<P>,
+    parts: Vec<P>,
     wait: impl Fn(P) -> F,
 ) -> Result<(), Error> {
-    if parts.len() == 1
-        && let Some(only) = parts.pop()
-    {
-        return wait(only).await;
-    }
     let mut answers = stream::iter(parts).map(wait).buffer_unordered(BATCH_CONCURRENCY);
     let mut outcome = Ok(());
     while let Some(answer) = answers.next().await {
@@ -175,7 +188,7 @@ pub(crate) async fn truncate(
         })
         .collect();
     while tally.verdict() == Verdict::Pending {
-        let Ok(Some((host, answer))) = timeout_at(deadline, calls.next()).await else { break };
+        let Ok(Some((host, answer))) = until(deadline, calls.next()).await else { break };
         tally.on_answer(host, matches!(answer, Ok(replica::Response::Done)));
     }
     shared.hints.forget_table(table);

@@ -1,5 +1,7 @@
 //! Values to markers: counted, named, checked against their types; then operands to values.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use cql_lite::{code::Code, value::Value};
 
@@ -17,7 +19,7 @@ pub(crate) const VALUE_BYTES_MAX: usize = 16 << 20;
 
 /// The values of one execution.
 pub(crate) struct Bindings<'a> {
-    values: Vec<Bound>,
+    values: Cow<'a, [Bound]>,
     moment: Moment<'a>,
 }
 
@@ -25,29 +27,32 @@ impl<'a> Bindings<'a> {
     /// Puts `values` into the order of `variables` and checks each against its type.
     pub(crate) fn new(
         variables: &[ColumnSpec],
-        values: &[Bound],
+        values: &'a [Bound],
         names: Option<&[String]>,
         moment: Moment<'a>,
     ) -> Result<Bindings<'a>, Error> {
         let mut values = match names {
-            Some(names) => by_name(variables, values, names)?,
-            None => values.to_vec(),
+            Some(names) => Cow::Owned(by_name(variables, values, names)?),
+            None => Cow::Borrowed(values),
         };
         if values.len() != variables.len() {
             let message =
                 format!("{} value(s) bound to {} marker(s)", values.len(), variables.len());
             return Err(Error::new(Code::BadBind, message));
         }
-        for (variable, value) in variables.iter().zip(&mut values) {
-            let Bound::Value(bytes) = value else { continue };
+        for (at, variable) in variables.iter().enumerate() {
+            let Bound::Value(bytes) = &values[at] else { continue };
             if bytes.len() > VALUE_BYTES_MAX {
                 return Err(too_large(&variable.name, bytes.len()));
             }
-            let decoded = Value::decode(&variable.cql_type, bytes)
-                .map_err(|error| Error::bad_value(&variable.name, &error))?;
-            // Sets and maps are stored in order, user types with all of their fields.
-            if variable.cql_type.native().is_none() {
-                *bytes = decoded.encode().into();
+            let bad = |error| Error::bad_value(&variable.name, &error);
+            match variable.cql_type.native() {
+                Some(native) => Value::check_native(native, bytes).map_err(bad)?,
+                // Sets and maps are stored in order, user types with all of their fields.
+                None => {
+                    let decoded = Value::decode(&variable.cql_type, bytes).map_err(bad)?;
+                    values.to_mut()[at] = Bound::Value(decoded.encode().into());
+                }
             }
         }
         Ok(Bindings { values, moment })

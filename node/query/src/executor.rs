@@ -1,15 +1,22 @@
 //! Statements in, outcomes out.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use coordinator::trace::{Step, Traces};
+use coordinator::{
+    replica::{Answering, answered, at_once},
+    trace::{Step, Traces},
+};
 use cql_lite::{
     ast::{BatchKind, Spanned},
     code::Code,
     span::Span,
 };
-use model::{Mutation, Schema};
+use futures_util::{FutureExt as _, future::Either};
+use model::Mutation;
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -124,47 +131,77 @@ impl Executor {
         // A prepared statement is answered without warnings: only what is too much counts here.
         measure::statement(&self.options.guard, text, &mut Vec::new())?;
         let entry = self.plan_anew(text, keyspace, NOBODY)?;
-        self.prepared.put(entry.clone());
-        Ok(entry.prepared)
+        self.prepared.put(Arc::clone(&entry));
+        Ok(Arc::clone(&entry.prepared))
     }
 
-    /// Executes a statement. Dropping the future cancels it: a write may then have happened.
+    /// Executes a statement: what takes no waiting at once, before this returns. Dropping what it returns
+    /// cancels the rest: a write may then have happened. Takes the tokio runtime.
     ///
     /// # Errors
     /// See [`Error::retry`] for whether it happened.
-    pub async fn execute(&self, request: Request) -> Result<Reply, Error> {
+    pub fn execute(self: &Arc<Self>, request: Request) -> Answering<Result<Reply, Error>> {
         let mut warnings = Vec::new();
-        measure::source(&self.options.guard, &request.source, &mut warnings)?;
-        let (entry, keyspace) = match &request.source {
-            Source::Text(text) => {
-                let keyspace = request.keyspace.as_deref();
-                (self.plan_anew(text, keyspace, request.trace)?, request.keyspace.clone())
-            }
-            Source::Prepared(id) => {
-                let entry = self.known(*id)?;
-                let keyspace = entry.keyspace.as_ref().map(ToString::to_string);
-                (entry, keyspace)
-            }
+        let entry = match self.entry(&request, &mut warnings) {
+            Ok(entry) => entry,
+            Err(error) => return at_once(Err(error)),
         };
-        self.traces.note(request.trace, None, || Step::Planned);
+        let executor = Arc::clone(self);
+        let finish = move |reply: Result<Reply, Error>| {
+            let mut reply = reply.map_err(|error| executor.name_nodes(error))?;
+            reply.warnings.extend(warnings);
+            Ok(reply)
+        };
+        if let Verb::Write(write) = &entry.plan.verb {
+            let timeout = self.options.timeouts.write;
+            let run = self.run(&request, entry.keyspace.as_deref(), timeout);
+            return match run.write(write, &entry.plan) {
+                Ok(Sent { what, warnings, answering }) => {
+                    answered(answering, move |outcome| finish(written(what, outcome, warnings)))
+                }
+                Err(error) => at_once(finish(Err(error))),
+            };
+        }
+        let executor = Arc::clone(self);
+        let mut rest = async move { executor.carry_out(&request, &entry).await }.boxed();
+        // Most reads find all that they need in memory.
+        let answering = match (&mut rest).now_or_never() {
+            Some(reply) => at_once(reply),
+            None => Either::Right(rest),
+        };
+        answered(answering, finish)
+    }
+
+    /// Everything but writes.
+    async fn carry_out(&self, request: &Request, entry: &Entry) -> Result<Reply, Error> {
         let timeouts = &self.options.timeouts;
         let usual = match &entry.plan.verb {
             Verb::Select(_) => timeouts.read,
             Verb::Write(_) | Verb::Batch(_) => timeouts.write,
             Verb::Schema(_) => timeouts.schema,
         };
-        let run = self.run(&request, keyspace.as_deref(), usual);
+        let run = self.run(request, entry.keyspace.as_deref(), usual);
         // Boxed where that is seldom: every request in flight has room for the largest of the others.
-        let reply = match &entry.plan.verb {
-            Verb::Select(select) if request.whole => Box::pin(run.whole(select, &entry)).await,
-            Verb::Select(select) => run.select(select, &entry).await,
-            Verb::Write(write) => run.write(write, &entry.plan).await,
+        match &entry.plan.verb {
+            Verb::Select(select) if request.whole => Box::pin(run.whole(select, entry)).await,
+            Verb::Select(select) => run.select(select, entry).await,
+            Verb::Write(write) => run.write(write, &entry.plan)?.reply().await,
             Verb::Batch(batch) => Box::pin(run.batch(batch, &entry.plan)).await,
             Verb::Schema(statement) => Box::pin(run.schema(statement, &entry.plan)).await,
+        }
+    }
+
+    /// What the statement of a request is planned to do.
+    fn entry(&self, request: &Request, warnings: &mut Vec<String>) -> Result<Arc<Entry>, Error> {
+        measure::source(&self.options.guard, &request.source, warnings)?;
+        let entry = match &request.source {
+            Source::Text(text) => {
+                self.plan_anew(text, request.keyspace.as_deref(), request.trace)?
+            }
+            Source::Prepared(id) => self.known(*id)?,
         };
-        let mut reply = reply.map_err(|error| self.name_nodes(error))?;
-        reply.warnings.extend(warnings);
-        Ok(reply)
+        self.traces.note(request.trace, None, || Step::Planned);
+        Ok(entry)
     }
 
     fn run<'r>(
@@ -179,7 +216,12 @@ impl Executor {
         Run { executor: self, request, keyspace, now_micros, timeout, deadline }
     }
 
-    fn plan_anew(&self, text: &str, keyspace: Option<&str>, trace: u64) -> Result<Entry, Error> {
+    fn plan_anew(
+        &self,
+        text: &str,
+        keyspace: Option<&str>,
+        trace: u64,
+    ) -> Result<Arc<Entry>, Error> {
         let statement = cql_lite::parse(text)?;
         self.traces.note(trace, None, || Step::Parsed);
         let schema = self.catalog.schema();
@@ -193,16 +235,13 @@ impl Executor {
             table: plan.tables().first().map(|it| it.id),
             idempotent: plan.idempotent,
         };
-        Ok(Entry {
-            text: text.into(),
-            keyspace: keyspace.map(Into::into),
-            prepared: Arc::new(prepared),
-            plan: Arc::new(plan),
-        })
+        let (text, keyspace) = (text.into(), keyspace.map(Into::into));
+        let planned_at = AtomicU64::new(schema.epoch);
+        Ok(Arc::new(Entry { text, keyspace, prepared: Arc::new(prepared), plan, planned_at }))
     }
 
     /// The prepared statement of this id, planned anew if its table changed since.
-    fn known(&self, id: PreparedId) -> Result<Entry, Error> {
+    fn known(&self, id: PreparedId) -> Result<Arc<Entry>, Error> {
         let unprepared = || {
             Error::new(Code::Unprepared, format!("prepared statement {id} is not known here"))
                 .about(About::Unprepared(id))
@@ -210,7 +249,7 @@ impl Executor {
                 .hint("prepare it again")
         };
         let entry = self.prepared.get(id).ok_or_else(unprepared)?;
-        if is_current(&entry.plan, &self.catalog.schema()) {
+        if entry.is_current(&self.catalog.schema()) {
             return Ok(entry);
         }
         let same = |anew: &Entry| {
@@ -219,7 +258,7 @@ impl Executor {
         };
         match self.plan_anew(&entry.text, entry.keyspace.as_deref(), NOBODY) {
             Ok(anew) if same(&anew) => {
-                self.prepared.put(anew.clone());
+                self.prepared.put(Arc::clone(&anew));
                 Ok(anew)
             }
             // Its values or rows would mean something else to the client: it has to look again.
@@ -244,18 +283,28 @@ impl Executor {
     }
 }
 
-/// Whether the plan's tables are still those of the schema.
-fn is_current(plan: &Plan, schema: &Schema) -> bool {
-    if let Verb::Select(select) = &plan.verb
-        && select.is_virtual
-    {
-        return true;
+/// A write on its way.
+struct Sent {
+    what: Use,
+    warnings: Vec<String>,
+    answering: Answering<Result<(), store::Error>>,
+}
+
+impl Sent {
+    async fn reply(self) -> Result<Reply, Error> {
+        written(self.what, self.answering.await, self.warnings)
     }
-    plan.tables().iter().all(|table| {
-        schema
-            .table(&table.keyspace, &table.name)
-            .is_some_and(|now| now.id == table.id && now.epoch == table.epoch)
-    })
+}
+
+/// What came of a write.
+fn written(
+    what: Use,
+    outcome: Result<(), store::Error>,
+    warnings: Vec<String>,
+) -> Result<Reply, Error> {
+    let error = if what == Use::Increment { Error::of_increment } else { Error::of_write };
+    outcome.map_err(error)?;
+    Ok(Reply { outcome: Outcome::Void, warnings })
 }
 
 /// One execution.
@@ -297,14 +346,14 @@ impl<'r> Run<'r> {
         store::Options { consistency, timeout, trace }
     }
 
-    async fn write(&self, write: &Write, plan: &Plan) -> Result<Reply, Error> {
+    fn write(&self, write: &Write, plan: &Plan) -> Result<Sent, Error> {
         let what = Use::of([write]);
         check_level(self.request.consistency, what)?;
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(write.timestamp.as_ref(), &bindings)?;
-        let (when, warnings) = self.when(given, write.table.has_counters()).await?;
+        let (when, warnings) = self.when(given, write.table.has_counters())?;
         let mutations = apply::mutations(write, &bindings, when)?;
-        self.send(mutations, what, warnings).await
+        self.send(mutations, what, warnings)
     }
 
     async fn batch(&self, batch: &Batch, plan: &Plan) -> Result<Reply, Error> {
@@ -313,12 +362,12 @@ impl<'r> Run<'r> {
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
         let has_counters = batch.writes.iter().any(|it| it.table.has_counters());
-        let (when, mut warnings) = self.when(given, has_counters).await?;
+        let (when, mut warnings) = self.when(given, has_counters)?;
         let rules = self.rules(batch.kind, Some(batch.span));
         let writes = batch.writes.iter().map(|it| (it, &bindings));
         let (mutations, more) = batch::mutations(writes, when, &rules)?;
         warnings.extend(more);
-        self.send(mutations, what, warnings).await
+        self.send(mutations, what, warnings)?.reply().await
     }
 
     fn rules(&self, kind: BatchKind, span: Option<Span>) -> batch::Rules<'r> {
@@ -328,11 +377,7 @@ impl<'r> Run<'r> {
 
     /// When a write happens: at the timestamp given with it, else with the request, else now. Counters
     /// are stamped by nodes: a client's clock does not tell what is older than a deletion.
-    async fn when(
-        &self,
-        given: Option<i64>,
-        has_counters: bool,
-    ) -> Result<(When, Vec<String>), Error> {
+    fn when(&self, given: Option<i64>, has_counters: bool) -> Result<(When, Vec<String>), Error> {
         let mut warnings = Vec::new();
         let timestamp = match given.or(self.request.timestamp.filter(|_| !has_counters)) {
             Some(given) => {
@@ -340,29 +385,31 @@ impl<'r> Run<'r> {
                 warnings.extend(apply::check_timestamp(given, self.now_micros, guard)?);
                 given
             }
-            None => self.executor.store.timestamp().await.map_err(Error::of_write)?,
+            None => self.executor.store.timestamp().map_err(Error::of_write)?,
         };
         Ok((When { timestamp, now: self.seconds(), place: 0 }, warnings))
     }
 
-    async fn send(
+    fn send(
         &self,
         mutations: Vec<Mutation>,
         what: Use,
         mut warnings: Vec<String>,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Sent, Error> {
         let Options { guard, partition_bytes, .. } = &self.executor.options;
         measure::mutations(guard, &mutations, partition_bytes, &mut warnings)?;
-        if !mutations.is_empty() {
-            let options = self.options(self.time_left(Code::Overloaded)?);
-            let store = &self.executor.store;
-            if what == Use::Increment {
-                store.increment(mutations, options).await.map_err(Error::of_increment)?;
-            } else {
-                store.write(mutations, options).await.map_err(Error::of_write)?;
-            }
+        if mutations.is_empty() {
+            return Ok(Sent { what, warnings, answering: at_once(Ok(())) });
         }
-        Ok(Reply { outcome: Outcome::Void, warnings })
+        let options = self.options(self.time_left(Code::Overloaded)?);
+        let store = &self.executor.store;
+        let answering = if what == Use::Increment {
+            let store = Arc::clone(store);
+            Either::Right(async move { store.increment(mutations, options).await }.boxed())
+        } else {
+            store.write(mutations, options)
+        };
+        Ok(Sent { what, warnings, answering })
     }
 
     async fn select(&self, select: &Select, entry: &Entry) -> Result<Reply, Error> {

@@ -1,6 +1,6 @@
 //! What a door hands in, and what it gets back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cql_lite::{ast::BatchKind, types::CqlType};
@@ -22,7 +22,7 @@ pub struct Request {
     /// Which statement.
     pub source: Source,
     /// The session's keyspace, for names that carry none.
-    pub keyspace: Option<String>,
+    pub keyspace: Option<Arc<str>>,
     /// Bound values: one for each marker in order, or with `names` in any order.
     pub values: Vec<Bound>,
     /// The name of each value, for statements with `:name` markers. As many as `values`.
@@ -54,7 +54,7 @@ pub struct BatchRequest {
     /// What it promises where it writes several partitions, and of what.
     pub kind: BatchKind,
     /// The session's keyspace, for names that carry none.
-    pub keyspace: Option<String>,
+    pub keyspace: Option<Arc<str>>,
     /// How many replicas must answer.
     pub consistency: Consistency,
     /// As of [`Request::timestamp`]; that of a statement goes before it.

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use coordinator::limits::Permit;
 pub use coordinator::replica::Unwritable;
+use coordinator::{
+    limits::Permit,
+    replica::{Answering, answered},
+};
 use futures_util::future::BoxFuture;
 use model::{Consistency, HostId, Mutation, Partition, TableId, read};
 
@@ -11,9 +14,9 @@ use crate::error::Acks;
 
 /// Reads and writes at a consistency level.
 pub trait Store: Send + Sync + 'static {
-    /// Applies `mutations`, each atomic by itself, to as many replicas as `options` ask for.
-    fn write(&self, mutations: Vec<Mutation>, options: Options)
-    -> BoxFuture<'_, Result<(), Error>>;
+    /// Applies `mutations`, each atomic by itself, to as many replicas as `options` ask for. They are
+    /// sent before this returns.
+    fn write(&self, mutations: Vec<Mutation>, options: Options) -> Answering<Result<(), Error>>;
 
     /// Applies `increments` (see `model::counter`), each atomic by itself, through a leader each, and
     /// what comes of them to as many replicas as `options` ask for.
@@ -36,7 +39,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// The next write timestamp, microseconds since 1970: greater than all before, restarts
     /// included.
-    fn timestamp(&self) -> BoxFuture<'_, Result<i64, Error>>;
+    fn timestamp(&self) -> Result<i64, Error>;
 }
 
 /// How to read or write.
@@ -93,14 +96,11 @@ pub enum Error {
 }
 
 impl Store for coordinator::Coordinator {
-    fn write(
-        &self,
-        mutations: Vec<Mutation>,
-        options: Options,
-    ) -> BoxFuture<'_, Result<(), Error>> {
+    fn write(&self, mutations: Vec<Mutation>, options: Options) -> Answering<Result<(), Error>> {
         let Options { consistency, timeout, trace } = options;
         let request = coordinator::write::Request { mutations, consistency, timeout, trace };
-        Box::pin(async move { Ok(coordinator::Coordinator::write(self, request).await?) })
+        let answering = coordinator::Coordinator::write(self, &request);
+        answered(answering, |outcome| outcome.map_err(Error::from))
     }
 
     fn increment(
@@ -135,8 +135,8 @@ impl Store for coordinator::Coordinator {
         })
     }
 
-    fn timestamp(&self) -> BoxFuture<'_, Result<i64, Error>> {
-        Box::pin(std::future::ready(Ok(self.timestamps().next())))
+    fn timestamp(&self) -> Result<i64, Error> {
+        Ok(self.timestamps().next())
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use coordinator::replica::{Answering, at_once};
 use cql_lite::{
     types::{CqlType, NativeType},
     value::{self, Value},
@@ -173,12 +174,8 @@ fn partitions(table: &Table, records: &[Record]) -> Vec<Partition> {
 }
 
 impl Store for Snapshot {
-    fn write(
-        &self,
-        _: Vec<Mutation>,
-        _: store::Options,
-    ) -> BoxFuture<'_, Result<(), store::Error>> {
-        Box::pin(async { Err(read_only()) })
+    fn write(&self, _: Vec<Mutation>, _: store::Options) -> Answering<Result<(), store::Error>> {
+        at_once(Err(read_only()))
     }
 
     fn increment(
@@ -206,8 +203,8 @@ impl Store for Snapshot {
         Box::pin(async { Err(read_only()) })
     }
 
-    fn timestamp(&self) -> BoxFuture<'_, Result<i64, store::Error>> {
-        Box::pin(async { Err(read_only()) })
+    fn timestamp(&self) -> Result<i64, store::Error> {
+        Err(read_only())
     }
 }
 

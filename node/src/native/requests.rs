@@ -1,9 +1,11 @@
 //! Requests that go to `query`: what they ask in its words.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use coordinator::replica::{Answering, answered, at_once};
 use cql_lite::{ast::BatchKind, code::Code};
+use futures_util::{FutureExt as _, future::Either};
 use model::Consistency;
 use proto::cql::{
     batch::{self, Batch},
@@ -37,10 +39,43 @@ pub(super) struct Job {
     pub(super) trace: u64,
 }
 
+/// A statement that is carried out.
+type Replying = Answering<Result<Reply, Error>>;
+
 /// The answer, what the user should know, and what it changes about the connection.
 pub(super) type Carried = (Response, Vec<String>, Option<Change>);
 
 impl Job {
+    /// Carries it out, and makes of the answer what `then` says.
+    pub(super) fn carry_out<T: Send + 'static>(
+        self,
+        request: Request,
+        then: impl FnOnce(Carried) -> T + Send + 'static,
+    ) -> Answering<T> {
+        let begun = self.behind.monotonic();
+        let asked = asked(&request);
+        let shown = shown(&request);
+        let answering = match request {
+            Request::Prepare(prepare) => {
+                let carried = match self.prepare(&prepare) {
+                    Ok(prepared) => (answers::prepared(&prepared), Vec::new(), None),
+                    Err(error) => self.failed(error, &asked, begun),
+                };
+                return at_once(then(carried));
+            }
+            Request::Query(query) => self.query(query),
+            Request::Execute(execute) => self.execute(execute),
+            Request::Batch(batch) => self.batch(batch),
+            // The session answers them itself.
+            Request::Startup(_)
+            | Request::Options
+            | Request::AuthResponse(_)
+            | Request::Register(_) => Err(Error::new(Code::Internal, "not a statement")),
+        };
+        let answering = answering.unwrap_or_else(|error| at_once(Err(error)));
+        answered(answering, move |reply| then(self.carried(reply, &asked, &shown, begun)))
+    }
+
     /// The same, with what its trace is found by, where it could be traced.
     pub(super) async fn carry_out_traced(
         self,
@@ -48,62 +83,42 @@ impl Job {
         client: SocketAddr,
     ) -> (Carried, Option<[u8; 16]>) {
         let Ok(executor) = self.behind.executor() else {
-            return (self.carry_out(request).await, None);
+            return (self.carry_out(request, |carried| carried).await, None);
         };
         let about = traced::about(&request, client, &executor);
         let open = executor.open_session(self.trace, about);
-        let carried = self.carry_out(request).await;
+        let carried = self.carry_out(request, |carried| carried).await;
         (carried, open.map(|it| executor.keep_session(it).into_bytes()))
     }
 
-    pub(super) async fn carry_out(self, request: Request) -> Carried {
-        let begun = self.behind.monotonic();
-        let asked = asked(&request);
-        let shown = shown(&request);
-        let outcome = match request {
-            Request::Prepare(prepare) => {
-                return match self.prepare(&prepare) {
-                    Ok(prepared) => (answers::prepared(&prepared), Vec::new(), None),
-                    Err(error) => self.failed(error, &asked, begun),
-                };
-            }
-            Request::Query(query) => self.query(query).await,
-            Request::Execute(execute) => self.execute(execute).await,
-            Request::Batch(batch) => self.batch(batch).await,
-            // The session answers them itself.
-            Request::Startup(_)
-            | Request::Options
-            | Request::AuthResponse(_)
-            | Request::Register(_) => Err(Error::new(Code::Internal, "not a statement")),
+    fn carried(
+        &self,
+        reply: Result<Reply, Error>,
+        asked: &Asked,
+        shown: &Shown,
+        begun: Duration,
+    ) -> Carried {
+        let Reply { outcome, warnings } = match reply {
+            Ok(reply) => reply,
+            Err(error) => return self.failed(error, asked, begun),
         };
-        match outcome {
-            Ok(Reply { outcome, warnings }) => {
-                self.observe(Kind::of(&outcome), &asked, begun, None);
-                let change = match &outcome {
-                    Outcome::SetKeyspace(keyspace) => Some(Change::Keyspace(keyspace.clone())),
-                    Outcome::Void
-                    | Outcome::Rows(_)
-                    | Outcome::SchemaChange { .. }
-                    | Outcome::Description(_) => None,
-                };
-                (Response::Result(answers::outcome(outcome, &shown)), warnings, change)
-            }
-            Err(error) => self.failed(error, &asked, begun),
-        }
+        self.observe(Kind::of(&outcome), asked, begun, None);
+        let change = match &outcome {
+            Outcome::SetKeyspace(keyspace) => Some(Change::Keyspace(keyspace.clone())),
+            Outcome::Void
+            | Outcome::Rows(_)
+            | Outcome::SchemaChange { .. }
+            | Outcome::Description(_) => None,
+        };
+        (Response::Result(answers::outcome(outcome, shown)), warnings, change)
     }
 
-    fn failed(&self, error: Error, asked: &Asked, begun: std::time::Duration) -> Carried {
+    fn failed(&self, error: Error, asked: &Asked, begun: Duration) -> Carried {
         self.observe(Kind::of_failed(&error), asked, begun, Some(&error));
         (Response::Error(errors::to_wire(error, asked)), Vec::new(), None)
     }
 
-    fn observe(
-        &self,
-        kind: Kind,
-        asked: &Asked,
-        begun: std::time::Duration,
-        error: Option<&Error>,
-    ) {
+    fn observe(&self, kind: Kind, asked: &Asked, begun: Duration, error: Option<&Error>) {
         let took = self.behind.monotonic().saturating_sub(begun);
         let consistency = Consistency::from_code(asked.consistency);
         self.behind.observe(&Observed { kind, consistency, took, trace: self.trace }, error);
@@ -116,17 +131,17 @@ impl Job {
         Ok(prepared)
     }
 
-    async fn query(&self, query: Query) -> Result<Reply, Error> {
+    fn query(&self, query: Query) -> Result<Replying, Error> {
         let Query { text, params } = query;
-        self.statement(Source::Text(text.to_string()), params).await
+        self.statement(Source::Text(text.to_string()), params)
     }
 
-    async fn execute(&self, execute: Execute) -> Result<Reply, Error> {
+    fn execute(&self, execute: Execute) -> Result<Replying, Error> {
         let Execute { id, params, .. } = execute;
-        self.statement(prepared_id(&id)?, params).await
+        self.statement(prepared_id(&id)?, params)
     }
 
-    async fn statement(&self, source: Source, params: Params) -> Result<Reply, Error> {
+    fn statement(&self, source: Source, params: Params) -> Result<Replying, Error> {
         let executor = self.behind.executor()?;
         let page_rows = params.page_size.and_then(|it| u32::try_from(it).ok()).filter(|it| 0 < *it);
         let names = params.values.are_named().then(|| {
@@ -146,10 +161,10 @@ impl Job {
             timeout: None,
             trace: self.trace,
         };
-        executor.execute(statement).await
+        Ok(executor.execute(statement))
     }
 
-    async fn batch(&self, batch: Batch) -> Result<Reply, Error> {
+    fn batch(&self, batch: Batch) -> Result<Replying, Error> {
         let executor = self.behind.executor()?;
         let mut statements = Vec::new();
         for statement in batch.statements() {
@@ -175,11 +190,11 @@ impl Job {
             timeout: None,
             trace: self.trace,
         };
-        executor.execute_batch(request).await
+        Ok(Either::Right(async move { executor.execute_batch(request).await }.boxed()))
     }
 
-    fn keyspace(&self, params: &Params) -> Option<String> {
-        params.keyspace.as_deref().or(self.keyspace.as_deref()).map(str::to_owned)
+    fn keyspace(&self, params: &Params) -> Option<Arc<str>> {
+        params.keyspace.as_deref().map(Into::into).or_else(|| self.keyspace.clone())
     }
 }
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use cql_lite::code::Code;
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either},
+};
 use proto::cql::{
     Malformed, Version,
     compression::Compression,
@@ -22,7 +25,12 @@ use proto::cql::{
 use sys::SharedRng;
 use tokio::sync::broadcast;
 
-use super::{clients::Connected, door::Behind, errors, requests::Job};
+use super::{
+    clients::Connected,
+    door::Behind,
+    errors,
+    requests::{Carried, Job},
+};
 use crate::rpc::weight::Scales;
 
 /// The version of the language that clients are told.
@@ -161,21 +169,23 @@ impl Session {
             keyspace: self.keyspace.clone(),
             trace: self.rng.next_u64(),
         };
-        let traced = header.flags & FLAG_TRACING != 0;
-        let client = traced.then(|| self.client.address());
-        Err(async move {
-            // Boxed: seldom, and not worth its room in every request.
-            let (carried, trace) = match client {
-                None => (job.carry_out(request).await, None),
-                Some(client) => job.carry_out_traced(request, client).boxed().await,
-            };
-            let (response, more, change) = carried;
+        let done = move |(response, more, change): Carried, trace| {
             drop(weight);
             warnings.extend(more);
-            let answer = Answer { stream, trace, warnings, response };
-            Done { answer, version, change }
+            Done { answer: Answer { stream, trace, warnings, response }, version, change }
+        };
+        if header.flags & FLAG_TRACING != 0 {
+            let client = self.client.address();
+            return Err(async move {
+                let (carried, trace) = job.carry_out_traced(request, client).await;
+                done(carried, trace)
+            }
+            .boxed());
         }
-        .boxed())
+        match job.carry_out(request, move |carried| done(carried, None)) {
+            Either::Left(done) => Ok(done.into_inner()),
+            Either::Right(later) => Err(later),
+        }
     }
 
     fn start(&mut self, version: Version, startup: &Startup) -> Result<Framing, String> {

@@ -7,14 +7,11 @@ use cluster::Metadata;
 use coordinator::{
     clock::Timestamps,
     hints::Hints,
-    replica::{Answering, Call, Error, Replica, Request, Response, Unwritable},
+    replica::{Answering, Call, Error, Replica, Request, Response, Unwritable, at_once},
     trace::{Report, Work},
 };
 use engine::{Cold, Engine, Ticket};
-use futures_util::{
-    FutureExt,
-    future::{Either, ready},
-};
+use futures_util::{FutureExt, future::Either};
 use model::{HostId, Mutation, TableId, read};
 use query::sessions::Sessions;
 use sys::Blocking;
@@ -248,14 +245,13 @@ impl Replica for Local {
     }
 
     fn call(self: Arc<Self>, call: Call) -> Answering<Result<Response, Error>> {
-        let timeout = call.timeout;
         match self.begin(call) {
-            Begun::Answered(answer) => Either::Left(ready(answer)),
-            Begun::Waits(wait) => {
-                let outcome = async move { tokio::time::timeout(timeout, self.go_on(wait)).await };
-                let answer = outcome.map(|it| it.unwrap_or(Err(Error::NoAnswer)));
-                Either::Right(answer.boxed())
+            Begun::Answered(answer) => at_once(answer),
+            // What nearly all writes wait for takes little room, in each of those that are in flight.
+            Begun::Waits(Wait::Durable(ticket, cost)) => {
+                Either::Right(async move { written(ticket.wait().await, cost) }.boxed())
             }
+            Begun::Waits(wait) => Either::Right(async move { self.go_on(wait).await }.boxed()),
         }
     }
 }

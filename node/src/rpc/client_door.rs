@@ -369,7 +369,8 @@ async fn execute(
         let text = format!("this node has not seen schema epoch {} yet", request.epoch);
         return Err(Error::new(Code::NotReady, text).retry(Retry::Safe));
     }
-    let keyspace = (!request.keyspace.is_empty()).then_some(request.keyspace);
+    let keyspace: Option<Arc<str>> =
+        (!request.keyspace.is_empty()).then(|| request.keyspace.into());
     let mut row_count = None;
     let (source, values, names, options) = match request.body {
         Some(Body::Prepare(it)) => {

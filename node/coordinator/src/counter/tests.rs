@@ -54,7 +54,7 @@ async fn this_node_leads_and_the_others_are_told_its_share() {
 async fn the_others_hear_of_it_when_the_leader_has_it_durably() {
     let world = World::new(3, 3);
     world.next(1, Deed::After(Duration::from_secs(1)));
-    let mut adding = Box::pin(add(&world, vec![increment(0, 5)], Consistency::Quorum));
+    let mut adding = Box::pin(add(&world, vec![increment(0, 5)], Consistency::All));
     let waited = tokio::time::timeout(Duration::from_millis(999), &mut adding).await;
     assert!(waited.is_err());
     assert_eq!(world.log(2), Vec::<String>::new());

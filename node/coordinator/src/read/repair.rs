@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use model::{HostId, Mutation, Partition, TableId, read::Command};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     Error, Terms,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Shared,
     ask::{self, ask},
+    late::until,
     replica::{Error as ReplicaError, Origin, Request, Response},
     trace::Step,
 };
@@ -50,7 +51,7 @@ pub(super) async fn run(
     let slow_at = shared.options.speculate_after.map(|it| Instant::now() + it);
     let mut slow_at = slow_at.filter(|it| *it < terms.deadline);
     while complete.len() < required {
-        let done = timeout_at(slow_at.unwrap_or(terms.deadline), repairs.next()).await;
+        let done = until(slow_at.unwrap_or(terms.deadline), repairs.next()).await;
         match done {
             // A slow disk is not waited for alone.
             Err(_) if slow_at.take().is_some() => {

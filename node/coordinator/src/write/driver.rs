@@ -18,9 +18,10 @@ use crate::{
     Shared,
     ask::{Answer, Calls, REPLANS_MAX, Terms, ask},
     hints::Hint,
+    late::Late,
     limits::{InFlight, Permit},
     plan::{self, Refused, Verdict, WritePlan},
-    replica::{self, Origin, Response},
+    replica::{self, Answering, Origin, Response, at_once},
     trace::Step,
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct Goal {
     pub(crate) deadline: Instant,
 }
 
+/// Boxed from its beginning: it goes from hand to hand.
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     goal: Goal,
@@ -73,15 +75,17 @@ impl Driver {
         goal: Goal,
         mutation: Bytes,
         several: bool,
-    ) -> Result<Driver, Error> {
+    ) -> Result<Box<Driver>, Error> {
         if mutation.len() > mutation::BYTES_MAX {
             let (len, max) = (mutation.len(), mutation::BYTES_MAX);
             return Err(Error::Invalid(format!("a mutation of {len} bytes is larger than {max}")));
         }
         let (plan, gc_grace) = plan(shared, &goal)?;
         let permit = take(&shared.in_flight, &mutation)?;
-        let driver = Driver::planned(Arc::clone(shared), goal, (plan, gc_grace), permit, mutation);
-        Ok(Driver { happened: several, ..driver })
+        let mut driver =
+            Driver::planned(Arc::clone(shared), goal, (plan, gc_grace), permit, mutation);
+        driver.happened = several;
+        Ok(driver)
     }
 
     /// Of what the leader of an increment has made of it, which it has itself: it has happened.
@@ -91,10 +95,11 @@ impl Driver {
         (mut plan, gc_grace): (WritePlan, u32),
         permit: Permit,
         (leader, shares): (HostId, Bytes),
-    ) -> Driver {
+    ) -> Box<Driver> {
         plan.tally.on_answer(leader, true);
-        let driver = Driver::planned(shared, goal, (plan, gc_grace), permit, shares);
-        Driver { happened: true, ..driver }
+        let mut driver = Driver::planned(shared, goal, (plan, gc_grace), permit, shares);
+        driver.happened = true;
+        driver
     }
 
     fn planned(
@@ -103,8 +108,8 @@ impl Driver {
         (plan, gc_grace): (WritePlan, u32),
         permit: Permit,
         mutation: Bytes,
-    ) -> Driver {
-        Driver {
+    ) -> Box<Driver> {
+        Box::new(Driver {
             shared,
             goal,
             hint: Hint { table: goal.table, gc_grace, mutation },
@@ -119,31 +124,47 @@ impl Driver {
             failures: Vec::new(),
             replans_left: REPLANS_MAX,
             permit,
+        })
+    }
+
+    /// Sends it. Resolves once the level is reached or cannot be.
+    pub(crate) fn acknowledged(mut self: Box<Self>) -> Answering<Result<(), Error>> {
+        self.send();
+        match self.decided() {
+            Some(outcome) => at_once(self.leave(outcome)),
+            None => Either::Right(self.wait().boxed()),
         }
     }
 
-    /// Resolves once the level is reached or cannot be.
-    pub(crate) async fn acknowledged(mut self) -> Result<(), Error> {
-        self.send();
+    async fn wait(mut self: Box<Self>) -> Result<(), Error> {
+        loop {
+            let outcome = match self.calls.next(self.goal.deadline).await {
+                Ok(Some(event)) => match self.on_event(event) {
+                    Ok(()) => self.decided(),
+                    Err(error) => Some(Err(error)),
+                },
+                Ok(None) | Err(Late) => Some(Err(self.error())),
+            };
+            if let Some(outcome) = outcome {
+                return self.leave(outcome);
+            }
+        }
+    }
+
+    /// What is decided by all that came without waiting.
+    fn decided(&mut self) -> Option<Result<(), Error>> {
         loop {
             match self.plan.tally.verdict() {
-                _ if self.hint_durable => return self.leave(Ok(())),
-                Verdict::Reached => return self.leave(Ok(())),
+                _ if self.hint_durable => return Some(Ok(())),
+                Verdict::Reached => return Some(Ok(())),
                 // Replicas whose disks are full say so at once, and whether all are so is soon known.
                 Verdict::Hopeless if self.may_be_refused() && !self.asked.is_empty() => {}
-                Verdict::Hopeless if !self.plan.hint_counts => {
-                    let error = self.error();
-                    return self.leave(Err(error));
-                }
+                Verdict::Hopeless if !self.plan.hint_counts => return Some(Err(self.error())),
                 Verdict::Hopeless | Verdict::Pending => {}
             }
-            let event = self.calls.next(self.goal.deadline).await;
-            let Ok(Some(event)) = event else {
-                let error = self.error();
-                return self.leave(Err(error));
-            };
+            let event = self.calls.came()?;
             if let Err(error) = self.on_event(event) {
-                return self.leave(Err(error));
+                return Some(Err(error));
             }
         }
     }
@@ -278,7 +299,7 @@ impl Driver {
 
     /// The answer is decided: replicas that are still to answer go on without the client, and those
     /// that miss it get a hint.
-    fn leave(mut self, outcome: Result<(), Error>) -> Result<(), Error> {
+    fn leave(mut self: Box<Self>, outcome: Result<(), Error>) -> Result<(), Error> {
         // A write that is known not to have happened leaves no hints. A table that is gone, neither.
         let refused = matches!(
             outcome,
@@ -306,7 +327,7 @@ impl Driver {
     }
 
     /// Waits for the replicas that the client did not wait for.
-    async fn rest(mut self) {
+    async fn rest(mut self: Box<Self>) {
         while !self.asked.is_empty() {
             let Ok(Some(event)) = self.calls.next(self.goal.deadline).await else { break };
             if self.on_event(event).is_err() {

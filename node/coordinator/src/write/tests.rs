@@ -247,7 +247,7 @@ async fn several_mutations_all_reach_the_level() {
         timeout: Duration::from_secs(1),
         trace: 1,
     };
-    world.coordinator.write(request).await.expect("all are alive");
+    world.coordinator.write(&request).await.expect("all are alive");
     let copies: usize = (1..=5)
         .map(|replica| {
             let data = world.replica(replica).data.lock().expect("lock");

@@ -1,5 +1,7 @@
 //! A batch that comes as several statements, each text or prepared, with its own values.
 
+use std::sync::Arc;
+
 use cql_lite::code::Code;
 
 use super::{
@@ -46,7 +48,7 @@ impl Executor {
 }
 
 impl Run<'_> {
-    async fn group(&self, batch: &BatchRequest, entries: &[Entry]) -> Result<Reply, Error> {
+    async fn group(&self, batch: &BatchRequest, entries: &[Arc<Entry>]) -> Result<Reply, Error> {
         let mut writes = Vec::with_capacity(entries.len());
         for (entry, (_, values)) in entries.iter().zip(&batch.statements) {
             let write = write_of(entry)?;
@@ -58,12 +60,12 @@ impl Run<'_> {
         let what = Use::of(all());
         check_level(batch.consistency, what)?;
         let has_counters = all().any(|it| it.table.has_counters());
-        let (when, mut warnings) = self.when(None, has_counters).await?;
+        let (when, mut warnings) = self.when(None, has_counters)?;
         let rules = self.rules(batch.kind, None);
         let pairs = writes.iter().map(|(write, bindings)| (*write, bindings));
         let (mutations, more) = batch::mutations(pairs, when, &rules)?;
         warnings.extend(more);
-        self.send(mutations, what, warnings).await
+        self.send(mutations, what, warnings)?.reply().await
     }
 }
 

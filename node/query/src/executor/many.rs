@@ -52,7 +52,7 @@ impl Run<'_> {
             return Err(Error::new(Code::BadBind, message));
         }
         let has_counters = write.table.has_counters();
-        let (first, mut warnings) = self.when(None, has_counters).await?;
+        let (first, mut warnings) = self.when(None, has_counters)?;
         let guard = &self.executor.options.guard;
         let mut merged = Merged::new(MUTATION_BYTES);
         let mut warning = None;
@@ -67,6 +67,6 @@ impl Run<'_> {
             apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
         }
         warnings.extend(warning);
-        self.send(merged.finish(), what, warnings).await
+        self.send(merged.finish(), what, warnings)?.reply().await
     }
 }

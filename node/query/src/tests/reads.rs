@@ -188,7 +188,7 @@ fn story(seed: u64, setting: &Setting, steps: &[Step], mut what: String) -> Stri
 
 /// The real thing and the model, side by side.
 struct Ground {
-    executor: Executor,
+    executor: Arc<Executor>,
     cluster: Arc<Cluster>,
     clock: Arc<ManualClock>,
     model: Model,
@@ -212,7 +212,7 @@ impl Ground {
         };
         let executor = |store: Arc<dyn crate::Store>| {
             let (rng, clock) = (SharedRng::from_seed(7), Arc::clone(&clock) as Arc<dyn sys::Clock>);
-            Executor::new(catalog.clone(), store, rng, clock, options.clone())
+            Arc::new(Executor::new(catalog.clone(), store, rng, clock, options.clone()))
         };
         // The schema first: a cluster is made for its one table.
         let blank = executor(Arc::new(super::world::Fake::new(&clock)));
@@ -306,7 +306,7 @@ impl Ground {
 fn request(text: &str) -> Request {
     Request {
         source: Source::Text(text.to_owned()),
-        keyspace: Some("ks".to_owned()),
+        keyspace: Some("ks".into()),
         values: Vec::new(),
         names: None,
         consistency: Consistency::Quorum,

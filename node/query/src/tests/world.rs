@@ -9,6 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use coordinator::replica::{Answering, at_once};
 use cql_lite::value::Value;
 use futures_util::future::{BoxFuture, ready};
 use model::{
@@ -34,11 +35,11 @@ pub(super) use agreed::Agreed;
 
 /// The executor with everything it stands on, and a session.
 pub(super) struct World {
-    pub(super) executor: Executor,
+    pub(super) executor: Arc<Executor>,
     pub(super) clock: Arc<ManualClock>,
     pub(super) store: Arc<Fake>,
     pub(super) catalog: Arc<Agreed>,
-    pub(super) keyspace: Option<String>,
+    pub(super) keyspace: Option<Arc<str>>,
     pub(super) consistency: Consistency,
     pub(super) timestamp: Option<i64>,
     replicas: Option<(Arc<Cluster>, Mode)>,
@@ -82,7 +83,7 @@ impl World {
             let _entered = world.runtime.enter();
             cluster.coordinator(&world.clock)
         };
-        world.executor = Executor::new(
+        world.executor = Arc::new(Executor::new(
             Arc::clone(&world.catalog) as Arc<dyn Catalog>,
             Arc::new(coordinator),
             SharedRng::from_seed(7),
@@ -96,7 +97,7 @@ impl World {
                 timeouts: TIMEOUTS,
                 partition_bytes: Arc::new(|_, _| 0),
             },
-        );
+        ));
         world.replicas = Some((cluster, mode));
         world
     }
@@ -147,7 +148,7 @@ impl World {
         );
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut world = World {
-            executor,
+            executor: Arc::new(executor),
             clock,
             store,
             catalog,
@@ -204,7 +205,7 @@ impl World {
         })?;
         self.follow(&reply.outcome);
         if let Outcome::SetKeyspace(keyspace) = &reply.outcome {
-            self.keyspace = Some(keyspace.clone());
+            self.keyspace = Some(keyspace.as_str().into());
         }
         Ok(reply)
     }
@@ -389,8 +390,8 @@ impl Store for Fake {
         &self,
         mutations: Vec<Mutation>,
         _: store::Options,
-    ) -> BoxFuture<'_, Result<(), store::Error>> {
-        Box::pin(ready(self.apply(mutations)))
+    ) -> Answering<Result<(), store::Error>> {
+        at_once(self.apply(mutations))
     }
 
     fn increment(
@@ -419,10 +420,10 @@ impl Store for Fake {
         Box::pin(ready(Ok(())))
     }
 
-    fn timestamp(&self) -> BoxFuture<'_, Result<i64, store::Error>> {
+    fn timestamp(&self) -> Result<i64, store::Error> {
         let mut issued = self.issued.lock().unwrap();
         *issued = self.clock.wall_micros().max(*issued + 1);
-        Box::pin(ready(Ok(*issued)))
+        Ok(*issued)
     }
 }
 
