@@ -13,7 +13,7 @@ use bytes::Bytes;
 use cql_lite::types::NativeType;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use engine::{CommitlogSync, Engine, Options, Read, TableShape};
-use model::key::{Order, compose, encode_clustering};
+use model::key::{Order, compose, encode_clustering, types};
 use model::read::{Answer, Command, Limits, Target};
 use model::{
     Cell, Clustering, ColumnId, Content, Liveness, Mutation, Partition, PartitionKey, Row, Slice,
@@ -215,7 +215,7 @@ fn clustering(timestamp: i64, metric: &str) -> Clustering {
     let columns =
         [(NativeType::Timestamp.into(), Order::Asc), (NativeType::Text.into(), Order::Asc)];
     let components: [&[u8]; 2] = [&timestamp.to_be_bytes(), metric.as_bytes()];
-    Clustering(encode_clustering(&columns, &components).expect("the types fit"))
+    Clustering(encode_clustering(types(&columns), &components).expect("the types fit"))
 }
 
 /// The first `rows` rows of a day.

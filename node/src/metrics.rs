@@ -3,8 +3,13 @@
 //! Requests are observed as they finish; everything that a part of the node already counts is read
 //! off it at the scrape.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
+use cql_lite::code::Code;
 use model::Consistency;
 use prometheus_client::{
     collector::Collector,
@@ -18,6 +23,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use query::{Error, Outcome};
 
 /// Bounds of request latencies, seconds: 50 µs to 10 s.
 const LATENCY_BOUNDS: [f64; 16] = [
@@ -35,10 +41,91 @@ struct RequestLabels {
     outcome: &'static str,
 }
 
+/// What a request did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A SELECT.
+    Read,
+    /// An INSERT, UPDATE or DELETE.
+    Write,
+    /// A change of the schema.
+    Schema,
+    /// PREPARE, USE, DESCRIBE.
+    Other,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// As its client wished.
+    Ok,
+    /// It makes no sense, at any time.
+    Invalid,
+    /// Nothing happened, and it may be repeated.
+    Refused,
+    /// It may have happened.
+    Unknown,
+}
+
+impl Kind {
+    const COUNT: usize = Kind::Other as usize + 1;
+
+    /// Of a request that came to this.
+    pub(crate) fn of(outcome: &Outcome) -> Kind {
+        match outcome {
+            Outcome::Rows(_) => Kind::Read,
+            Outcome::Void => Kind::Write,
+            Outcome::SchemaChange { .. } => Kind::Schema,
+            Outcome::SetKeyspace(_) | Outcome::Description(_) => Kind::Other,
+        }
+    }
+
+    /// Of a request that failed, as far as the error tells.
+    pub(crate) fn of_failed(error: &Error) -> Kind {
+        if error.code == Code::WriteTimeout {
+            Kind::Write
+        } else if matches!(error.code, Code::ReadTimeout | Code::ReadFailure) {
+            Kind::Read
+        } else {
+            Kind::Other
+        }
+    }
+
+    /// Its label.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Kind::Read => "read",
+            Kind::Write => "write",
+            Kind::Schema => "schema",
+            Kind::Other => "other",
+        }
+    }
+}
+
+impl Ending {
+    const COUNT: usize = Ending::Unknown as usize + 1;
+
+    /// Its label.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Ending::Ok => "ok",
+            Ending::Invalid => "invalid",
+            Ending::Refused => "refused",
+            Ending::Unknown => "unknown",
+        }
+    }
+}
+
+/// Histograms of one kind and consistency level, by how requests ended; made when the first one does.
+type Endings = [OnceLock<Histogram>; Ending::COUNT];
+
 /// The counters of one node.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    /// The same, where each request finds its own without a lookup: by kind, then by level, of which the first
+    /// is none.
+    by_kind: [[Endings; Consistency::ALL.len() + 1]; Kind::COUNT],
     sstables_per_read: Histogram,
     tombstones_per_read: Histogram,
     slow_requests: Counter,
@@ -98,20 +185,35 @@ impl Metrics {
         );
         registry.register("slow_requests", "Requests over log.slow_query", slow_requests.clone());
         registry.register_collector(Box::new(Scrape(source)));
-        Metrics { registry, requests, sstables_per_read, tombstones_per_read, slow_requests }
+        let by_kind = Default::default();
+        Metrics {
+            registry,
+            requests,
+            by_kind,
+            sstables_per_read,
+            tombstones_per_read,
+            slow_requests,
+        }
     }
 
     /// A client request has finished.
     pub(crate) fn request(
         &self,
-        kind: &'static str,
+        kind: Kind,
         consistency: Option<Consistency>,
-        outcome: &'static str,
+        ending: Ending,
         took: Duration,
     ) {
-        let consistency = consistency.map_or("", Consistency::name);
-        let labels = RequestLabels { kind, consistency, outcome };
-        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+        let level = consistency.map_or(0, |it| 1 + usize::from(it.code()));
+        let histogram = &self.by_kind[kind as usize][level][ending as usize];
+        let histogram = histogram.get_or_init(|| {
+            self.requests.get_or_create_owned(&RequestLabels {
+                kind: kind.name(),
+                consistency: consistency.map_or("", Consistency::name),
+                outcome: ending.name(),
+            })
+        });
+        histogram.observe(took.as_secs_f64());
     }
 
     /// A request took longer than `log.slow_query`.

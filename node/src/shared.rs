@@ -19,12 +19,12 @@ use crate::{
     cluster_driver::{Input, Published},
     config::Settings,
     http,
-    metrics::Metrics,
+    metrics::{Ending, Metrics},
     native::clients::Clients,
     remembered::Remembered,
     rpc::{
         admin_door,
-        client_door::{self, Kind, Observed},
+        client_door::{self, Observed},
         link::{Notice, Watcher},
         peer_door,
         peers::Peers,
@@ -322,25 +322,21 @@ impl client_door::Behind for Shared {
     }
 
     fn observe(&self, request: &Observed, error: Option<&Error>) {
-        let kind = match request.kind {
-            Kind::Read => "read",
-            Kind::Write => "write",
-            Kind::Schema => "schema",
-            Kind::Other => "other",
-        };
-        let outcome = match error {
-            None => "ok",
+        let ending = match error {
+            None => Ending::Ok,
             Some(error) => match error.retry {
-                Retry::No => "invalid",
-                Retry::Safe => "refused",
-                Retry::UnknownOutcome => "unknown",
+                Retry::No => Ending::Invalid,
+                Retry::Safe => Ending::Refused,
+                Retry::UnknownOutcome => Ending::Unknown,
             },
         };
-        self.metrics.request(kind, request.consistency, outcome, request.took);
-        if self.settings.slow_query <= request.took {
+        let Observed { kind, consistency, took, trace } = *request;
+        self.metrics.request(kind, consistency, ending, took);
+        if self.settings.slow_query <= took {
             self.metrics.slow_request();
-            let (took_ms, trace) = (request.took.as_millis() as u64, request.trace);
-            tracing::warn!(trace = format!("{trace:016x}"), kind, outcome, took_ms, "slow request");
+            let (kind, outcome) = (kind.name(), ending.name());
+            let (took_ms, trace) = (took.as_millis() as u64, format!("{trace:016x}"));
+            tracing::warn!(trace, kind, outcome, took_ms, "slow request");
         }
     }
 

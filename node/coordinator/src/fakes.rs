@@ -298,6 +298,7 @@ impl World {
         consistency: Consistency,
     ) -> Result<read::Page, read::Error> {
         let timeout = Duration::from_secs(2);
+        let command = Arc::new(command);
         self.coordinator.read(read::Request { command, consistency, timeout, trace: 7 }).await
     }
 

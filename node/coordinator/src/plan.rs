@@ -9,9 +9,16 @@ pub use tally::{Tally, Verdict};
 use std::{cmp::Reverse, sync::Arc};
 
 use model::{Consistency, HostId, schema::Replication};
+use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 use crate::view::Place;
+
+/// As many as replicas mostly are: a list of so many takes no allocation.
+pub type Few<T> = SmallVec<[T; 3]>;
+
+/// Counts that must be reached: one, or one of each data center.
+pub type Needs = SmallVec<[Need; 1]>;
 
 /// One of the replicas that hold a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +43,7 @@ pub struct Candidates<'a> {
     /// Where it stands.
     pub local_place: &'a Place,
     /// The natural replicas, clockwise.
-    pub natural: Vec<Candidate<'a>>,
+    pub natural: Few<Candidate<'a>>,
 }
 
 /// A count of answers that must be reached.
@@ -70,7 +77,7 @@ pub struct WritePlan {
     /// The epoch that it was planned with.
     pub epoch: u64,
     /// Live replicas, the nearest first: each gets the mutation.
-    pub live: Vec<HostId>,
+    pub live: Few<HostId>,
     /// Replicas that are down: each gets a hint.
     pub down: Vec<HostId>,
     /// Counts the answers; those who are down have failed already.
@@ -90,7 +97,7 @@ pub struct ReadPlan {
     pub required: usize,
     /// Live replicas that count, the nearest first: the first `required` are asked, the others
     /// take over for those who fail.
-    pub live: Vec<HostId>,
+    pub live: Few<HostId>,
     /// Replicas that count and are down.
     pub down: Vec<HostId>,
     /// When to give up.
@@ -117,9 +124,9 @@ pub fn required(
     level: Consistency,
     replication: &Replication,
     local_dc: &Arc<str>,
-) -> Result<Vec<Need>, Refused> {
-    let all = |count| vec![Need { dc: None, count }];
-    let local = |count| vec![Need { dc: Some(Arc::clone(local_dc)), count }];
+) -> Result<Needs, Refused> {
+    let all = |count| smallvec![Need { dc: None, count }];
+    let local = |count| smallvec![Need { dc: Some(Arc::clone(local_dc)), count }];
     Ok(match level {
         Consistency::Any | Consistency::One => all(1),
         Consistency::Two => all(2),
@@ -219,8 +226,8 @@ fn available(need: &Need, natural: &[Candidate<'_>]) -> Result<(), Refused> {
 
 /// This node, then its rack, then its data center, then the others; clockwise among equals. Each
 /// host once, whatever the ring says.
-fn nearest_first<'a>(from: &Candidates<'a>) -> Vec<Candidate<'a>> {
-    let mut natural: Vec<Candidate<'a>> = Vec::with_capacity(from.natural.len());
+fn nearest_first<'a>(from: &Candidates<'a>) -> Few<Candidate<'a>> {
+    let mut natural: Few<Candidate<'a>> = Few::with_capacity(from.natural.len());
     for candidate in &from.natural {
         if natural.iter().all(|it| it.host != candidate.host) {
             natural.push(*candidate);
@@ -234,8 +241,9 @@ fn nearest_first<'a>(from: &Candidates<'a>) -> Vec<Candidate<'a>> {
     natural
 }
 
-fn split(natural: &[Candidate<'_>]) -> (Vec<HostId>, Vec<HostId>) {
+fn split(natural: &[Candidate<'_>]) -> (Few<HostId>, Vec<HostId>) {
     let hosts = |alive| natural.iter().filter(move |it| it.alive == alive).map(|it| it.host);
+    // Mostly nobody is down.
     (hosts(true).collect(), hosts(false).collect())
 }
 

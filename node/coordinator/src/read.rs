@@ -46,7 +46,7 @@ pub struct Request {
     /// LIMIT, whichever is less; `bytes`, `scanned` and `tombstones` are cut to `PAGE_BYTES_MAX`,
     /// `PAGE_SCANNED_MAX` and `PAGE_TOMBSTONES_MAX`. Whether the answers to a filter are compared
     /// is decided here. Go on from an earlier page with `resume_at`.
-    pub command: Command,
+    pub command: Arc<Command>,
     /// How many replicas must agree. Not ANY, EACH_QUORUM, SERIAL or LOCAL_SERIAL.
     pub consistency: Consistency,
     /// How long to wait for them.
@@ -160,13 +160,15 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
     if command.limits.rows == 0 || command.limits.rows_per_partition == 0 {
         return Err(Error::Invalid("a read of no rows".to_owned()));
     }
-    command.limits.bytes = command.limits.bytes.clamp(1, PAGE_BYTES_MAX);
-    command.limits.scanned = match &command.filter {
+    let scanned = match &command.filter {
         Some(_) => command.limits.scanned.clamp(1, PAGE_SCANNED_MAX),
         // All of it is in the answer.
         None => u64::MAX,
     };
-    command.limits.tombstones = command.limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
+    let limits = &mut Arc::make_mut(&mut command).limits;
+    limits.bytes = limits.bytes.clamp(1, PAGE_BYTES_MAX);
+    limits.scanned = scanned;
+    limits.tombstones = limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
     let deadline = Instant::now() + timeout;
     let terms = Terms { consistency, trace, deadline };
     match page(shared, terms, &command).await {
@@ -183,7 +185,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
     }
 }
 
-async fn page(shared: &Arc<Shared>, terms: Terms, command: &Command) -> Result<Page, Error> {
+async fn page(shared: &Arc<Shared>, terms: Terms, command: &Arc<Command>) -> Result<Page, Error> {
     let (page, rows) = match &command.target {
         Target::One(_) => pages::one(shared, terms, command).await?,
         Target::Range { .. } => pages::range(shared, terms, command).await?,

@@ -10,6 +10,7 @@ use futures_util::{
     stream::{self, FuturesUnordered, StreamExt as _},
 };
 use model::{Consistency, HostId, Mutation, TableId};
+use smallvec::smallvec;
 use tokio::time::Instant;
 
 use self::driver::{Driver, Goal};
@@ -178,8 +179,10 @@ pub(crate) async fn truncate(
     let terms = Terms { trace, epoch: snapshot.epoch(), deadline };
     let need = Need { dc: None, count: hosts.len() };
     let places = snapshot.places();
-    let mut tally =
-        Tally::new(vec![need], places.iter().map(|(host, place)| (*host, Arc::clone(&place.dc))));
+    let mut tally = Tally::new(
+        smallvec![need],
+        places.iter().map(|(host, place)| (*host, Arc::clone(&place.dc))),
+    );
     let mut calls: FuturesUnordered<_> = hosts
         .iter()
         .map(|host| {

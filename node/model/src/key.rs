@@ -145,15 +145,14 @@ pub fn decompose(key: &Bytes, count: usize) -> Result<Vec<Bytes>, Error> {
 /// # Errors
 /// `TooLong` when a component is longer than 65,535 bytes; `Malformed` when it has not the length
 /// of its type, or when there are more components than columns.
-pub fn encode_clustering(
-    columns: &[(CqlType, Order)],
+pub fn encode_clustering<'t>(
+    columns: impl IntoIterator<Item = (&'t CqlType, Order)>,
     components: &[&[u8]],
 ) -> Result<Bytes, Error> {
-    if columns.len() < components.len() {
-        return Err(Error::Malformed(columns.len()));
-    }
+    let mut columns = columns.into_iter();
     let mut key = Vec::with_capacity(components.iter().map(|it| it.len() + 2).sum());
-    for ((cql_type, order), component) in columns.iter().zip(components) {
+    for (at, component) in components.iter().enumerate() {
+        let Some((cql_type, order)) = columns.next() else { return Err(Error::Malformed(at)) };
         if COMPONENT_BYTES_MAX < component.len() {
             return Err(too_long(component.len()));
         }
@@ -171,11 +170,12 @@ pub fn encode_clustering(
 ///
 /// # Errors
 /// `Malformed` where the bytes are not an encoding of these types.
-pub fn decode_clustering(
-    columns: &[(CqlType, Order)],
+pub fn decode_clustering<'t>(
+    columns: impl IntoIterator<Item = (&'t CqlType, Order)>,
     clustering: &[u8],
 ) -> Result<Vec<Bytes>, Error> {
-    let mut components = Vec::with_capacity(columns.len());
+    let columns = columns.into_iter();
+    let mut components = Vec::with_capacity(columns.size_hint().0);
     let mut at = 0;
     for (cql_type, order) in columns {
         let rest = &clustering[at..];
@@ -193,11 +193,16 @@ pub fn decode_clustering(
     if at == clustering.len() { Ok(components) } else { Err(Error::Malformed(at)) }
 }
 
+/// Types and orders that are held in a list.
+pub fn types(columns: &[(CqlType, Order)]) -> impl Iterator<Item = (&CqlType, Order)> {
+    columns.iter().map(|(cql_type, order)| (cql_type, *order))
+}
+
 fn too_long(bytes: usize) -> Error {
     Error::TooLong { bytes, max: COMPONENT_BYTES_MAX }
 }
 
-/// The bound before everything that begins with `prefix`.
+/// The bound before everything that begins with `prefix`: a copy of it.
 pub fn before(prefix: &[u8]) -> Bytes {
     Bytes::copy_from_slice(prefix)
 }

@@ -153,12 +153,12 @@ impl Schema {
 
 impl Table {
     /// Types and orders of the clustering columns: what the key codec needs.
-    pub fn clustering_types(&self) -> Vec<(CqlType, Order)> {
+    pub fn clustering_types(&self) -> impl Iterator<Item = (&CqlType, Order)> {
         let order = |kind| match kind {
             ColumnKind::Clustering(order) => order,
             ColumnKind::Partition | ColumnKind::Static | ColumnKind::Regular => Order::Asc,
         };
-        self.clustering_key.iter().map(|it| (it.cql_type.clone(), order(it.kind))).collect()
+        self.clustering_key.iter().map(move |it| (&it.cql_type, order(it.kind)))
     }
 
     /// The column of this name, whatever its part.

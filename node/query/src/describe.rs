@@ -13,8 +13,7 @@ use cql_lite::{
 use model::{Keyspace, Table, schema::user_type_to_cql};
 
 use crate::{
-    Catalog, ColumnSpec, Description, Error, Rows, plan::names::Scope, prepared::columns_id,
-    system_tables,
+    Catalog, ColumnSpec, Columns, Description, Error, Rows, plan::names::Scope, system_tables,
 };
 
 /// Something that is described.
@@ -203,10 +202,8 @@ fn rows<'t>(names: &[&str], rows: impl IntoIterator<Item = Vec<&'t str>>) -> Row
     let cells = |row: Vec<&str>| {
         row.iter().map(|text| Some(Bytes::copy_from_slice(text.as_bytes()))).collect()
     };
-    let columns: Vec<ColumnSpec> = names.iter().map(column).collect();
     Rows {
-        columns_id: columns_id(&columns),
-        columns,
+        columns: Arc::new(Columns::new(names.iter().map(column).collect())),
         rows: rows.into_iter().map(cells).collect(),
         paging_state: None,
     }

@@ -39,7 +39,7 @@ use crate::{
         term::Operand,
         write::Write,
     },
-    prepared::{Cache, Entry, columns_id, id},
+    prepared::{Cache, Entry, id},
     resolve, scan,
     sessions::Sessions,
     store,
@@ -230,8 +230,7 @@ impl Executor {
             id: id(text, keyspace),
             variables: plan.variables.clone(),
             partition_key: plan.partition_key.clone(),
-            columns_id: columns_id(&plan.columns),
-            columns: plan.columns.clone(),
+            columns: Arc::clone(&plan.columns),
             table: plan.tables().first().map(|it| it.id),
             idempotent: plan.idempotent,
         };
@@ -471,9 +470,8 @@ impl<'r> Run<'r> {
         let guard = &self.executor.options.guard;
         warnings.extend(guard.check(Guardrail::PageTombstones, page.tombstones)?);
         let paging_state = page.progress.and_then(|progress| seal.close(&progress));
-        let columns_id = entry.prepared.columns_id;
-        let columns = plan.columns.clone();
-        let rows = Rows { columns, columns_id, rows: page.rows, paging_state };
+        let columns = Arc::clone(&plan.columns);
+        let rows = Rows { columns, rows: page.rows, paging_state };
         Ok(Reply { outcome: Outcome::Rows(rows), warnings })
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn bind(
     let conditions: Result<Vec<read::Condition>, Error> = filters.iter().map(one).collect();
     Ok(Some(read::Filter {
         partition_columns: table.partition_key.len(),
-        clustering: table.clustering_types(),
+        clustering: table.clustering_types().map(|(of, order)| (of.clone(), order)).collect(),
         conditions: conditions?,
         compared: false,
     }))

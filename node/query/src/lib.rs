@@ -6,6 +6,7 @@
 //!
 //! In reading order: what goes in and out, the two seams, then the way of a statement.
 
+mod columns;
 mod error;
 mod request;
 
@@ -45,6 +46,7 @@ mod system_tables;
 mod tests;
 
 pub use catalog::{Catalog, NodeInfo, SchemaChange};
+pub use columns::Columns;
 pub use error::{About, Acks, Error, Retry};
 pub use executor::{Executor, Open, Options, Timeouts};
 pub use request::{

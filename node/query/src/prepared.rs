@@ -9,7 +9,7 @@ use model::Schema;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::{
-    ColumnSpec, Prepared, PreparedId,
+    Prepared, PreparedId,
     plan::{Plan, Verb},
 };
 
@@ -57,21 +57,6 @@ pub(crate) fn id(text: &str, keyspace: Option<&str>) -> PreparedId {
     bytes.push(0);
     bytes.extend_from_slice(text.as_bytes());
     PreparedId(xxh3_128(&bytes).to_be_bytes())
-}
-
-/// What names the columns of a result: another as soon as one of them is.
-pub(crate) fn columns_id(columns: &[ColumnSpec]) -> [u8; 16] {
-    let mut bytes = Vec::new();
-    for column in columns {
-        let ColumnSpec { keyspace, table, name, cql_type } = column;
-        let of = cql_type.in_full();
-        // No name has a zero byte.
-        for part in [keyspace, table, name, &of] {
-            bytes.extend_from_slice(part.as_bytes());
-            bytes.push(0);
-        }
-    }
-    xxh3_128(&bytes).to_be_bytes()
 }
 
 /// A bounded map that forgets what was not used for longest.

@@ -6,6 +6,8 @@ use bytes::Bytes;
 use cql_lite::{ast::BatchKind, types::CqlType};
 use model::{Consistency, TableId};
 
+use crate::Columns;
+
 /// Names a prepared statement on every node alike: a hash of its keyspace and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PreparedId(pub [u8; 16]);
@@ -111,9 +113,7 @@ pub struct Prepared {
     /// is not a marker. With it a client computes the token.
     pub partition_key: Vec<u16>,
     /// The columns of its rows; empty where it has none.
-    pub columns: Vec<ColumnSpec>,
-    /// What these columns go by: another as soon as one of them is.
-    pub columns_id: [u8; 16],
+    pub columns: Arc<Columns>,
     /// The table it reads or writes.
     pub table: Option<TableId>,
     /// Whether applying it twice with the same values and timestamp is as good as once.
@@ -168,9 +168,7 @@ pub struct Description {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rows {
     /// What each value of a row is.
-    pub columns: Vec<ColumnSpec>,
-    /// As of [`Prepared::columns_id`].
-    pub columns_id: [u8; 16],
+    pub columns: Arc<Columns>,
     /// Serialized values, `None` for null; each row as long as `columns`. May be empty although
     /// more pages follow.
     pub rows: Vec<Vec<Option<Bytes>>>,

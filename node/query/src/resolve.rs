@@ -9,6 +9,8 @@ use model::{
     schema::{Column, ColumnKind},
 };
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::{
     Error,
     bind::Bindings,
@@ -27,8 +29,8 @@ pub(crate) fn keys(
     let products = products(&table.partition_key, choices, bindings)?;
     let mut keys = Vec::with_capacity(products.len());
     for components in products {
-        let parts: Vec<&[u8]> = components.iter().map(|it| it.as_ref()).collect();
-        let bytes = key::compose(&parts).map_err(|error| refused("partition key", &error))?;
+        let bytes =
+            key::compose(&parts(&components)).map_err(|error| refused("partition key", &error))?;
         keys.push(PartitionKey::new(bytes));
     }
     Ok(keys)
@@ -78,19 +80,20 @@ pub(crate) fn slices(
     for components in products(&table.clustering_key, &rows.prefix, bindings)? {
         let bound = |edge: &Option<(Vec<Bytes>, bool)>| {
             let Some((values, inclusive)) = edge else { return Ok(None) };
-            let all: Vec<Bytes> = components.iter().chain(values).cloned().collect();
+            let all: Tuple = components.iter().chain(values).cloned().collect();
             Ok::<_, Error>(Some((encode(table, &all)?, *inclusive)))
         };
         let prefix = encode(table, &components)?;
-        let start = match bound(&first)? {
-            None => key::before(&prefix),
-            Some((at, true)) => key::before(&at),
-            Some((at, false)) => key::after(&at),
-        };
+        // The bound before everything that begins with some bytes is those bytes.
         let end = match bound(&last)? {
             None => key::after(&prefix),
             Some((at, true)) => key::after(&at),
-            Some((at, false)) => key::before(&at),
+            Some((at, false)) => at,
+        };
+        let start = match bound(&first)? {
+            None => prefix,
+            Some((at, true)) => at,
+            Some((at, false)) => key::after(&at),
         };
         if start < end {
             slices.push(Slice { start, end });
@@ -133,13 +136,17 @@ pub(crate) fn tokens(
     })
 }
 
+/// Values of some columns, and mostly there is one of them: neither takes an allocation.
+type Tuple = SmallVec<[Bytes; 4]>;
+type Tuples = SmallVec<[Tuple; 1]>;
+
 /// One of each choice with one of every other, in the order of the types.
 fn products(
     columns: &[Column],
     choices: &[Choice],
     bindings: &Bindings<'_>,
-) -> Result<Vec<Vec<Bytes>>, Error> {
-    let mut products: Vec<Vec<Bytes>> = vec![Vec::with_capacity(columns.len())];
+) -> Result<Tuples, Error> {
+    let mut products: Tuples = smallvec![Tuple::new()];
     let mut rest = columns;
     for Choice { width, any_of } in choices {
         let (named, behind) = rest.split_at((*width).min(rest.len()));
@@ -155,7 +162,7 @@ fn products(
         for tuple in any_of {
             let pairs = tuple.iter().zip(named);
             let tuple = pairs.map(|(operand, column)| bindings.required(operand, &column.name));
-            values.push(tuple.collect::<Result<Vec<Bytes>, Error>>()?);
+            values.push(tuple.collect::<Result<Tuple, Error>>()?);
         }
         values.sort_by(|a, b| compare(named, a, b));
         values.dedup();
@@ -164,11 +171,11 @@ fn products(
             return Err(Error::new(Code::TooLarge, message)
                 .hint("send several statements, at the same time if you like"));
         }
-        let with = |product: &Vec<Bytes>| {
+        let with = |product: &Tuple| {
             let product = product.clone();
             values
                 .iter()
-                .map(move |value| product.iter().chain(value).cloned().collect::<Vec<_>>())
+                .map(move |value| product.iter().chain(value).cloned().collect::<Tuple>())
                 .collect::<Vec<_>>()
         };
         products = products.iter().flat_map(with).collect();
@@ -186,9 +193,12 @@ fn compare(columns: &[Column], a: &[Bytes], b: &[Bytes]) -> Ordering {
 }
 
 fn encode(table: &Table, components: &[Bytes]) -> Result<Bytes, Error> {
-    let parts: Vec<&[u8]> = components.iter().map(|it| it.as_ref()).collect();
-    key::encode_clustering(&table.clustering_types(), &parts)
+    key::encode_clustering(table.clustering_types(), &parts(components))
         .map_err(|error| refused("clustering key", &error))
+}
+
+fn parts(components: &[Bytes]) -> SmallVec<[&[u8]; 4]> {
+    components.iter().map(|it| it.as_ref()).collect()
 }
 
 fn refused(what: &str, error: &key::Error) -> Error {

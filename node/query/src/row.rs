@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use cql_lite::{code::Code, types::CqlType, value};
-use model::{Clustering, Partition, Row, Table, key, key::Order, rows};
+use model::{Clustering, Partition, Row, Table, key, rows};
 
 use crate::{
     Error,
@@ -26,31 +26,33 @@ static NO_CLUSTERING: Clustering = Clustering(Bytes::new());
 pub(crate) struct Views<'r> {
     key: Vec<Bytes>,
     partition: &'r Partition,
-    clustering_types: Option<&'r [(CqlType, Order)]>,
+    /// Whose clustering columns are decoded.
+    shown: Option<&'r Table>,
     now: i64,
 }
 
 impl<'r> Views<'r> {
-    /// Of this partition, as it is at `now` (seconds). Clustering keys are decoded only with their
-    /// types: counting rows looks at none of them.
+    /// Of this partition, as it is at `now` (seconds). Clustering keys are decoded only where
+    /// they are shown: counting rows looks at none of them.
     pub(crate) fn new(
-        table: &Table,
-        clustering_types: Option<&'r [(CqlType, Order)]>,
+        table: &'r Table,
+        shows_clustering: bool,
         partition: &'r Partition,
         now: i64,
     ) -> Result<Views<'r>, Error> {
         let key = key::decompose(&partition.key.bytes, table.partition_key.len())
             .map_err(|error| corrupt("partition key", &error))?;
-        Ok(Views { key, partition, clustering_types, now })
+        let shown = shows_clustering.then_some(table);
+        Ok(Views { key, partition, shown, now })
     }
 
     /// The view of one row.
     pub(crate) fn row(&self, row: rows::View<'r>) -> Result<View<'_>, Error> {
-        let decode = |types| {
-            key::decode_clustering(types, row.clustering())
+        let decode = |table: &Table| {
+            key::decode_clustering(table.clustering_types(), row.clustering())
                 .map_err(|error| corrupt("clustering key", &error))
         };
-        let clustering = self.clustering_types.map_or(Ok(Vec::new()), decode)?;
+        let clustering = self.shown.map_or(Ok(Vec::new()), decode)?;
         Ok(self.view(clustering, Some(row)))
     }
 

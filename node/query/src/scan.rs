@@ -250,7 +250,7 @@ impl Scan<'_> {
         }
     }
 
-    fn command(&self, step: &Step, rows: u64, progress: &Progress) -> Command {
+    fn command(&self, step: &Step, rows: u64, progress: &Progress) -> Arc<Command> {
         let (target, resume, in_partition) = match step {
             Step::One(key, resume) => {
                 (Target::One(key.clone()), resume.clone(), progress.in_partition)
@@ -259,7 +259,7 @@ impl Scan<'_> {
                 (Target::Range { tokens: *tokens, after: after.clone() }, None, 0)
             }
         };
-        Command {
+        Arc::new(Command {
             table: self.select.table.id,
             target,
             slices: self.slices.clone(),
@@ -275,7 +275,7 @@ impl Scan<'_> {
             now: self.now,
             dropped: self.select.table.dropped.clone(),
             filter: self.filter.clone(),
-        }
+        })
     }
 
     /// Takes the rows of a page, at most `wanted`, and moves `progress` behind them.
@@ -289,15 +289,13 @@ impl Scan<'_> {
         sink: &mut Sink<'_>,
         moment: &Moment<'_>,
     ) -> Result<(u64, bool), Error> {
-        let types = self.select.table.clustering_types();
         let shows_clustering = self.select.output.shows_clustering();
-        let types = shows_clustering.then_some(types.as_slice());
         let mut taken = 0;
         for partition in &page.partitions {
             if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
                 progress.in_partition = 0;
             }
-            let views = Views::new(&self.select.table, types, partition, self.now)?;
+            let views = Views::new(&self.select.table, shows_clustering, partition, self.now)?;
             let (mut last, mut is_cut) = (None, false);
             for row in self.live(partition) {
                 if progress.in_partition >= self.rows_per_partition {

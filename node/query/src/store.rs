@@ -1,6 +1,6 @@
 //! Where rows are read from and written to: the coordinator, or a fake in tests.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use coordinator::replica::Unwritable;
 use coordinator::{
@@ -27,7 +27,11 @@ pub trait Store: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Reads what `command` asks for, merged over as many replicas as `options` ask for.
-    fn read(&self, command: read::Command, options: Options) -> BoxFuture<'_, Result<Page, Error>>;
+    fn read(
+        &self,
+        command: Arc<read::Command>,
+        options: Options,
+    ) -> BoxFuture<'_, Result<Page, Error>>;
 
     /// Empties a table on every node.
     fn truncate(
@@ -114,7 +118,11 @@ impl Store for coordinator::Coordinator {
         Box::pin(async move { Ok(coordinator::Coordinator::increment(self, request).await?) })
     }
 
-    fn read(&self, command: read::Command, options: Options) -> BoxFuture<'_, Result<Page, Error>> {
+    fn read(
+        &self,
+        command: Arc<read::Command>,
+        options: Options,
+    ) -> BoxFuture<'_, Result<Page, Error>> {
         let Options { consistency, timeout, trace } = options;
         let request = coordinator::read::Request { command, consistency, timeout, trace };
         Box::pin(async move {

@@ -188,7 +188,7 @@ impl Store for Snapshot {
 
     fn read(
         &self,
-        command: Command,
+        command: Arc<Command>,
         _: store::Options,
     ) -> BoxFuture<'_, Result<store::Page, store::Error>> {
         Box::pin(async move { Ok(memory::read(&self.partitions, &command)) })
@@ -229,7 +229,7 @@ fn stored(table: &Table, record: &Record) -> Option<(PartitionKey, Clustering, R
     let key = PartitionKey::new(key::compose(&parts).ok()?);
     let clustering = values(&table.clustering_key)?;
     let parts: Vec<&[u8]> = clustering.iter().map(Vec::as_slice).collect();
-    let clustering = key::encode_clustering(&table.clustering_types(), &parts).ok()?;
+    let clustering = key::encode_clustering(table.clustering_types(), &parts).ok()?;
     let mut row =
         Row { liveness: Some(model::Liveness { timestamp: 0, expiry: None }), ..Row::default() };
     for column in &table.regulars {

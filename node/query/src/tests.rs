@@ -260,7 +260,7 @@ fn lines(rows: &Rows) -> String {
             None => "null".to_owned(),
             Some(bytes) => Value::decode(&column.cql_type, bytes).unwrap().to_literal(),
         };
-        let values: Vec<String> = row.iter().zip(&rows.columns).map(value).collect();
+        let values: Vec<String> = row.iter().zip(rows.columns.iter()).map(value).collect();
         out.push_str(&format!("{}\n", values.join(" | ")));
     }
     out

@@ -1,5 +1,7 @@
 //! What came of a statement, in the words of the protocol.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use cql_lite::types::{CqlType, NativeType};
 use proto::cql::{
@@ -11,7 +13,7 @@ use proto::cql::{
     rows::Rows,
     wire_type::WireType,
 };
-use query::{ColumnSpec, Outcome, SchemaEffect, SchemaTarget};
+use query::{ColumnSpec, Columns, Outcome, SchemaEffect, SchemaTarget};
 
 /// What a client knows of the columns of its rows.
 pub(super) enum Shown {
@@ -53,22 +55,26 @@ pub(super) fn outcome(outcome: Outcome, shown: &Shown) -> Wire {
 pub(super) fn prepared(prepared: &query::Prepared) -> Response {
     Response::Result(Wire::Prepared(Prepared {
         id: prepared.id.0.to_vec(),
-        result_metadata_id: prepared.columns_id.to_vec(),
+        result_metadata_id: prepared.columns.id().to_vec(),
         markers: prepared.variables.iter().map(column).collect(),
         partition_key: prepared.partition_key.clone(),
-        columns: prepared.columns.iter().map(column).collect(),
+        columns: columns(&prepared.columns),
     }))
 }
 
 fn to_rows(rows: query::Rows, shown: &Shown) -> Rows {
-    let mut metadata = Metadata::of(rows.columns.iter().map(column).collect());
+    let mut metadata = Metadata::of(columns(&rows.columns));
     metadata.paging_state = rows.paging_state.map(|it| it.to_vec());
     match shown {
         Shown::Nothing => {}
-        Shown::Known { id, skip } if id[..] == rows.columns_id => metadata.skip = *skip,
-        Shown::Known { .. } => metadata.changed = Some(rows.columns_id.to_vec()),
+        Shown::Known { id, skip } if id[..] == *rows.columns.id() => metadata.skip = *skip,
+        Shown::Known { .. } => metadata.changed = Some(rows.columns.id().to_vec()),
     }
     Rows { metadata, rows: rows.rows }
+}
+
+fn columns(columns: &Columns) -> Arc<Vec<Column>> {
+    columns.told(|specs| specs.iter().map(column).collect())
 }
 
 fn column(spec: &ColumnSpec) -> Column {

@@ -27,7 +27,7 @@ use super::{
     session::Change,
     traced,
 };
-use crate::rpc::client_door::{Kind, Observed};
+use crate::{metrics::Kind, rpc::client_door::Observed};
 
 /// One request to carry out.
 pub(super) struct Job {

@@ -13,7 +13,7 @@ use proto::{
     Message as _,
     client::{self, client_frame},
 };
-use query::{Error, Executor, Outcome, PreparedId, Reply, Request as Statement, Retry, Source};
+use query::{Error, Executor, PreparedId, Reply, Request as Statement, Retry, Source};
 use sys::SharedRng;
 use tokio::sync::{mpsc, watch};
 use tonic::{Request, Response, Status, Streaming};
@@ -24,6 +24,7 @@ use super::{
     transport,
     weight::{Outgoing, Scales, Weighed, Weight},
 };
+use crate::metrics::Kind;
 
 /// Answers waiting to be written on one stream.
 const ANSWERS_MAX: usize = 256;
@@ -76,42 +77,6 @@ pub(crate) struct Observed {
     pub(crate) took: Duration,
     /// Its name in the logs of every node that it touched.
     pub(crate) trace: u64,
-}
-
-/// What a request does, for the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
-    /// A SELECT.
-    Read,
-    /// An INSERT, UPDATE or DELETE.
-    Write,
-    /// A change of the schema.
-    Schema,
-    /// PREPARE, USE, DESCRIBE.
-    Other,
-}
-
-impl Kind {
-    /// Of a request that came to this.
-    pub(crate) fn of(outcome: &Outcome) -> Kind {
-        match outcome {
-            Outcome::Rows(_) => Kind::Read,
-            Outcome::Void => Kind::Write,
-            Outcome::SchemaChange { .. } => Kind::Schema,
-            Outcome::SetKeyspace(_) | Outcome::Description(_) => Kind::Other,
-        }
-    }
-
-    /// Of a request that failed, as far as the error tells.
-    pub(crate) fn of_failed(error: &Error) -> Kind {
-        if error.code == Code::WriteTimeout {
-            Kind::Write
-        } else if matches!(error.code, Code::ReadTimeout | Code::ReadFailure) {
-            Kind::Read
-        } else {
-            Kind::Other
-        }
-    }
 }
 
 /// The service.

@@ -92,7 +92,7 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
         Outcome::Description(it) => Body::Text(client::Text { text: it.text }),
         Outcome::SetKeyspace(keyspace) => Body::SetKeyspace(client::SetKeyspace { keyspace }),
         Outcome::Rows(rows) => Body::Rows(client::Rows {
-            columns: rows.columns.into_iter().map(|it| column(&it)).collect(),
+            columns: rows.columns.iter().map(column).collect(),
             row_count: u32::try_from(rows.rows.len()).unwrap_or(u32::MAX),
             cells: cells(&rows.rows),
             paging_state: rows.paging_state.unwrap_or_default(),

@@ -1,5 +1,7 @@
 //! What the columns of a result are, and the markers of a statement.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, BytesMut};
 
 use super::{
@@ -30,7 +32,7 @@ pub struct Column {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
     /// What they are.
-    pub columns: Vec<Column>,
+    pub columns: Arc<Vec<Column>>,
     /// Whether the client knows already.
     pub skip: bool,
     /// Where the next page begins, if there is one.
@@ -41,8 +43,8 @@ pub struct Metadata {
 
 impl Metadata {
     /// Of these columns, told in full.
-    pub fn of(columns: Vec<Column>) -> Metadata {
-        Metadata { columns, skip: false, paging_state: None, changed: None }
+    pub fn of(columns: impl Into<Arc<Vec<Column>>>) -> Metadata {
+        Metadata { columns: columns.into(), skip: false, paging_state: None, changed: None }
     }
 
     /// Writes it.

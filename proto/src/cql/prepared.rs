@@ -1,5 +1,7 @@
 //! RESULT, a prepared statement.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, BytesMut};
 
 use super::{
@@ -20,7 +22,7 @@ pub struct Prepared {
     /// Which marker gives each column of the partition key; empty where one of them has none.
     pub partition_key: Vec<u16>,
     /// The columns of its rows; none where it has no rows.
-    pub columns: Vec<Column>,
+    pub columns: Arc<Vec<Column>>,
 }
 
 impl Prepared {
@@ -40,7 +42,7 @@ impl Prepared {
             out.put_i32(NO_METADATA);
             out.put_i32(0);
         } else {
-            Metadata::of(self.columns.clone()).put(version, out);
+            Metadata::of(Arc::clone(&self.columns)).put(version, out);
         }
     }
 }

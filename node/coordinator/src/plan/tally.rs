@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::HostId;
 
-use super::Need;
+use super::{Few, Need, Needs};
 
 /// Where the count stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,9 @@ pub enum Verdict {
 /// Counts the answers to one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
-    needs: Vec<Need>,
+    needs: Needs,
     // A handful of replicas: scanned, not indexed.
-    members: Vec<Member>,
+    members: Few<Member>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ enum State {
 
 impl Tally {
     /// Waits for all `members`, of which a host that is named twice counts once.
-    pub fn new(needs: Vec<Need>, members: impl IntoIterator<Item = (HostId, Arc<str>)>) -> Tally {
-        let mut tally = Tally { needs, members: Vec::new() };
+    pub fn new(needs: Needs, members: impl IntoIterator<Item = (HostId, Arc<str>)>) -> Tally {
+        let mut tally = Tally { needs, members: Few::new() };
         for (host, dc) in members {
             if tally.members.iter().all(|it| it.host != host) {
                 tally.members.push(Member { host, dc, state: State::Waiting });
@@ -82,11 +82,11 @@ impl Tally {
 
     /// Those who have not acknowledged, in host order.
     pub fn missing(&self) -> Vec<HostId> {
-        self.hosts(|state| state != State::Acked)
+        self.hosts(|state| state != State::Acked).into_vec()
     }
 
     /// Those who have not answered yet, in host order.
-    pub fn waiting(&self) -> Vec<HostId> {
+    pub fn waiting(&self) -> Few<HostId> {
         self.hosts(|state| state == State::Waiting)
     }
 
@@ -107,9 +107,9 @@ impl Tally {
         self.members.iter().filter(|it| it.state == state && need.covers(&it.dc)).count()
     }
 
-    fn hosts(&self, which: impl Fn(State) -> bool) -> Vec<HostId> {
+    fn hosts(&self, which: impl Fn(State) -> bool) -> Few<HostId> {
         let members = self.members.iter().filter(|it| which(it.state));
-        let mut hosts: Vec<HostId> = members.map(|it| it.host).collect();
+        let mut hosts: Few<HostId> = members.map(|it| it.host).collect();
         hosts.sort_unstable();
         hosts
     }

@@ -58,7 +58,7 @@ fn check_levels(replication: &Replication, count: u32, in_first_dc: u32, alive: 
         replication,
         local: host(1),
         local_place: &local_place,
-        natural: candidates(count, in_first_dc, alive),
+        natural: candidates(count, in_first_dc, alive).into(),
     };
     let all = alive.len() as u32;
     let first = alive.iter().filter(|it| **it <= in_first_dc).count() as u32;
@@ -127,7 +127,7 @@ fn the_nearest_come_first_and_each_host_once() {
         replication: &replication,
         local: host(3),
         local_place: &local_place,
-        natural,
+        natural: natural.into(),
     };
     let plan = read(Consistency::All, &from, Instant::now()).expect("all are alive");
     let order: Vec<u128> = plan.live.iter().map(|it| it.0.as_u128()).collect();

@@ -14,7 +14,7 @@ use crate::{
     Shared,
     ask::{self, Calls},
     limits::Permit,
-    plan::ReadPlan,
+    plan::{Few, ReadPlan},
     replica::{self, Request, Response},
     trace::Step,
 };
@@ -46,7 +46,7 @@ pub(super) struct Gather<'a> {
     calls: Calls<Answered>,
     /// The live replicas of the plan before this one have been asked.
     asked: usize,
-    waiting: Vec<(HostId, Kind)>,
+    waiting: Few<(HostId, Kind)>,
     /// Each host once: a second answer is the same one.
     data: Vec<(HostId, Answer)>,
     digests: Vec<(HostId, u128)>,
@@ -79,7 +79,7 @@ impl<'a> Gather<'a> {
             permit,
             calls: Calls::default(),
             asked: 0,
-            waiting: Vec::new(),
+            waiting: Few::new(),
             data: Vec::new(),
             digests: Vec::new(),
             failures: Vec::new(),

@@ -35,12 +35,12 @@ const RANGES_AT_ONCE_MAX: usize = 8;
 pub(super) async fn one(
     shared: &Arc<Shared>,
     terms: Terms,
-    command: &Command,
+    command: &Arc<Command>,
 ) -> Result<(Piece, u64), Error> {
     let Target::One(key) = &command.target else {
         return Err(Error::Invalid("a range is no partition".to_owned()));
     };
-    part(shared, terms, &Replicas::OfPartition(key.token), command.clone()).await
+    part(shared, terms, &Replicas::OfPartition(key.token), command).await
 }
 
 /// Rounds over the same replicas until the limits are reached or there is no more.
@@ -48,12 +48,11 @@ async fn part(
     shared: &Arc<Shared>,
     terms: Terms,
     replicas: &Replicas,
-    command: Command,
+    command: &Arc<Command>,
 ) -> Result<(Piece, u64), Error> {
-    let mut page = Builder::new(&command);
+    let mut page = Builder::new(command);
     let (mut rows_more, mut scanned_max) = (ROWS_MORE_MIN, u64::MAX);
-    let command = Arc::new(command);
-    let mut round = Arc::clone(&command);
+    let mut round = Arc::clone(command);
     let next = loop {
         let merged = round::run(shared, terms, replicas, &round).await?;
         // Replicas that differ here may do so further on, where a filter scans in vain then.
@@ -63,9 +62,9 @@ async fn part(
         };
         match page.add(merged.into_piece()) {
             Next::Exhausted => break None,
-            Next::Full(position) => break after(&command, position),
+            Next::Full(position) => break after(command, position),
             Next::More(position) => {
-                let further = resume_at(Command::clone(&command), position);
+                let further = resume_at(Command::clone(command), position);
                 let Some(mut further) = further else { break None };
                 further.limits = page.limits_left();
                 further.limits.rows = further.limits.rows.max(rows_more);
@@ -99,8 +98,8 @@ pub(super) async fn range(
         let mut calls: Vec<BoxFuture<'_, Result<(Piece, u64), Error>>> =
             Vec::with_capacity(at_once);
         for (replicas, command) in batch {
-            let command = Command { limits, ..command.clone() };
-            calls.push(part(shared, terms, replicas, command).boxed());
+            let command = Arc::new(Command { limits, ..command.clone() });
+            calls.push(async move { part(shared, terms, replicas, &command).await }.boxed());
         }
         let mut parts = stream::iter(calls).buffered(at_once);
         while let Some(part) = parts.next().await {

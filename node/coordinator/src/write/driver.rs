@@ -20,7 +20,7 @@ use crate::{
     hints::Hint,
     late::Late,
     limits::{InFlight, Permit},
-    plan::{self, Refused, Verdict, WritePlan},
+    plan::{self, Few, Refused, Verdict, WritePlan},
     replica::{self, Answering, Origin, Response, at_once},
     trace::Step,
 };
@@ -46,7 +46,7 @@ pub(crate) struct Driver {
     plan: WritePlan,
     calls: Calls<Event>,
     /// Hosts with a call under way.
-    asked: Vec<HostId>,
+    asked: Few<HostId>,
     /// Hosts that missed it. The first `hinted` of them have their hint.
     missed: Vec<HostId>,
     hinted: usize,
@@ -116,7 +116,7 @@ impl Driver {
             missed: plan.down.clone(),
             plan,
             calls: Calls::default(),
-            asked: Vec::new(),
+            asked: Few::new(),
             hinted: 0,
             hint_durable: false,
             happened: false,

@@ -96,7 +96,7 @@ impl Filter {
         let places = || self.conditions.iter().flat_map(|it| &it.columns);
         let mut components = Vec::new();
         if places().any(|(place, _)| matches!(place, Place::Clustering(_))) {
-            match key::decode_clustering(&self.clustering, &clustering.0) {
+            match key::decode_clustering(key::types(&self.clustering), &clustering.0) {
                 Ok(decoded) => components = decoded,
                 Err(_) => return true,
             }

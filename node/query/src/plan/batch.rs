@@ -1,5 +1,7 @@
 //! BATCH: several writes that arrive as one.
 
+use std::sync::Arc;
+
 use cql_lite::{
     ast::{self, BatchKind, Spanned},
     code::Code,
@@ -70,7 +72,7 @@ pub(crate) fn plan(batch: &ast::Batch, scope: &Scope<'_>) -> Result<Plan, Error>
     };
     let verb = Verb::Batch(Batch { writes, timestamp, kind: batch.kind, span: batch.span });
     let variables = markers.variables()?;
-    Ok(Plan { verb, variables, columns: Vec::new(), partition_key, idempotent })
+    Ok(Plan { verb, variables, columns: Arc::default(), partition_key, idempotent })
 }
 
 /// Refuses counters beside what is none, and either in a batch of another kind.

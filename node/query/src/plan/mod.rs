@@ -22,7 +22,7 @@ use cql_lite::ast::Statement;
 use model::{ColumnId, Table};
 
 use self::{names::Scope, rows::Choice, term::Operand};
-use crate::{ColumnSpec, Error};
+use crate::{ColumnSpec, Columns, Error};
 
 /// What to do, with what it takes to bind and to describe it.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct Plan {
     /// The markers in order.
     pub(crate) variables: Vec<ColumnSpec>,
     /// The result's columns.
-    pub(crate) columns: Vec<ColumnSpec>,
+    pub(crate) columns: Arc<Columns>,
     /// Which marker gives each column of the partition key; empty where one is not a marker.
     pub(crate) partition_key: Vec<u16>,
     /// Whether twice is as good as once.
@@ -72,7 +72,7 @@ pub(crate) fn plan(statement: Statement, scope: &Scope<'_>) -> Result<Plan, Erro
         | Statement::Describe(_) => Ok(Plan {
             verb: Verb::Schema(statement),
             variables: Vec::new(),
-            columns: Vec::new(),
+            columns: Arc::default(),
             partition_key: Vec::new(),
             idempotent: true,
         }),

@@ -24,7 +24,7 @@ use super::{
     rows::{Choice, Rows, bad_where},
     term::{Operand, Terms, pseudo},
 };
-use crate::{ColumnSpec, Error, fold::Number, functions::Scalar, system_tables};
+use crate::{ColumnSpec, Columns, Error, fold::Number, functions::Scalar, system_tables};
 
 mod parts;
 
@@ -203,6 +203,7 @@ pub(crate) fn plan(select: &ast::Select, scope: &Scope<'_>) -> Result<Plan, Erro
         limit,
         per_partition_limit,
     });
+    let columns = Arc::new(Columns::new(columns));
     Ok(Plan { verb, variables, columns, partition_key, idempotent: true })
 }
 

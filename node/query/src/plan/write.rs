@@ -144,7 +144,7 @@ impl Planned {
         let variables = markers.variables()?;
         let partition_key = key_markers(&write.keys);
         let (verb, idempotent) = (Verb::Write(write), !is_volatile);
-        Ok(Plan { verb, variables, columns: Vec::new(), partition_key, idempotent })
+        Ok(Plan { verb, variables, columns: Arc::default(), partition_key, idempotent })
     }
 }
 

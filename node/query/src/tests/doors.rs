@@ -126,9 +126,10 @@ fn a_request_may_say_what_time_it_is() {
 fn columns_go_by_another_id_when_one_of_them_is_another() {
     let mut world = World::new();
     world.run("CREATE TABLE t (k int PRIMARY KEY, v int)").unwrap();
-    let id = |world: &mut World| rows(world.run("SELECT * FROM t")).columns_id;
+    let id = |world: &mut World| *rows(world.run("SELECT * FROM t")).columns.id();
     let before = id(&mut world);
-    assert_eq!(world.executor.prepare("SELECT * FROM t", Some("ks")).unwrap().columns_id, before);
+    let prepared = world.executor.prepare("SELECT * FROM t", Some("ks")).unwrap();
+    assert_eq!(*prepared.columns.id(), before);
     world.run("ALTER TABLE t ADD w int").unwrap();
     assert_ne!(id(&mut world), before);
     world.run("ALTER TABLE t DROP w").unwrap();
@@ -223,7 +224,7 @@ fn what_is_described_is_rows_for_tools() {
     world.run("CREATE TABLE t (k int PRIMARY KEY)").unwrap();
     let mut described = |statement: &str| {
         let Outcome::Description(it) = world.run(statement).unwrap().outcome else { panic!() };
-        let names: Vec<String> = it.rows.columns.into_iter().map(|it| it.name).collect();
+        let names: Vec<String> = it.rows.columns.iter().map(|it| it.name.clone()).collect();
         let row = it.rows.rows.last().unwrap().iter();
         let last: Vec<String> =
             row.map(|it| String::from_utf8(it.as_ref().unwrap().to_vec()).unwrap()).collect();

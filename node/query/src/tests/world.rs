@@ -404,7 +404,7 @@ impl Store for Fake {
 
     fn read(
         &self,
-        command: Command,
+        command: Arc<Command>,
         _: store::Options,
     ) -> BoxFuture<'_, Result<store::Page, store::Error>> {
         Box::pin(ready(self.answer(&command)))

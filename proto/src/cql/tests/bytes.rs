@@ -1,5 +1,7 @@
 //! Exact bytes: what drivers read, written out field by field.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::cql::{
@@ -101,7 +103,7 @@ fn prepared_statements_name_the_markers_of_the_key() {
         result_metadata_id: vec![3],
         markers: vec![column("a", WireType::Int)],
         partition_key: vec![0],
-        columns: Vec::new(),
+        columns: Arc::default(),
     };
     let response = Response::Result(Outcome::Prepared(prepared));
     let tail = "00000001 00000001 00000001 0000 0001 6b 0001 74 0001 61 0009 00000004 00000000";

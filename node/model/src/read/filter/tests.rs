@@ -33,7 +33,7 @@ fn partition_key(a: i32, b: i32) -> PartitionKey {
 
 fn clustering(a: i32, b: i32) -> Clustering {
     let types = filter_of(Vec::new()).clustering;
-    Clustering(key::encode_clustering(&types, &[&int(a), &int(b)]).expect("a key"))
+    Clustering(key::encode_clustering(key::types(&types), &[&int(a), &int(b)]).expect("a key"))
 }
 
 fn row(content: Content) -> Row {
