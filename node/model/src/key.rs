@@ -6,8 +6,9 @@
 //! `p`, "after everything that begins with `p`" is `p` followed by 0xFF, and every slice is a
 //! half-open range of byte strings.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cql_lite::types::CqlType;
+use smallvec::SmallVec;
 
 use crate::token::Token;
 
@@ -166,16 +167,17 @@ pub fn encode_clustering<'t>(
     Ok(key.into())
 }
 
-/// The serialized CQL components of an encoded clustering key (or prefix of one).
+/// The serialized CQL components of an encoded clustering key (or prefix of one). They lie in `room`, which
+/// is empty and stays so: those of many keys share what it allocates.
 ///
 /// # Errors
 /// `Malformed` where the bytes are not an encoding of these types.
 pub fn decode_clustering<'t>(
     columns: impl IntoIterator<Item = (&'t CqlType, Order)>,
     clustering: &[u8],
-) -> Result<Vec<Bytes>, Error> {
-    let columns = columns.into_iter();
-    let mut components = Vec::with_capacity(columns.size_hint().0);
+    room: &mut BytesMut,
+) -> Result<Components, Error> {
+    let mut components = Components::new();
     let mut at = 0;
     for (cql_type, order) in columns {
         let rest = &clustering[at..];
@@ -186,12 +188,14 @@ pub fn decode_clustering<'t>(
             Order::Asc => 0x00,
             Order::Desc => 0xFF,
         };
-        let (component, len) = ordered::read(rest, mask, cql_type).ok_or(Error::Malformed(at))?;
-        components.push(component.into());
-        at += len;
+        at += ordered::read(rest, mask, cql_type, room).ok_or(Error::Malformed(at))?;
+        components.push(room.split().freeze());
     }
     if at == clustering.len() { Ok(components) } else { Err(Error::Malformed(at)) }
 }
+
+/// Components of a key, of which there are mostly few.
+pub type Components = SmallVec<[Bytes; 3]>;
 
 /// Types and orders that are held in a list.
 pub fn types(columns: &[(CqlType, Order)]) -> impl Iterator<Item = (&CqlType, Order)> {

@@ -1,6 +1,6 @@
 //! From stored rows to the values of a result.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cql_lite::{code::Code, types::CqlType, value};
 use model::{Clustering, Partition, Row, Table, key, rows};
 
@@ -13,7 +13,7 @@ use crate::{
 /// One row of a partition as an expression sees it.
 pub(crate) struct View<'r> {
     key: &'r [Bytes],
-    clustering: Vec<Bytes>,
+    clustering: key::Components,
     statics: &'r Row,
     row: Option<rows::View<'r>>,
     now: i64,
@@ -46,22 +46,22 @@ impl<'r> Views<'r> {
         Ok(Views { key, partition, shown, now })
     }
 
-    /// The view of one row.
-    pub(crate) fn row(&self, row: rows::View<'r>) -> Result<View<'_>, Error> {
+    /// The view of one row. What is decoded of its key lies in `room`, as of `key::decode_clustering`.
+    pub(crate) fn row(&self, row: rows::View<'r>, room: &mut BytesMut) -> Result<View<'_>, Error> {
         let decode = |table: &Table| {
-            key::decode_clustering(table.clustering_types(), row.clustering())
+            key::decode_clustering(table.clustering_types(), row.clustering(), room)
                 .map_err(|error| corrupt("clustering key", &error))
         };
-        let clustering = self.shown.map_or(Ok(Vec::new()), decode)?;
+        let clustering = self.shown.map_or(Ok(key::Components::new()), decode)?;
         Ok(self.view(clustering, Some(row)))
     }
 
     /// The view of the partition alone: clustering and regular columns are null.
     pub(crate) fn statics(&self) -> View<'_> {
-        self.view(Vec::new(), None)
+        self.view(key::Components::new(), None)
     }
 
-    fn view<'v>(&'v self, clustering: Vec<Bytes>, row: Option<rows::View<'v>>) -> View<'v> {
+    fn view<'v>(&'v self, clustering: key::Components, row: Option<rows::View<'v>>) -> View<'v> {
         let statics = &self.partition.static_row;
         View { key: &self.key, clustering, statics, row, now: self.now }
     }

@@ -10,7 +10,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
 use model::{
     Partition, PartitionKey, Slice, TokenRange,
@@ -38,6 +38,11 @@ const SCANNED_PER_PAGE: u64 = 16;
 /// Partitions named by IN that are read at once. What was read of them beyond a full page is
 /// dropped, so not many.
 const PARTITIONS_AT_ONCE: usize = 8;
+
+/// What the clustering key of a row takes, about, and what those of a page share at most: it lives as
+/// long as one of them.
+const KEY_BYTES: usize = 32;
+const KEY_ROOM_BYTES: usize = 4 << 10;
 
 /// A read with its values.
 pub(crate) struct Scan<'s> {
@@ -290,7 +295,9 @@ impl Scan<'_> {
         moment: &Moment<'_>,
     ) -> Result<(u64, bool), Error> {
         let shows_clustering = self.select.output.shows_clustering();
-        let mut taken = 0;
+        let rows: usize = page.partitions.iter().map(|it| it.rows.len()).sum();
+        let room_bytes = (rows * KEY_BYTES).clamp(KEY_BYTES, KEY_ROOM_BYTES);
+        let (mut taken, mut room) = (0, BytesMut::new());
         for partition in &page.partitions {
             if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
                 progress.in_partition = 0;
@@ -305,7 +312,10 @@ impl Scan<'_> {
                 if is_cut {
                     break;
                 }
-                sink.take(&views.row(row)?, moment)?;
+                if room.capacity() < KEY_BYTES {
+                    room = BytesMut::with_capacity(room_bytes);
+                }
+                sink.take(&views.row(row, &mut room)?, moment)?;
                 taken += 1;
                 progress.in_partition += 1;
                 last = Some(row);
@@ -374,9 +384,12 @@ impl Sink<'_> {
     fn take(&mut self, view: &View<'_>, moment: &Moment<'_>) -> Result<(), Error> {
         match self {
             Sink::Rows(exprs, rows) => {
-                let row: Result<Vec<Option<Bytes>>, Error> =
-                    exprs.iter().map(|expr| view.evaluate(expr, moment)).collect();
-                rows.push(row?);
+                // Its length is known, which a collection of results does not see.
+                let mut row = Vec::with_capacity(exprs.len());
+                for expr in *exprs {
+                    row.push(view.evaluate(expr, moment)?);
+                }
+                rows.push(row);
                 Ok(())
             }
             Sink::Fold(aggregates, folded) => folded.add(aggregates, view, moment),

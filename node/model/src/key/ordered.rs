@@ -14,6 +14,7 @@
 //!
 //! Nothing here knows of DESC but the mask that reading takes: inverted bytes compare inversely.
 
+use bytes::BytesMut;
 use cql_lite::{
     types::{CqlType, NativeType},
     value::{self, BigInt, Decimal, NUMBER_BYTES_MAX, Sign, Value},
@@ -79,8 +80,8 @@ fn read_parts(bytes: &[u8], mask: u8, cql_type: &CqlType) -> Option<(Vec<u8>, us
             NULL_PART => parts.push(None),
             PART => {
                 let of = value::part_type(cql_type, parts.len())?;
-                let (part, len) = read(&bytes[at..], mask, of)?;
-                at += len;
+                let mut part = BytesMut::new();
+                at += read(&bytes[at..], mask, of, &mut part)?;
                 parts.push(Some(part));
             }
             _ => return None,
@@ -144,36 +145,43 @@ fn write_native(key: &mut Vec<u8>, cql_type: NativeType, component: &[u8]) -> Op
     Some(())
 }
 
-/// The component at the start of `bytes`, which are inverted by `mask`, and how many bytes it
-/// takes. `None` when there is none of this type.
-pub(super) fn read(bytes: &[u8], mask: u8, cql_type: &CqlType) -> Option<(Vec<u8>, usize)> {
+/// Appends the component at the start of `bytes`, which are inverted by `mask`, to `out`. The answer is how
+/// many bytes it takes there.
+pub(super) fn read(
+    bytes: &[u8],
+    mask: u8,
+    cql_type: &CqlType,
+    out: &mut BytesMut,
+) -> Option<usize> {
     let (lead, rest) = bytes.split_first()?;
     match lead ^ mask {
-        EMPTY => return Some((Vec::new(), 1)),
+        EMPTY => return Some(1),
         VALUE => {}
         _ => return None,
     }
-    let Some(native) = cql_type.native() else {
-        let (component, len) = read_parts(rest, mask, cql_type)?;
-        return Some((component, len + 1));
+    let read = match cql_type.native() {
+        None => read_parts(rest, mask, cql_type),
+        Some(NativeType::Varint) => read_integer(rest, mask),
+        Some(NativeType::Decimal) => read_decimal(rest, mask),
+        Some(native) => match native.fixed_len() {
+            None => unescape(rest, mask),
+            Some(len) => {
+                read_fixed(rest.get(..len)?, mask, native, out)?;
+                return Some(len + 1);
+            }
+        },
     };
-    read_native(rest, mask, native)
+    let (component, len) = read?;
+    out.extend_from_slice(&component);
+    Some(len + 1)
 }
 
-/// As [`read`], behind the byte that begins it.
-fn read_native(rest: &[u8], mask: u8, cql_type: NativeType) -> Option<(Vec<u8>, usize)> {
-    let Some(len) = cql_type.fixed_len() else {
-        let read = if cql_type == NativeType::Varint {
-            read_integer
-        } else if cql_type == NativeType::Decimal {
-            read_decimal
-        } else {
-            unescape
-        };
-        let (component, len) = read(rest, mask)?;
-        return Some((component, len + 1));
-    };
-    let mut value: Vec<u8> = rest.get(..len)?.iter().map(|it| it ^ mask).collect();
+/// A value whose type has a length, which is that of `bytes`.
+fn read_fixed(bytes: &[u8], mask: u8, cql_type: NativeType, out: &mut BytesMut) -> Option<()> {
+    let from = out.len();
+    out.extend_from_slice(bytes);
+    let value = &mut out[from..];
+    value.iter_mut().for_each(|it| *it ^= mask);
     match cql_type {
         NativeType::Ascii
         | NativeType::Text
@@ -196,23 +204,23 @@ fn read_native(rest: &[u8], mask: u8, cql_type: NativeType) -> Option<(Vec<u8>, 
         | NativeType::Time
         | NativeType::Timestamp => value[0] ^= 0x80,
         NativeType::Float => {
-            let bits = u32::from_be_bytes(exactly(&value)?);
-            value = restore_f32(bits).to_be_bytes().to_vec();
+            let bits = u32::from_be_bytes(exactly(value)?);
+            value.copy_from_slice(&restore_f32(bits).to_be_bytes());
         }
         NativeType::Double => {
-            let bits = u64::from_be_bytes(exactly(&value)?);
-            value = restore_f64(bits).to_be_bytes().to_vec();
+            let bits = u64::from_be_bytes(exactly(value)?);
+            value.copy_from_slice(&restore_f64(bits).to_be_bytes());
         }
         NativeType::Uuid => {
-            let ordered = u128::from_be_bytes(exactly(&value)?);
-            value = restore_uuid(ordered).to_be_bytes().to_vec();
+            let ordered = u128::from_be_bytes(exactly(value)?);
+            value.copy_from_slice(&restore_uuid(ordered).to_be_bytes());
         }
         NativeType::Timeuuid => {
-            let ordered = u128::from_be_bytes(exactly(&value)?);
-            value = restore_timeuuid(ordered).to_be_bytes().to_vec();
+            let ordered = u128::from_be_bytes(exactly(value)?);
+            value.copy_from_slice(&restore_timeuuid(ordered).to_be_bytes());
         }
     }
-    Some((value, len + 1))
+    Some(())
 }
 
 /// The first two bytes of integers that are not negative: from here on up.

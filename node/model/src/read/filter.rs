@@ -4,7 +4,7 @@
 //! A condition is about partitions alone (their key, their statics) or about rows alone (their
 //! clustering, their cells). So where a partition is not meant none of its rows need be looked at.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use cql_lite::{types::CqlType, value};
 
 use super::Operator;
@@ -94,9 +94,10 @@ impl Filter {
     /// Whether a row of a partition that is meant passes. Nothing is said about whether it lives.
     pub fn passes(&self, clustering: &Clustering, row: &Row, now: i64) -> bool {
         let places = || self.conditions.iter().flat_map(|it| &it.columns);
-        let mut components = Vec::new();
+        let mut components = key::Components::new();
         if places().any(|(place, _)| matches!(place, Place::Clustering(_))) {
-            match key::decode_clustering(key::types(&self.clustering), &clustering.0) {
+            let types = key::types(&self.clustering);
+            match key::decode_clustering(types, &clustering.0, &mut BytesMut::new()) {
                 Ok(decoded) => components = decoded,
                 Err(_) => return true,
             }
