@@ -72,6 +72,8 @@ impl Values {
             reader.value("value")?;
         }
         let length = bytes.len() - reader.rest().len();
+        // Where there are none, they have no names either.
+        let named = named && 0 < count;
         Ok(Values { count, named, bytes: bytes.slice(..length) })
     }
 
