@@ -456,11 +456,12 @@ impl<'r> Run<'r> {
             page_tombstones_max: self.executor.options.page_tombstones_max.max(1),
             now: self.seconds(),
         };
-        let seal = Seal::new(self.executor.catalog.secret(), self.hash(&entry.prepared, select));
+        // Most reads neither come from a page nor lead to one.
+        let seal = || Seal::new(self.executor.catalog.secret(), self.hash(&entry.prepared, select));
         let is_aggregate = matches!(select.output, Output::Aggregate(_));
         let progress = match &self.request.paging_state {
             Some(_) if is_aggregate => return Err(refused("aggregates have one page")),
-            Some(state) => seal.open(state)?,
+            Some(state) => seal().open(state)?,
             // `LIMIT` is about rows of the result: of an aggregate there is one.
             None => Progress::start(limit.filter(|_| !is_aggregate)),
         };
@@ -469,7 +470,7 @@ impl<'r> Run<'r> {
         let page = scan.run(progress, &source, &time_left, bindings.moment()).await?;
         let guard = &self.executor.options.guard;
         warnings.extend(guard.check(Guardrail::PageTombstones, page.tombstones)?);
-        let paging_state = page.progress.and_then(|progress| seal.close(&progress));
+        let paging_state = page.progress.and_then(|progress| seal().close(&progress));
         let columns = Arc::clone(&plan.columns);
         let rows = Rows { columns, rows: page.rows, paging_state };
         Ok(Reply { outcome: Outcome::Rows(rows), warnings })
