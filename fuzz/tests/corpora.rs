@@ -98,9 +98,11 @@ fn what_is_allocated_is_counted() {
     assert!(1 << 20 <= most_held(|| drop(Vec::<u8>::with_capacity(1 << 20))));
 }
 
-/// The files of a target's corpus.
+/// The files of a target's corpus: of the one that is kept, or of what a run of the fuzzer found.
 fn corpus(name: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let found = std::env::var_os("HELENUS_FUZZ_CORPUS").map(PathBuf::from);
+    let kept = || Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let folder = found.unwrap_or_else(kept).join(name);
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder).expect("a corpus").map(|it| it.expect("a file").path()).collect();
     files.sort();
