@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use cluster::{Metadata, Status};
-use coordinator::{hints::Hints, view::View};
+use coordinator::{clock::Timestamps, hints::Hints, view::View};
 use cql_lite::code::Code;
 use engine::Engine;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -61,6 +61,7 @@ pub(crate) struct Shared {
     pub(crate) blocking: Arc<dyn Blocking>,
     pub(crate) engine: Engine,
     pub(crate) hints: Hints,
+    pub(crate) timestamps: Arc<Timestamps>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) remembered: Remembered,
     pub(crate) catalog: Arc<ClusterCatalog>,
@@ -114,6 +115,9 @@ impl Shared {
         let mut closed = self.native_closed.subscribe();
         drop(tokio::time::timeout(DRAIN_TIMEOUT, closed.wait_for(|it| *it)).await);
         self.engine.close(&*self.blocking).await.map_err(|it| it.to_string())?;
+        if let Err(error) = self.timestamps.close().await {
+            tracing::warn!(%error, "the next start waits for the clock, as after a crash");
+        }
         tracing::info!("drained");
         Ok("drained: everything is on disk, the node may be stopped".into())
     }

@@ -134,6 +134,7 @@ impl Node {
             blocking: Arc::clone(&seams.blocking),
             engine: engine.clone(),
             hints: hints.clone(),
+            timestamps: Arc::clone(&replicas.stored.timestamps),
             executor: Arc::new(executor),
             remembered: Remembered::new(facts, Arc::clone(&seams.blocking)),
             catalog: Arc::clone(&catalog),

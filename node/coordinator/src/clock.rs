@@ -5,8 +5,9 @@
 //!     wall ──►│◄── reserved again when less than 2 s are left ──►│
 //! ```
 //!
-//! After a restart timestamps go on behind what was reserved, so the window is short: what one
-//! coordinator stamps ahead of its clock hides what others write meanwhile.
+//! After a crash timestamps go on behind what was reserved, so the window is short: what one
+//! coordinator stamps ahead of its clock hides what others write meanwhile. Who stops in order gives back what
+//! was not issued.
 
 mod reservation;
 
@@ -36,7 +37,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(250);
 /// Remembers how far timestamps may have been issued, durably.
 pub trait Reservation: Send + Sync + 'static {
     /// Resolves once it is durable that timestamps up to `until` (microseconds, inclusive) may have
-    /// been issued.
+    /// been issued. Reservations become durable in the order in which they were asked for, and the last one counts.
     fn reserve(&self, until: i64) -> BoxFuture<'_, Result<(), NotReserved>>;
 }
 
@@ -57,6 +58,8 @@ struct State {
     last: i64,
     /// Up to here they may be issued.
     reserved: i64,
+    /// Nothing further is reserved.
+    closed: bool,
 }
 
 impl Timestamps {
@@ -82,7 +85,7 @@ impl Timestamps {
         {
             tokio::time::sleep(Duration::from_micros(behind)).await;
         }
-        let state = Mutex::new(State { last: reserved, reserved });
+        let state = Mutex::new(State { last: reserved, reserved, closed: false });
         let timestamps = Timestamps { clock, reservation, state };
         timestamps.reserve_if_low().await?;
         Ok(timestamps)
@@ -112,10 +115,29 @@ impl Timestamps {
         }
     }
 
+    /// Gives back what was reserved and not issued, so that the next start has nothing to wait for. Nothing
+    /// may be issued any more.
+    ///
+    /// # Errors
+    /// When it cannot be stored: the next start waits as after a crash.
+    pub async fn close(&self) -> Result<(), NotReserved> {
+        let last = {
+            let mut state = self.lock();
+            state.closed = true;
+            state.reserved = state.last;
+            state.last
+        };
+        // Behind any reservation that is under way.
+        self.reservation.reserve(last).await
+    }
+
     async fn reserve_if_low(&self) -> Result<(), NotReserved> {
         let wall = self.clock.wall_micros();
         let until = {
             let state = self.lock();
+            if state.closed {
+                return Ok(());
+            }
             // What is issued may be ahead of the wall, after a restart or a jump back.
             let front = wall.max(state.last);
             if front.saturating_add(WINDOW_LOW) <= state.reserved {

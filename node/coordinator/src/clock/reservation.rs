@@ -42,15 +42,15 @@ impl LogReservation {
         let limits = Limits { log_bytes_max: LOG_BYTES_MAX };
         let (log, records) = SystemLog::open(disk, dir, "timestamps", limits)?;
         let read = |payload: &[u8]| payload.try_into().map(i64::from_be_bytes);
-        let mut reserved = i64::MIN;
-        for record in records.iter().filter(|it| it.kind == RESERVED) {
-            let until = read(&record.payload).map_err(|_| system_log::Error::Corrupt {
+        // The last one counts: who stops in order gives back what was not issued.
+        let last = records.iter().rfind(|it| it.kind == RESERVED);
+        let reserved = last.map_or(Ok(i64::MIN), |it| read(&it.payload)).map_err(|_| {
+            system_log::Error::Corrupt {
                 file: dir.join("timestamps.log"),
                 offset: 0,
                 what: "a reservation is not 8 bytes long",
-            })?;
-            reserved = reserved.max(until);
-        }
+            }
+        })?;
         let log = Arc::new(Mutex::new(log));
         Ok((LogReservation { blocking, log, turn: AsyncMutex::new(()) }, reserved))
     }

@@ -51,6 +51,30 @@ async fn never_behind_what_was_issued_before_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn after_a_stop_in_order_there_is_nothing_to_wait_for() {
+    let (disk, clock) = world();
+    let begun = tokio::time::Instant::now();
+    let mut last = i64::MIN;
+    for _ in 0..5 {
+        let timestamps = Arc::new(open(&disk, &clock).await);
+        let next = timestamps.next();
+        assert!(last < next);
+        last = next;
+        timestamps.close().await.expect("stored");
+        timestamps.reserve_if_low().await.expect("nothing is reserved any more");
+        disk.crash_all_lost();
+    }
+    // But for the microseconds by which this clock, which stands still, is behind.
+    assert!(begun.elapsed() < Duration::from_millis(10));
+    // A crash is no stop in order.
+    clock.advance(Duration::from_secs(1));
+    drop(open(&disk, &clock).await);
+    disk.crash_all_lost();
+    drop(open(&disk, &clock).await);
+    assert!(Duration::from_secs(2) < begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_issued_is_reserved_before() {
     let (disk, clock) = world();
     let timestamps = open(&disk, &clock).await;
