@@ -363,30 +363,39 @@ pub enum RelationKind {
         /// With what: a bigint or `token(…)` of values.
         term: Term,
     },
-    /// `(columns) IN ((terms), …)`
+    /// `(columns) IN …`
     TupleIn {
         /// Clustering columns, in their order; at least one.
         names: Vec<Name>,
-        /// Any of these, each with as many terms as names.
-        values: Vec<Vec<Term>>,
+        /// Any of these.
+        values: InValues<Values>,
     },
-    /// `(columns) op (terms)`, compared one after the other.
+    /// `(columns) op values`, compared one after the other.
     Tuple {
         /// Clustering columns, in their order; at least one.
         names: Vec<Name>,
         /// How they compare.
         op: Operator,
-        /// As many terms as names.
-        terms: Vec<Term>,
+        /// With what.
+        values: Values,
     },
 }
 
 /// The right side of `IN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum InValues {
+pub enum InValues<V = Term> {
     /// `(a, b, …)`, perhaps empty.
-    List(Vec<Term>),
+    List(Vec<V>),
     /// `?` or `:name`: one bound list.
+    Marker(Marker),
+}
+
+/// Values of several columns, together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// `(a, b, …)`: as many as columns were named.
+    Terms(Vec<Term>),
+    /// `?` or `:name`: one bound tuple.
     Marker(Marker),
 }
 

@@ -2,7 +2,7 @@
 
 use crate::ast::{
     Change, Condition, InValues, Marker, Part, Relation, RelationKind, Select, SelectExpr,
-    Selectors, Statement, Target, Term, Test, Using, Write,
+    Selectors, Statement, Target, Term, Test, Using, Values, Write,
 };
 
 impl Statement {
@@ -132,9 +132,9 @@ fn relations(all: &[Relation], found: &mut Vec<Marker>) {
             | RelationKind::Contains { term, .. }
             | RelationKind::ContainsKey { term, .. } => terms([term], found),
             RelationKind::Element { key, term, .. } => terms([key, term], found),
-            RelationKind::In { values, .. } => in_values(values, found),
-            RelationKind::Tuple { terms: values, .. } => terms(values, found),
-            RelationKind::TupleIn { values, .. } => terms(values.iter().flatten(), found),
+            RelationKind::In { values, .. } => in_values(values, found, one_term),
+            RelationKind::Tuple { values, .. } => tuple(values, found),
+            RelationKind::TupleIn { values, .. } => in_values(values, found, tuple),
         }
     }
 }
@@ -143,14 +143,25 @@ fn conditions(all: &[Condition], found: &mut Vec<Marker>) {
     for one in all {
         match &one.test {
             Test::Compare(_, term) => terms([term], found),
-            Test::In(values) => in_values(values, found),
+            Test::In(values) => in_values(values, found, one_term),
         }
     }
 }
 
-fn in_values(values: &InValues, found: &mut Vec<Marker>) {
+fn in_values<V>(
+    values: &InValues<V>,
+    found: &mut Vec<Marker>,
+    collect: impl Fn(&V, &mut Vec<Marker>),
+) {
     match values {
-        InValues::List(all) => terms(all, found),
+        InValues::List(all) => all.iter().for_each(|it| collect(it, found)),
         InValues::Marker(marker) => found.push(marker.clone()),
+    }
+}
+
+fn tuple(values: &Values, found: &mut Vec<Marker>) {
+    match values {
+        Values::Terms(all) => terms(all, found),
+        Values::Marker(marker) => found.push(marker.clone()),
     }
 }

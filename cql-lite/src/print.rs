@@ -9,7 +9,7 @@ use crate::ast::{
     AlterKeyspace, AlterTable, Batch, BatchKind, ColumnDef, Condition, CreateKeyspace, CreateTable,
     Delete, Describe, Described, InValues, Insert, Name, Operator, OptionValue, Order, Relation,
     RelationKind, Select, SelectExpr, Selector, Selectors, Statement, TableChange, TableName,
-    TableOption, Term, Test, Update, Using, Write,
+    TableOption, Term, Test, Update, Using, Values, Write,
 };
 use crate::keyword::quote_name;
 use crate::value::quote;
@@ -318,21 +318,29 @@ impl Display for Relation {
                 write!(f, "token({}) {op} {term}", joined(columns))
             }
             RelationKind::TupleIn { names, values } => {
-                let values = values.iter().map(|terms| format!("({})", joined(terms)));
-                write!(f, "({}) IN ({})", joined(names), joined(values))
+                write!(f, "({}) IN {values}", joined(names))
             }
-            RelationKind::Tuple { names, op, terms } => {
-                write!(f, "({}) {op} ({})", joined(names), joined(terms))
+            RelationKind::Tuple { names, op, values } => {
+                write!(f, "({}) {op} {values}", joined(names))
             }
         }
     }
 }
 
-impl Display for InValues {
+impl<V: Display> Display for InValues<V> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            InValues::List(terms) => write!(f, "({})", joined(terms)),
+            InValues::List(values) => write!(f, "({})", joined(values)),
             InValues::Marker(marker) => marker.fmt(f),
+        }
+    }
+}
+
+impl Display for Values {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Values::Terms(terms) => write!(f, "({})", joined(terms)),
+            Values::Marker(marker) => marker.fmt(f),
         }
     }
 }

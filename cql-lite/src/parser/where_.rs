@@ -1,7 +1,7 @@
 //! `WHERE` and `IF`.
 
 use super::{Expected, Parsed, Parser, is_keyword};
-use crate::ast::{Condition, InValues, Operator, Relation, RelationKind, Term, Test};
+use crate::ast::{Condition, InValues, Operator, Relation, RelationKind, Test, Values};
 use crate::code::Code;
 use crate::error::Error;
 use crate::span::Span;
@@ -53,7 +53,7 @@ impl Parser<'_> {
         } else {
             let name = self.column()?;
             if self.eat_keyword("IN") {
-                RelationKind::In { name, values: self.in_values()? }
+                RelationKind::In { name, values: self.in_values(Self::term)? }
             } else if self.eat_keyword("CONTAINS") {
                 match self.eat_keyword("KEY") {
                     true => RelationKind::ContainsKey { name, term: self.term()? },
@@ -77,37 +77,32 @@ impl Parser<'_> {
         let start = self.token.span;
         let names = self.parenthesized(Self::column)?;
         if self.eat_keyword("IN") {
-            if self.at_marker() {
-                return Err(self.unsupported("one marker for the whole list of IN"));
-            }
-            let values = self.parenthesized(|it| it.tuple(names.len(), start))?;
+            let values = self.in_values(|it| it.values(names.len(), start))?;
             return Ok(RelationKind::TupleIn { names, values });
         }
         let op = self.operator()?;
-        let terms = self.tuple(names.len(), start)?;
-        Ok(RelationKind::Tuple { names, op, terms })
+        let values = self.values(names.len(), start)?;
+        Ok(RelationKind::Tuple { names, op, values })
     }
 
-    /// As many values as columns were named behind `start`.
-    fn tuple(&mut self, columns: usize, start: Span) -> Parsed<Vec<Term>> {
+    /// As many values as columns were named behind `start`, or a marker for all of them.
+    fn values(&mut self, columns: usize, start: Span) -> Parsed<Values> {
         if self.at_marker() {
-            return Err(self
-                .unsupported("one marker for a whole tuple")
-                .with_hint("write one marker for each value: (?, ?)"));
+            return self.marker().map(Values::Marker);
         }
         let terms = self.parenthesized(Self::term)?;
         if terms.len() != columns {
             let message = format!("columns named: {columns}, values compared: {}", terms.len());
             return Err(Error::new(Code::Syntax, message, self.since(start)));
         }
-        Ok(terms)
+        Ok(Values::Terms(terms))
     }
 
     fn condition(&mut self) -> Parsed<Condition> {
         let start = self.token.span;
         let name = self.column()?;
         let test = if self.eat_keyword("IN") {
-            Test::In(self.in_values()?)
+            Test::In(self.in_values(Self::term)?)
         } else {
             let op = self.operator()?;
             Test::Compare(op, self.term()?)
@@ -115,7 +110,7 @@ impl Parser<'_> {
         Ok(Condition { name, test, span: self.since(start) })
     }
 
-    fn in_values(&mut self) -> Parsed<InValues> {
+    fn in_values<V>(&mut self, one: impl FnMut(&mut Self) -> Parsed<V>) -> Parsed<InValues<V>> {
         if self.at_marker() {
             return self.marker().map(InValues::Marker);
         }
@@ -123,9 +118,9 @@ impl Parser<'_> {
         if self.eat(")") {
             return Ok(InValues::List(Vec::new()));
         }
-        let terms = self.list(Self::term)?;
+        let values = self.list(one)?;
         self.expect(")")?;
-        Ok(InValues::List(terms))
+        Ok(InValues::List(values))
     }
 
     fn operator(&mut self) -> Parsed<Operator> {

@@ -1,5 +1,7 @@
 //! The law of printing: parsing what is printed gives the tree again.
 
+use std::fmt;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -334,14 +336,16 @@ fn operator() -> impl Strategy<Value = Operator> {
     select(vec![Eq, Lt, Le, Gt, Ge, NotEq])
 }
 
-fn in_values() -> impl Strategy<Value = InValues> {
-    prop_oneof![vec(term(), 0..4).prop_map(InValues::List), marker().prop_map(InValues::Marker)]
+fn in_values<V: Clone + fmt::Debug>(
+    one: impl Strategy<Value = V>,
+) -> impl Strategy<Value = InValues<V>> {
+    prop_oneof![vec(one, 0..4).prop_map(InValues::List), marker().prop_map(InValues::Marker)]
 }
 
 fn if_() -> impl Strategy<Value = (bool, Vec<Condition>)> {
     let test = prop_oneof![
         (operator(), term()).prop_map(|(op, term)| Test::Compare(op, term)),
-        in_values().prop_map(Test::In),
+        in_values(term()).prop_map(Test::In),
     ];
     let condition =
         (name(), test).prop_map(|(name, test)| Condition { name, test, span: Span::default() });

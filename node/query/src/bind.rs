@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use cql_lite::{code::Code, value::Value};
+use cql_lite::{code::Code, types::CqlType, value::Value};
+use model::schema::Column;
 
 use crate::{
     Bound, ColumnSpec, Error,
     functions::Moment,
     plan::{
-        names::did_you_mean,
-        term::{Operand, join, null_in, too_large},
+        any_of::{self, AnyOf},
+        names::{self, did_you_mean},
+        term::{Operand, join, null_in, split, too_large},
     },
 };
 
@@ -81,6 +83,13 @@ impl<'a> Bindings<'a> {
                     .collect();
                 Bound::Value(join("the value", cql_type, parts?)?)
             }
+            Operand::Part(of, cql_type, at) => match self.evaluate(of)? {
+                Bound::Value(bytes) => {
+                    let part = split(cql_type, &bytes)?.into_iter().nth(*at);
+                    part.flatten().map_or(Bound::Null, Bound::Value)
+                }
+                nothing @ (Bound::Null | Bound::Unset) => nothing,
+            },
             Operand::Call(function, args) => {
                 let args: Result<Vec<Option<Bytes>>, Error> = args
                     .iter()
@@ -107,6 +116,34 @@ impl<'a> Bindings<'a> {
                 Err(Error::new(Code::BadValue, message))
             }
         }
+    }
+
+    /// All values of which one will do, each with a value for each of `columns`.
+    pub(crate) fn any_of(
+        &self,
+        any_of: &AnyOf,
+        columns: &[Column],
+    ) -> Result<Vec<Vec<Bytes>>, Error> {
+        let (list, of, tuples) = match any_of {
+            AnyOf::Each(all) => {
+                let value =
+                    |(operand, column): (&Operand, &Column)| self.required(operand, &column.name);
+                let one = |tuple: &Vec<Operand>| tuple.iter().zip(columns).map(value).collect();
+                return all.iter().map(one).collect();
+            }
+            AnyOf::List { list, of, tuples } => (list, of, *tuples),
+        };
+        let bytes = self.required(list, &names::list(columns))?;
+        let all = split(&CqlType::List(of.clone().into()), &bytes)?;
+        any_of::check_count(all.len())?;
+        let one = |value: Bytes| {
+            if !tuples {
+                return Ok(vec![value]);
+            }
+            let parts = split(of, &value)?.into_iter().zip(columns);
+            parts.map(|(part, column)| part.ok_or_else(|| null_in(&column.name))).collect()
+        };
+        all.into_iter().flatten().map(one).collect()
     }
 
     /// What functions draw on.

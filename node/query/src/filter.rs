@@ -2,7 +2,6 @@
 //!
 //! The replicas apply them, and the coordinator once more to what these know together.
 
-use bytes::Bytes;
 use model::{
     Table,
     read::{self, Place},
@@ -21,14 +20,10 @@ pub(crate) fn bind(
         return Ok(None);
     }
     let one = |filter: &plan::filter::Filter| {
-        let values = |operands: &Vec<plan::term::Operand>| -> Result<Vec<Bytes>, Error> {
-            let pairs = operands.iter().zip(&filter.columns);
-            pairs.map(|(operand, column)| bindings.required(operand, &column.name)).collect()
-        };
-        let any_of: Result<Vec<Vec<Bytes>>, Error> = filter.any_of.iter().map(values).collect();
+        let any_of = bindings.any_of(&filter.any_of, &filter.columns)?;
         let columns = filter.columns.iter().map(|it| (place(table, it), it.cql_type.clone()));
         let columns = columns.collect();
-        Ok(read::Condition { columns, test: filter.test, any_of: any_of? })
+        Ok(read::Condition { columns, test: filter.test, any_of })
     };
     let conditions: Result<Vec<read::Condition>, Error> = filters.iter().map(one).collect();
     Ok(Some(read::Filter {

@@ -13,7 +13,7 @@ use std::sync::{
 use cql_lite::{code::Code, parser::STATEMENT_BYTES_MAX};
 use model::{PartitionKey, TableId, mutation};
 
-use crate::{Error, Retry, bind::VALUE_BYTES_MAX, plan::restrict::IN_MAX};
+use crate::{Error, Retry, bind::VALUE_BYTES_MAX, plan::any_of::IN_MAX};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

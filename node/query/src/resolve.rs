@@ -15,7 +15,8 @@ use crate::{
     Error,
     bind::Bindings,
     plan::{
-        restrict::{IN_MAX, TokenEdge},
+        any_of::IN_MAX,
+        restrict::TokenEdge,
         rows::{Choice, Edge, Rows},
     },
 };
@@ -152,18 +153,13 @@ fn products(
         let (named, behind) = rest.split_at((*width).min(rest.len()));
         rest = behind;
         // Mostly one key is named.
-        if let ([tuple], [product]) = (&any_of[..], &mut products[..]) {
+        if let (Some(tuple), [product]) = (any_of.only(), &mut products[..]) {
             for (operand, column) in tuple.iter().zip(named) {
                 product.push(bindings.required(operand, &column.name)?);
             }
             continue;
         }
-        let mut values = Vec::with_capacity(any_of.len());
-        for tuple in any_of {
-            let pairs = tuple.iter().zip(named);
-            let tuple = pairs.map(|(operand, column)| bindings.required(operand, &column.name));
-            values.push(tuple.collect::<Result<Tuple, Error>>()?);
-        }
+        let mut values = bindings.any_of(any_of, named)?;
         values.sort_by(|a, b| compare(named, a, b));
         values.dedup();
         if products.len() * values.len() > IN_MAX {

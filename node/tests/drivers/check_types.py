@@ -7,7 +7,9 @@ as cells of their own and frozen, in keys and in what the driver knows of the sc
 import collections
 import decimal
 
-from check import KEYSPACE, connect, main
+from cassandra import InvalidRequest
+
+from check import KEYSPACE, connect, main, refused
 from cluster import until
 
 TYPES = [
@@ -90,6 +92,34 @@ def check_parts_are_changed_without_reading(nodes):
         assert (set(row.s), row.l, dict(row.m.items())) == ({2, 3}, [0, 1, 2], {"c": 3}), row
         contains = session.prepare("SELECT k FROM ks.changed WHERE m CONTAINS KEY ? ALLOW FILTERING")
         assert [it.k for it in session.execute(contains, ("c",))] == [1]
+
+
+def check_in_takes_one_bound_list(nodes):
+    for version in (4, 5):
+        with connect(nodes, protocol_version=version) as cluster:
+            session = cluster.connect()
+            session.execute(KEYSPACE)
+            session.execute("CREATE TABLE IF NOT EXISTS ks.listed (k int, a text, b int, v int, PRIMARY KEY (k, a, b))")
+            insert = session.prepare("INSERT INTO ks.listed (k, a, b, v) VALUES (?, ?, ?, ?)")
+            for row in [(1, "x", 1, 11), (1, "y", 2, 12), (2, "x", 1, 21), (3, "z", 9, 39)]:
+                session.execute(insert, row)
+            found = lambda statement, *values: [it.v for it in session.execute(statement, values)]
+            of_keys = session.prepare("SELECT v FROM ks.listed WHERE k IN ?")
+            assert [it.name for it in of_keys.column_metadata] == ["in(k)"]
+            assert not of_keys.routing_key_indexes
+            assert found(of_keys, [3, 1, 3]) == [11, 12, 39]
+            assert found(of_keys, []) == []
+            refused(InvalidRequest, lambda: found(of_keys, None), "null", "k")
+            of_pairs = session.prepare("SELECT v FROM ks.listed WHERE k = ? AND (a, b) IN ?")
+            assert [it.name for it in of_pairs.column_metadata] == ["k", "in(a,b)"]
+            assert of_pairs.routing_key_indexes == [0]
+            assert found(of_pairs, 1, [("y", 2), ("x", 1), ("y", 2)]) == [11, 12]
+            refused(InvalidRequest, lambda: found(of_pairs, 1, [("y", None)]), "null", "b")
+            behind = session.prepare("SELECT v FROM ks.listed WHERE k = ? AND (a, b) > ?")
+            assert found(behind, 1, ("x", 1)) == [12]
+            delete = session.prepare("DELETE FROM ks.listed WHERE k IN :keys AND a IN :names")
+            session.execute(delete, {"keys": [1, 2], "names": ["x"]})
+            assert found(of_keys, [1, 2, 3]) == [12, 39]
 
 
 def check_user_types(nodes):

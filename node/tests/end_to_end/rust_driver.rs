@@ -36,6 +36,7 @@ async fn the_rust_driver_finds_types_pages_and_replicas() {
     types(&session).await;
     pages(&session).await;
     batches(&session).await;
+    bound_lists(&session).await;
 }
 
 async fn connect(cluster: &Cluster, compression: Option<Compression>) -> Session {
@@ -164,6 +165,26 @@ async fn pages(session: &Session) {
     assert_eq!(found.len(), ROWS as usize);
     let found: HashSet<i32> = found.into_iter().map(|(row,)| row).collect();
     assert_eq!(found.len(), ROWS as usize, "each once");
+}
+
+/// `IN` and a comparison of several columns, each with one marker.
+async fn bound_lists(session: &Session) {
+    run(session, "CREATE TABLE listed (k int, a text, b int, PRIMARY KEY (k, a, b))").await;
+    let insert = session.prepare("INSERT INTO listed (k, a, b) VALUES (?, ?, ?)").await.unwrap();
+    for row in [(1, "x", 1), (1, "y", 2), (2, "x", 3)] {
+        session.execute_unpaged(&insert, row).await.unwrap();
+    }
+    let of_keys = session.prepare("SELECT b FROM listed WHERE k IN ?").await.unwrap();
+    let found = session.execute_unpaged(&of_keys, (vec![2, 1, 2],)).await.unwrap();
+    let found = found.into_rows_result().unwrap();
+    let found: Vec<(i32,)> = found.rows().unwrap().map(Result::unwrap).collect();
+    assert_eq!(found, [(1,), (2,), (3,)]);
+    let of_pairs = "SELECT b FROM listed WHERE k = ? AND (a, b) IN ? AND (a, b) > ?";
+    assert!(session.prepare(of_pairs).await.is_err(), "both IN and a range");
+    let of_pairs = session.prepare("SELECT b FROM listed WHERE k = ? AND (a, b) IN ?").await;
+    let values = (1, vec![("y", 2), ("x", 9)]);
+    let found = session.execute_unpaged(&of_pairs.unwrap(), values).await.unwrap();
+    assert_eq!(found.into_rows_result().unwrap().single_row::<(i32,)>().unwrap(), (2,));
 }
 
 async fn batches(session: &Session) {

@@ -77,25 +77,33 @@ fn in_relation(relation: &mut Relation) -> Vec<&mut Marker> {
         RelationKind::Element { key, term, .. } => {
             [key, term].into_iter().flat_map(in_term).collect()
         }
-        RelationKind::In { values, .. } => in_in(values),
-        RelationKind::TupleIn { values, .. } => {
-            values.iter_mut().flatten().flat_map(in_term).collect()
-        }
-        RelationKind::Tuple { terms, .. } => terms.iter_mut().flat_map(in_term).collect(),
+        RelationKind::In { values, .. } => in_in(values, in_term),
+        RelationKind::TupleIn { values, .. } => in_in(values, in_tuple),
+        RelationKind::Tuple { values, .. } => in_tuple(values),
     }
 }
 
 fn in_condition(condition: &mut Condition) -> Vec<&mut Marker> {
     match &mut condition.test {
         Test::Compare(_, term) => in_term(term),
-        Test::In(values) => in_in(values),
+        Test::In(values) => in_in(values, in_term),
     }
 }
 
-fn in_in(values: &mut InValues) -> Vec<&mut Marker> {
+fn in_in<V>(
+    values: &mut InValues<V>,
+    inside: impl Fn(&mut V) -> Vec<&mut Marker>,
+) -> Vec<&mut Marker> {
     match values {
-        InValues::List(terms) => terms.iter_mut().flat_map(in_term).collect(),
+        InValues::List(all) => all.iter_mut().flat_map(inside).collect(),
         InValues::Marker(marker) => vec![marker],
+    }
+}
+
+fn in_tuple(values: &mut Values) -> Vec<&mut Marker> {
+    match values {
+        Values::Terms(terms) => terms.iter_mut().flat_map(in_term).collect(),
+        Values::Marker(marker) => vec![marker],
     }
 }
 

@@ -101,12 +101,12 @@ pub(super) fn relation() -> impl Strategy<Value = Relation> {
     let kind = prop_oneof![
         (name(), operator(), term())
             .prop_map(|(name, op, term)| { RelationKind::Column { name, op, term } }),
-        (name(), in_values()).prop_map(|(name, values)| RelationKind::In { name, values }),
+        (name(), in_values(term())).prop_map(|(name, values)| RelationKind::In { name, values }),
         (vec(name(), 1..4), operator(), term())
             .prop_map(|(columns, op, term)| { RelationKind::Token { columns, op, term } }),
-        (vec((name(), term()), 1..4), operator()).prop_map(|(pairs, op)| {
-            let (names, terms) = pairs.into_iter().unzip();
-            RelationKind::Tuple { names, op, terms }
+        (1..4_usize).prop_flat_map(|width| {
+            (vec(name(), width), operator(), values(width))
+                .prop_map(|(names, op, values)| RelationKind::Tuple { names, op, values })
         }),
         (name(), term()).prop_map(|(name, term)| RelationKind::Contains { name, term }),
         (name(), term()).prop_map(|(name, term)| RelationKind::ContainsKey { name, term }),
@@ -116,11 +116,16 @@ pub(super) fn relation() -> impl Strategy<Value = Relation> {
             term
         }),
         (1..4_usize).prop_flat_map(|width| {
-            (vec(name(), width), vec(vec(term(), width), 1..3))
+            (vec(name(), width), in_values(values(width)))
                 .prop_map(|(names, values)| RelationKind::TupleIn { names, values })
         }),
     ];
     kind.prop_map(|kind| Relation { kind, span: Span::default() })
+}
+
+/// Values of so many columns.
+fn values(width: usize) -> impl Strategy<Value = Values> {
+    prop_oneof![vec(term(), width).prop_map(Values::Terms), marker().prop_map(Values::Marker)]
 }
 
 pub(super) fn create_type() -> impl Strategy<Value = CreateType> {

@@ -12,7 +12,7 @@
 //! time, one that sets the column and one that adds to it, both are seen.
 
 use bytes::Bytes;
-use cql_lite::{code::Code, types::CqlType, value};
+use cql_lite::{code::Code, types::CqlType};
 use model::{Cell, Content, Deletion, Elements, counter};
 
 use super::When;
@@ -21,7 +21,7 @@ use crate::{
     bind::Bindings,
     functions,
     plan::{
-        term::{Operand, null_in},
+        term::{Operand, null_in, split},
         write::{Action, Sign},
     },
 };
@@ -76,7 +76,7 @@ impl Writer<'_, '_> {
             }
             Action::Remove(cql_type, operand) => {
                 if let Bound::Value(bytes) = self.bindings.evaluate(operand)? {
-                    for path in parts(cql_type, &bytes)?.into_iter().flatten() {
+                    for path in split(cql_type, &bytes)?.into_iter().flatten() {
                         elements.cells.extend(self.cell(Bound::Null).map(|it| (path, it)));
                     }
                     elements.cells.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -129,7 +129,7 @@ impl Writer<'_, '_> {
         in_front: bool,
     ) -> Result<(), Error> {
         let Bound::Value(bytes) = value else { return Ok(()) };
-        let parts = parts(cql_type, &bytes)?;
+        let parts = split(cql_type, &bytes)?;
         let mut put = |path: Bytes, value: Option<Bytes>| {
             let value = value.map_or(Bound::Null, Bound::Value);
             elements.cells.extend(self.cell(value).map(|it| (path, it)));
@@ -168,10 +168,4 @@ impl Writer<'_, '_> {
 /// Where the field of a user type lies.
 pub(super) fn field_path(at: u16) -> Bytes {
     Bytes::copy_from_slice(&at.to_be_bytes())
-}
-
-fn parts(cql_type: &CqlType, bytes: &Bytes) -> Result<Vec<Option<Bytes>>, Error> {
-    let parts = value::split(cql_type, bytes)
-        .map_err(|error| Error::new(Code::BadValue, error.to_string()))?;
-    Ok(parts.into_iter().map(|it| it.map(|it| bytes.slice_ref(it))).collect())
 }

@@ -6,7 +6,7 @@ use model::{
     schema::{Column, ColumnKind},
 };
 
-use super::{names::list, term::Operand};
+use super::{any_of::AnyOf, names::list, term::Operand};
 use crate::Error;
 
 /// A condition that is checked on each row. Null never meets it.
@@ -16,8 +16,8 @@ pub(crate) struct Filter {
     pub(crate) columns: Vec<Column>,
     /// How.
     pub(crate) test: Test,
-    /// With what: one of these will do, each as long as `columns`.
-    pub(crate) any_of: Vec<Vec<Operand>>,
+    /// With what: one of these will do.
+    pub(crate) any_of: AnyOf,
 }
 
 impl Filter {
@@ -28,11 +28,11 @@ impl Filter {
 
     /// Something asked of one column.
     pub(crate) fn test(column: &Column, test: Test, value: Operand) -> Filter {
-        Filter { columns: vec![column.clone()], test, any_of: vec![vec![value]] }
+        Filter { columns: vec![column.clone()], test, any_of: AnyOf::one(vec![value]) }
     }
 
     /// Columns equal to one of several tuples, each with a value for each of them.
-    pub(crate) fn any_of(columns: &[&Column], any_of: Vec<Vec<Operand>>) -> Filter {
+    pub(crate) fn any_of(columns: &[&Column], any_of: AnyOf) -> Filter {
         let columns = columns.iter().copied().cloned().collect();
         Filter { columns, test: Test::Compare(Operator::Eq), any_of }
     }

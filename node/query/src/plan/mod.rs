@@ -7,6 +7,7 @@
 pub(crate) mod names;
 pub(crate) mod term;
 
+pub(crate) mod any_of;
 pub(crate) mod filter;
 pub(crate) mod restrict;
 pub(crate) mod rows;
@@ -93,12 +94,9 @@ impl Plan {
 
 /// The markers that give the partition key, if each of its columns is given by one.
 pub(crate) fn key_markers(keys: &[Choice]) -> Vec<u16> {
-    let marker = |choice: &Choice| match choice.any_of.as_slice() {
-        [only] => match only.as_slice() {
-            [Operand::Marker(index)] => u16::try_from(*index).ok(),
-            _ => None,
-        },
-        _ => None,
+    let marker = |choice: &Choice| match choice.any_of.only() {
+        Some([Operand::Marker(index)]) => u16::try_from(*index).ok(),
+        Some(_) | None => None,
     };
     keys.iter().map(marker).collect::<Option<Vec<u16>>>().unwrap_or_default()
 }

@@ -19,7 +19,7 @@ pub(super) fn order(select: &ast::Select, table: &Table, target: &Target) -> Res
             .at(first.span)
             .hint(format!("add a condition with = for {names}")));
     };
-    if keys.iter().any(|it| it.any_of.len() > 1) {
+    if keys.iter().any(|it| it.any_of.may_be_several()) {
         return Err(not_supported("ORDER BY over several partitions is", first.span)
             .hint("ask for one partition at a time, or leave out ORDER BY"));
     }

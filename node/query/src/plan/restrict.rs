@@ -5,8 +5,7 @@
 //! that serves is left, each condition with the reason why.
 
 use cql_lite::{
-    ast::{InValues, Name, Operator, Relation, RelationKind, Term},
-    code::Code,
+    ast::{InValues, Name, Operator, Relation, RelationKind, Term, Values},
     span::Span,
     types::{CqlType, NativeType},
 };
@@ -17,6 +16,7 @@ use model::{
 };
 
 use super::{
+    any_of::{AnyOf, together},
     filter::{Filter, Left},
     names::{column, list, not_supported},
     rows::{Bounded, Choice, Rows, bad_where, gap_before},
@@ -27,9 +27,6 @@ use crate::Error;
 mod parts;
 
 use parts::of_cells;
-
-/// Most values of one `IN`, and most keys or rows that several of them make together.
-pub(crate) const IN_MAX: usize = 100;
 
 /// One end of a range of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +103,7 @@ impl<'t> Conditions<'t> {
                 RelationKind::TupleIn { names, values } => {
                     sorted.any_tuple(names, values, relation.span, terms)?;
                 }
-                RelationKind::Tuple { names, op, terms: values } => {
+                RelationKind::Tuple { names, op, values } => {
                     sorted.tuple(names, *op, values, relation.span, terms)?;
                 }
             }
@@ -136,7 +133,7 @@ impl<'t> Conditions<'t> {
         }
         match column.kind {
             ColumnKind::Partition | ColumnKind::Clustering(_) if op == Operator::Eq => {
-                self.allow(&[column], Choice::of_one(vec![value]), span);
+                self.allow(&[column], Choice::only(value), span);
             }
             ColumnKind::Partition => {
                 let message = format!(
@@ -167,28 +164,16 @@ impl<'t> Conditions<'t> {
         terms: &mut Terms<'t>,
     ) -> Result<(), Error> {
         let column = column(self.table, name)?;
-        let list = match values {
-            InValues::List(list) => list,
-            InValues::Marker(marker) => {
-                return Err(not_supported("one marker for the whole list of IN is", marker.span)
-                    .hint("write one marker for each value: IN (?, ?)"));
-            }
-        };
         if column.is_multi_cell && !column.is_counter() {
             return Err(of_cells(column, name));
         }
-        check_in(list.len(), span)?;
-        let mut values = Vec::with_capacity(list.len());
-        for term in list {
-            values.push(terms.of_condition(term, column)?);
-        }
+        let any_of = AnyOf::of_column(values, column, span, terms)?;
         match column.kind {
             ColumnKind::Partition | ColumnKind::Clustering(_) => {
-                self.allow(&[column], Choice::of_one(values), span);
+                self.allow(&[column], Choice { width: 1, any_of }, span);
             }
             ColumnKind::Static | ColumnKind::Regular => {
-                let values = Choice::of_one(values).any_of;
-                self.leave_cell(name, Filter::any_of(&[column], values));
+                self.leave_cell(name, Filter::any_of(&[column], any_of));
             }
         }
         Ok(())
@@ -237,16 +222,16 @@ impl<'t> Conditions<'t> {
         &mut self,
         names: &[Name],
         op: Operator,
-        values: &[Term],
+        values: &Values,
         span: Span,
         terms: &mut Terms<'t>,
     ) -> Result<(), Error> {
         let (first, columns) = self.tuple_columns(names, span)?;
-        let operands = tuple_values(values, &columns, span, terms)?;
+        let operands = together(values, &columns, span, terms)?;
         match op {
             Operator::Eq => {
                 for (column, operand) in columns.into_iter().zip(operands) {
-                    self.allow(&[column], Choice::of_one(vec![operand]), span);
+                    self.allow(&[column], Choice::only(operand), span);
                 }
             }
             Operator::NotEq => return Err(not_supported("!= is", span)),
@@ -260,16 +245,12 @@ impl<'t> Conditions<'t> {
     fn any_tuple(
         &mut self,
         names: &[Name],
-        values: &[Vec<Term>],
+        values: &InValues<Values>,
         span: Span,
         terms: &mut Terms<'t>,
     ) -> Result<(), Error> {
         let (_, columns) = self.tuple_columns(names, span)?;
-        check_in(values.len(), span)?;
-        let mut any_of = Vec::with_capacity(values.len());
-        for tuple in values {
-            any_of.push(tuple_values(tuple, &columns, span, terms)?);
-        }
+        let any_of = AnyOf::of_columns(values, &columns, span, terms)?;
         self.allow(&columns, Choice { width: columns.len(), any_of }, span);
         Ok(())
     }
@@ -405,7 +386,8 @@ impl<'t> Conditions<'t> {
                 Some(error) => {
                     let Bounded { at, op, values, span } = bounded;
                     let columns = columns[at..at + values.len()].to_vec();
-                    let filter = Filter { columns, test: Test::Compare(op), any_of: vec![values] };
+                    let any_of = AnyOf::one(values);
+                    let filter = Filter { columns, test: Test::Compare(op), any_of };
                     self.left.push(Left::new(filter, error, span));
                 }
                 None => rows.bound(bounded),
@@ -413,28 +395,6 @@ impl<'t> Conditions<'t> {
         }
         rows
     }
-}
-
-fn check_in(values: usize, span: Span) -> Result<(), Error> {
-    if values <= IN_MAX {
-        return Ok(());
-    }
-    let message = format!("{values} values in IN, more than {IN_MAX}");
-    Err(Error::new(Code::TooLarge, message).at(span))
-}
-
-/// The values of a tuple, one for each column.
-fn tuple_values(
-    values: &[Term],
-    columns: &[&Column],
-    span: Span,
-    terms: &mut Terms<'_>,
-) -> Result<Vec<Operand>, Error> {
-    if values.len() != columns.len() {
-        let message = format!("{} columns compared with {} values", columns.len(), values.len());
-        return Err(bad_where(message).at(span));
-    }
-    values.iter().zip(columns).map(|(term, column)| terms.of_condition(term, column)).collect()
 }
 
 /// Where a column that is one of `columns` is among them.

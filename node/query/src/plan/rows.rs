@@ -4,6 +4,7 @@ use cql_lite::{ast::Operator, code::Code, span::Span};
 use model::{Table, schema::Column};
 
 use super::{
+    any_of::AnyOf,
     names::{list, not_supported},
     term::Operand,
 };
@@ -14,14 +15,14 @@ use crate::Error;
 pub(crate) struct Choice {
     /// How many columns.
     pub(crate) width: usize,
-    /// One of these will do, each with a value for each column.
-    pub(crate) any_of: Vec<Vec<Operand>>,
+    /// One of these will do.
+    pub(crate) any_of: AnyOf,
 }
 
 impl Choice {
-    /// One of these values for one column.
-    pub(crate) fn of_one(values: Vec<Operand>) -> Choice {
-        Choice { width: 1, any_of: values.into_iter().map(|it| vec![it]).collect() }
+    /// This value for one column.
+    pub(crate) fn only(value: Operand) -> Choice {
+        Choice { width: 1, any_of: AnyOf::one(vec![value]) }
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) enum Operand {
     /// A value of this type that is made of these, in the order in which values have them: a map of
     /// keys and values in turn. Null is allowed where the type allows it.
     Parts(CqlType, Vec<Operand>),
+    /// One part of a value of this type, by its place.
+    Part(Box<Operand>, CqlType, usize),
 }
 
 /// Turns terms into operands and collects the markers on the way.
@@ -58,7 +60,8 @@ impl<'t> Terms<'t> {
             operand @ (Operand::Value(_)
             | Operand::Marker(_)
             | Operand::Call(..)
-            | Operand::Parts(..)) => Ok(operand),
+            | Operand::Parts(..)
+            | Operand::Part(..)) => Ok(operand),
         }
     }
 
@@ -126,7 +129,11 @@ impl<'t> Terms<'t> {
         }
         let parts = operands.iter().map(|it| match it {
             Operand::Value(bytes) => Some(bytes.clone()),
-            Operand::Null | Operand::Marker(_) | Operand::Call(..) | Operand::Parts(..) => None,
+            Operand::Null
+            | Operand::Marker(_)
+            | Operand::Call(..)
+            | Operand::Parts(..)
+            | Operand::Part(..) => None,
         });
         join(name, cql_type, parts.collect())
             .map(Operand::Value)
@@ -177,7 +184,8 @@ impl<'t> Terms<'t> {
         Ok((Operand::Call(function, operands), returns))
     }
 
-    fn marker(&mut self, marker: &Marker, name: &str, cql_type: &CqlType) -> Operand {
+    /// A marker for a value of type `cql_type`, which goes by `name` unless it has one of its own.
+    pub(super) fn marker(&mut self, marker: &Marker, name: &str, cql_type: &CqlType) -> Operand {
         self.markers.put(
             marker.index,
             ColumnSpec {
@@ -231,6 +239,13 @@ pub(crate) fn join(
     let value = value::compose(cql_type, &parts).map_err(|error| Error::bad_value(name, &error))?;
     let bytes = Bytes::from(value.encode());
     if bytes.len() > VALUE_BYTES_MAX { Err(too_large(name, bytes.len())) } else { Ok(bytes) }
+}
+
+/// The serialized parts of a value, as `join` takes them.
+pub(crate) fn split(cql_type: &CqlType, bytes: &Bytes) -> Result<Vec<Option<Bytes>>, Error> {
+    let parts = value::split(cql_type, bytes)
+        .map_err(|error| Error::new(Code::BadValue, error.to_string()))?;
+    Ok(parts.into_iter().map(|it| it.map(|it| bytes.slice_ref(it))).collect())
 }
 
 /// The error for null where a condition or a key needs a value.

@@ -419,7 +419,7 @@ fn whole(
         let all = list(table.partition_key.iter().chain(&table.clustering_key));
         return Err(bad_where(message).hint(format!("the primary key is {all}")));
     }
-    Ok(values.into_iter().flatten().map(|it| Choice::of_one(vec![it])).collect())
+    Ok(values.into_iter().flatten().map(Choice::only).collect())
 }
 
 /// `IF EXISTS`, other conditions, and what is to blame for the former.
