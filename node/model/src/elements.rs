@@ -52,21 +52,14 @@ impl Elements {
             let total = counter::total(self, now);
             return total.map(|it| Bytes::copy_from_slice(&it.to_be_bytes()));
         }
-        let live = |(path, cell): &(Bytes, Cell)| {
-            cell.value(now).map(|value| (path.clone(), value.clone()))
-        };
-        let mut all: Vec<(Bytes, Bytes)> = self.cells.iter().filter_map(live).collect();
+        let all = self.live(cql_type, now);
         if all.is_empty() {
             return None;
         }
         let mut parts: Vec<Option<&[u8]>> = Vec::with_capacity(2 * all.len());
         match cql_type {
-            CqlType::Set(of) => {
-                all.sort_by(|(a, _), (b, _)| value::compare(of, a, b));
-                parts.extend(all.iter().map(|(path, _)| Some(&path[..])));
-            }
-            CqlType::Map(of) => {
-                all.sort_by(|(a, _), (b, _)| value::compare(&of.0, a, b));
+            CqlType::Set(_) => parts.extend(all.iter().map(|(path, _)| Some(&path[..]))),
+            CqlType::Map(_) => {
                 parts.extend(all.iter().flat_map(|(key, it)| [Some(&key[..]), Some(&it[..])]));
             }
             CqlType::User(user) => {
@@ -77,12 +70,28 @@ impl Elements {
                 parts.extend((0..user.fields.len()).map(field));
             }
             CqlType::List(_) | CqlType::Native(_) | CqlType::Tuple(_) | CqlType::Vector(..) => {
-                let order = |a: &[u8], b: &[u8]| value::compare_native(NativeType::Timeuuid, a, b);
-                all.sort_by(|(a, _), (b, _)| order(a, b));
                 parts.extend(all.iter().map(|(_, it)| Some(&it[..])));
             }
         }
         Some(value::join(cql_type, &parts).into())
+    }
+
+    /// Paths and values of a column of this type that live at `now` (seconds), in the order that its
+    /// value has them in.
+    pub fn live(&self, cql_type: &CqlType, now: i64) -> Vec<(&Bytes, &Bytes)> {
+        let live = self.cells.iter().filter_map(|(path, cell)| Some((path, cell.value(now)?)));
+        let mut all: Vec<(&Bytes, &Bytes)> = live.collect();
+        match cql_type {
+            CqlType::Set(of) => all.sort_by(|(a, _), (b, _)| value::compare(of, a, b)),
+            CqlType::Map(of) => all.sort_by(|(a, _), (b, _)| value::compare(&of.0, a, b)),
+            // Fields are in the order of their paths already.
+            CqlType::User(_) => {}
+            CqlType::List(_) | CqlType::Native(_) | CqlType::Tuple(_) | CqlType::Vector(..) => {
+                let order = |a: &[u8], b: &[u8]| value::compare_native(NativeType::Timeuuid, a, b);
+                all.sort_by(|(a, _), (b, _)| order(a, b));
+            }
+        }
+        all
     }
 
     /// Merges one more version of one cell into it.

@@ -3,13 +3,15 @@
 use bytes::Bytes;
 use cql_lite::{ast::Spanned, code::Code};
 use model::{
-    Cell, Content, Deletion, Elements, Liveness, Mutation, Partition, PartitionKey, Row,
-    cell::TTL_MAX, mutation,
+    Cell, Clustering, Content, Deletion, Elements, Liveness, Mutation, Partition, PartitionKey,
+    Row, cell::TTL_MAX, mutation,
 };
 
 mod elements;
+mod lists;
 
 use elements::{Writer, field_path};
+pub(crate) use lists::Lists;
 
 use crate::{
     Bound, Error,
@@ -63,11 +65,13 @@ pub(crate) fn check_timestamp(
     guard.check(Guardrail::TimestampAhead, ahead)
 }
 
-/// What the write changes: a mutation for each partition, none where nothing changes.
+/// What the write changes: a mutation for each partition, none where nothing changes. `lists` is what
+/// was read for it.
 pub(crate) fn mutations(
     write: &Write,
     bindings: &Bindings<'_>,
     when: When,
+    lists: &Lists,
 ) -> Result<Vec<Mutation>, Error> {
     let ttl = ttl(write, bindings)?;
     let mut pattern = Partition::empty(PartitionKey::new(Bytes::new()));
@@ -82,12 +86,17 @@ pub(crate) fn mutations(
     let mut keys = resolve::keys(&write.table, &write.keys, bindings)?;
     let Some(last) = keys.pop() else { return Ok(Vec::new()) };
     pattern.key = last;
-    if pattern.is_empty() {
-        return Ok(Vec::new());
-    }
     let copy = |key| Partition { key, ..pattern.clone() };
     let mut partitions: Vec<Partition> = keys.into_iter().map(copy).collect();
     partitions.push(pattern);
+    if !write.lists.is_empty() {
+        let writer = Writer { when, ttl, bindings };
+        let clusterings = named_rows(write, bindings)?;
+        for partition in &mut partitions {
+            lists.put(write, &clusterings, &writer, partition)?;
+        }
+    }
+    partitions.retain(|it| !it.is_empty());
     let table = write.table.id;
     let mutations: Vec<Mutation> =
         partitions.into_iter().map(|partition| Mutation { table, partition }).collect();
@@ -192,15 +201,20 @@ fn put_rows(
     bindings: &Bindings<'_>,
     pattern: &mut Partition,
 ) -> Result<(), Error> {
-    if !write.rows.is_exact(&write.table) {
-        return Ok(());
-    }
-    for clustering in resolve::clusterings(&write.table, &write.rows, bindings)? {
+    for clustering in named_rows(write, bindings)? {
         if !row.is_empty() {
             pattern.put_row(clustering, row.clone());
         }
     }
     Ok(())
+}
+
+/// The rows that the write names, each by its whole key; none when only statics are written.
+pub(crate) fn named_rows(write: &Write, bindings: &Bindings<'_>) -> Result<Vec<Clustering>, Error> {
+    match write.rows.is_exact(&write.table) {
+        true => resolve::clusterings(&write.table, &write.rows, bindings),
+        false => Ok(Vec::new()),
+    }
 }
 
 fn deletion(when: When) -> Deletion {

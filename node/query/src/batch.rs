@@ -9,7 +9,7 @@ use model::Mutation;
 
 use crate::{
     Error,
-    apply::{self, When},
+    apply::{self, Lists, When},
     bind::Bindings,
     guardrail::{Guard, Guardrail},
     merged::Merged,
@@ -28,10 +28,12 @@ pub(crate) struct Rules<'g> {
     pub(crate) now_micros: i64,
 }
 
-/// What writes with their values change together: a mutation for each partition, and warnings.
+/// What writes with their values change together: a mutation for each partition, and warnings. `lists`
+/// is what was read for all of them.
 pub(crate) fn mutations<'w>(
     writes: impl IntoIterator<Item = (&'w Write, &'w Bindings<'w>)>,
     when: When,
+    lists: &Lists,
     rules: &Rules<'_>,
 ) -> Result<(Vec<Mutation>, Vec<String>), Error> {
     let at = |error: Error| match rules.span {
@@ -47,7 +49,8 @@ pub(crate) fn mutations<'w>(
             warnings.extend(apply::check_timestamp(own, rules.now_micros, rules.guard)?);
             when.timestamp = own;
         }
-        apply::mutations(write, bindings, when)?.into_iter().for_each(|it| merged.add(it));
+        let mutations = apply::mutations(write, bindings, when, lists)?;
+        mutations.into_iter().for_each(|it| merged.add(it));
     }
     let mutations = merged.finish();
     if rules.kind == BatchKind::Logged && 1 < mutations.len() {

@@ -24,7 +24,7 @@ use self::level::{Use, check_level};
 use crate::{
     About, Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows,
     Source, Store,
-    apply::{self, When},
+    apply::{self, Lists, When},
     batch,
     bind::Bindings,
     filter,
@@ -49,6 +49,7 @@ use crate::{
 mod change;
 mod group;
 mod level;
+mod lists;
 mod made_up;
 mod many;
 mod traced;
@@ -152,7 +153,9 @@ impl Executor {
             reply.warnings.extend(warnings);
             Ok(reply)
         };
-        if let Verb::Write(write) = &entry.plan.verb {
+        if let Verb::Write(write) = &entry.plan.verb
+            && write.lists.is_empty()
+        {
             let timeout = self.options.timeouts.write;
             let run = self.run(&request, entry.keyspace.as_deref(), timeout);
             return match run.write(write, &entry.plan) {
@@ -172,7 +175,7 @@ impl Executor {
         answered(answering, finish)
     }
 
-    /// Everything but writes.
+    /// Everything but writes that read nothing.
     async fn carry_out(&self, request: &Request, entry: &Entry) -> Result<Reply, Error> {
         let timeouts = &self.options.timeouts;
         let usual = match &entry.plan.verb {
@@ -185,7 +188,7 @@ impl Executor {
         match &entry.plan.verb {
             Verb::Select(select) if request.whole => Box::pin(run.whole(select, entry)).await,
             Verb::Select(select) => run.select(select, entry).await,
-            Verb::Write(write) => run.write(write, &entry.plan)?.reply().await,
+            Verb::Write(write) => Box::pin(run.write_after_reading(write, &entry.plan)).await,
             Verb::Batch(batch) => Box::pin(run.batch(batch, &entry.plan)).await,
             Verb::Schema(statement) => Box::pin(run.schema(statement, &entry.plan)).await,
         }
@@ -345,14 +348,25 @@ impl<'r> Run<'r> {
         store::Options { consistency, timeout, trace }
     }
 
+    /// Executes a write that reads nothing.
     fn write(&self, write: &Write, plan: &Plan) -> Result<Sent, Error> {
-        let what = Use::of([write]);
-        check_level(self.request.consistency, what)?;
-        let bindings = self.bindings(plan)?;
-        let given = apply::timestamp(write.timestamp.as_ref(), &bindings)?;
-        let (when, warnings) = self.when(given, write.table.has_counters())?;
-        let mutations = apply::mutations(write, &bindings, when)?;
-        self.send(mutations, what, warnings)
+        check_level(self.request.consistency, Use::of([write]))?;
+        self.write_with(write, &self.bindings(plan)?, &Lists::default(), None)
+    }
+
+    /// Executes a write for which these lists were read, with what is to be told of that.
+    fn write_with(
+        &self,
+        write: &Write,
+        bindings: &Bindings<'_>,
+        lists: &Lists,
+        told: Option<String>,
+    ) -> Result<Sent, Error> {
+        let given = apply::timestamp(write.timestamp.as_ref(), bindings)?;
+        let (when, mut warnings) = self.when(given, write.table.has_counters())?;
+        let mutations = apply::mutations(write, bindings, when, lists)?;
+        warnings.extend(told);
+        self.send(mutations, Use::of([write]), warnings)
     }
 
     async fn batch(&self, batch: &Batch, plan: &Plan) -> Result<Reply, Error> {
@@ -361,11 +375,12 @@ impl<'r> Run<'r> {
         let bindings = self.bindings(plan)?;
         let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
         let has_counters = batch.writes.iter().any(|it| it.table.has_counters());
+        let writes = || batch.writes.iter().map(|it| (it, &bindings));
+        let (lists, told) = self.lists(writes()).await?;
         let (when, mut warnings) = self.when(given, has_counters)?;
         let rules = self.rules(batch.kind, Some(batch.span));
-        let writes = batch.writes.iter().map(|it| (it, &bindings));
-        let (mutations, more) = batch::mutations(writes, when, &rules)?;
-        warnings.extend(more);
+        let (mutations, more) = batch::mutations(writes(), when, &lists, &rules)?;
+        warnings.extend(told.into_iter().chain(more));
         self.send(mutations, what, warnings)?.reply().await
     }
 

@@ -36,6 +36,8 @@ pub enum Guardrail {
     BatchBytes,
     /// Partitions that one batch writes.
     BatchPartitions,
+    /// Rows whose lists a request reads before it writes them.
+    ListReads,
     /// Seconds that a client's write timestamp lies ahead of the clock.
     TimestampAhead,
     /// Copies of each row in a data center; too few are told, not too many.
@@ -97,7 +99,7 @@ pub struct Rail {
 }
 
 /// Every guardrail, in the order of the enum.
-pub const RAILS: [Rail; 17] = [
+pub const RAILS: [Rail; 18] = [
     Rail {
         guardrail: Guardrail::CellBytes,
         name: "cell_bytes",
@@ -187,6 +189,16 @@ pub const RAILS: [Rail; 17] = [
         most: None,
         code: Code::TooLarge,
         remedy: "send its writes as single statements, many at the same time: that is faster, too",
+    },
+    Rail {
+        guardrail: Guardrail::ListReads,
+        name: "list_reads",
+        what: "the number of rows whose lists are read before they are written",
+        unit: Unit::Count,
+        is_floor: false,
+        most: None,
+        code: Code::TooLarge,
+        remedy: "name fewer rows; sets and maps are changed without being read",
     },
     Rail {
         guardrail: Guardrail::TimestampAhead,

@@ -253,6 +253,18 @@ pub const SPECS: &[Spec] = &[
         "More than this is refused: partitions that one batch writes.",
     ),
     spec(
+        "guardrails.list_reads_warn",
+        "N",
+        "10",
+        "More than this is told and counted: rows whose lists one request reads before it writes them.",
+    ),
+    spec(
+        "guardrails.list_reads_fail",
+        "N",
+        "100",
+        "More than this is refused: rows whose lists one request reads before it writes them. 0 refuses `l[0] = …`, `l - […]` and `DELETE l[0]` altogether.",
+    ),
+    spec(
         "guardrails.timestamp_ahead_warn",
         "TIME",
         "60s",

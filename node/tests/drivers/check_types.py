@@ -8,6 +8,7 @@ import collections
 import decimal
 
 from cassandra import InvalidRequest
+from cassandra.query import BatchStatement, BatchType
 
 from check import KEYSPACE, connect, main, refused
 from cluster import until
@@ -92,6 +93,29 @@ def check_parts_are_changed_without_reading(nodes):
         assert (set(row.s), row.l, dict(row.m.items())) == ({2, 3}, [0, 1, 2], {"c": 3}), row
         contains = session.prepare("SELECT k FROM ks.changed WHERE m CONTAINS KEY ? ALLOW FILTERING")
         assert [it.k for it in session.execute(contains, ("c",))] == [1]
+
+
+def check_lists_are_read_before_places_change(nodes):
+    with connect(nodes) as cluster:
+        session = cluster.connect()
+        session.execute(KEYSPACE)
+        session.execute("CREATE TABLE IF NOT EXISTS ks.places (k int PRIMARY KEY, l list<int>)")
+        session.execute("INSERT INTO ks.places (k, l) VALUES (1, [1, 2, 3, 2])")
+        found = lambda: session.execute("SELECT l FROM ks.places WHERE k = 1").one().l
+        put = session.prepare("UPDATE ks.places SET l[?] = ? WHERE k = ?")
+        assert [it.name for it in put.column_metadata] == ["idx(l)", "value(l)", "k"]
+        session.execute(put, (0, 10, 1))
+        assert found() == [10, 2, 3, 2]
+        session.execute(session.prepare("UPDATE ks.places SET l = l - ? WHERE k = ?"), ([2, 7], 1))
+        assert found() == [10, 3]
+        session.execute(session.prepare("DELETE l[?] FROM ks.places WHERE k = ?"), (1, 1))
+        assert found() == [10]
+        refused(InvalidRequest, lambda: session.execute(put, (1, 0, 1)), "list index 1 out of bound, list has size 1")
+        batch = BatchStatement(BatchType.UNLOGGED)
+        batch.add("UPDATE ks.places SET l = l + [11] WHERE k = 1")
+        batch.add(put, (0, 9, 1))
+        session.execute(batch)
+        assert found() == [9, 11]
 
 
 def check_in_takes_one_bound_list(nodes):

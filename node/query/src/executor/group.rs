@@ -60,11 +60,12 @@ impl Run<'_> {
         let what = Use::of(all());
         check_level(batch.consistency, what)?;
         let has_counters = all().any(|it| it.table.has_counters());
+        let pairs = || writes.iter().map(|(write, bindings)| (*write, bindings));
+        let (lists, told) = self.lists(pairs()).await?;
         let (when, mut warnings) = self.when(None, has_counters)?;
         let rules = self.rules(batch.kind, None);
-        let pairs = writes.iter().map(|(write, bindings)| (*write, bindings));
-        let (mutations, more) = batch::mutations(pairs, when, &rules)?;
-        warnings.extend(more);
+        let (mutations, more) = batch::mutations(pairs(), when, &lists, &rules)?;
+        warnings.extend(told.into_iter().chain(more));
         self.send(mutations, what, warnings)?.reply().await
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Error, Reply, Request, Source,
-    apply::{self, When},
+    apply::{self, Lists, When},
     bind::Bindings,
     merged::Merged,
     plan::{Plan, Verb, write::Write},
@@ -46,6 +46,10 @@ impl Run<'_> {
     async fn write_many(&self, write: &Write, plan: &Plan, rows: usize) -> Result<Reply, Error> {
         let what = Use::of([write]);
         check_level(self.request.consistency, what)?;
+        if !write.lists.is_empty() {
+            let message = "rows of values are for writes that read nothing: this one reads a list";
+            return Err(Error::new(Code::BadBind, message).hint("send a request for each row"));
+        }
         let (values, width) = (&self.request.values, plan.variables.len());
         if rows == 0 || width == 0 || Some(values.len()) != rows.checked_mul(width) {
             let message = format!("{} value(s) for {rows} row(s) of {width}", values.len());
@@ -64,7 +68,8 @@ impl Run<'_> {
                 warning = apply::check_timestamp(own, self.now_micros, guard)?.or(warning);
                 when.timestamp = own;
             }
-            apply::mutations(write, &bindings, when)?.into_iter().for_each(|it| merged.add(it));
+            let mutations = apply::mutations(write, &bindings, when, &Lists::default())?;
+            mutations.into_iter().for_each(|it| merged.add(it));
         }
         warnings.extend(warning);
         self.send(merged.finish(), what, warnings)?.reply().await

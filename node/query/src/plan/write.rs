@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{Error, system_tables};
 
+mod lists;
 mod parts;
+
+pub(crate) use lists::{ListAction, ListChange};
 
 /// A write, its markers still open.
 #[derive(Clone, Debug)]
@@ -35,6 +38,8 @@ pub(crate) struct Write {
     pub(crate) rows: Rows,
     /// What happens to them.
     pub(crate) change: Change,
+    /// What happens to lists beside that, once they were read.
+    pub(crate) lists: Vec<ListChange>,
     /// `USING TIMESTAMP`, microseconds.
     pub(crate) timestamp: Option<Spanned<Operand>>,
     /// `USING TTL`, seconds.
@@ -207,7 +212,7 @@ fn insert(insert: &ast::Insert, scope: &Scope<'_>) -> Result<Planned, Error> {
     let marker = rows.is_exact(&table);
     let change = Change::Set { cells: cells.all, marker };
     let using = Using::plan(&insert.using, &mut terms)?;
-    Ok(planned(&table, (keys, rows), change, using, terms))
+    Ok(planned(&table, (keys, rows), (change, Vec::new()), using, terms))
 }
 
 fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Planned, Error> {
@@ -219,19 +224,23 @@ fn update(update: &ast::Update, scope: &Scope<'_>) -> Result<Planned, Error> {
     // In the order of the text, so that markers are met as they are numbered.
     let using = Using::plan(&update.using, &mut terms)?;
     let mut cells = Cells::default();
+    let mut lists = Vec::new();
     for (at, assignment) in update.assignments.iter().enumerate() {
         let name = &assignment.target.column;
         let column = cell_column(&table, name, "set")?;
         let others = update.assignments[..at].iter().map(|it| &it.target);
         parts::refuse_repetition(&assignment.target, others)?;
-        let action = parts::action(assignment, column, &mut terms)?;
-        cells.push(column, action);
+        match lists::of_assignment(assignment, column, &mut terms)? {
+            Some(change) => lists.push(change),
+            None => cells.push(column, parts::action(assignment, column, &mut terms)?),
+        }
     }
     let mut conditions = Conditions::sort(&update.where_, &table, &mut terms)?;
     let keys = partition(&mut conditions)?;
-    let rows = cell_rows(&mut conditions, &table, cells.regulars == 0, "UPDATE")?;
+    let only_statics = cells.regulars == 0 && lists.iter().all(|it| it.column.is_static);
+    let rows = cell_rows(&mut conditions, &table, only_statics, "UPDATE")?;
     let change = Change::Set { cells: cells.all, marker: false };
-    Ok(planned(&table, (keys, rows), change, using, terms))
+    Ok(planned(&table, (keys, rows), (change, lists), using, terms))
 }
 
 fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Planned, Error> {
@@ -241,24 +250,29 @@ fn delete(delete: &ast::Delete, scope: &Scope<'_>) -> Result<Planned, Error> {
     refuse_beside_counters(&table, conditions, &delete.using)?;
     refuse_conditions(conditions)?;
     let using = Using::plan(&delete.using, &mut terms)?;
-    let mut cells = Vec::new();
+    let (mut cells, mut lists) = (Vec::new(), Vec::new());
     for target in &delete.columns {
         let column = cell_column(&table, &target.column, "deleted")?;
+        if let Some(change) = lists::of_removal(target, column, &mut terms)? {
+            lists.push(change);
+            continue;
+        }
         let part = parts::removal(target, column, &mut terms)?;
         cells.push(Removal { column: cell_of(column), part });
     }
     let mut conditions = Conditions::sort(&delete.where_, &table, &mut terms)?;
     let keys = partition(&mut conditions)?;
-    let (rows, change) = if cells.is_empty() {
+    let (rows, change) = if delete.columns.is_empty() {
         let rows = rows(&mut conditions)?;
         let change = if rows.is_all() { Change::DeletePartition } else { Change::DeleteRows };
         (rows, change)
     } else {
-        let only_statics = cells.iter().all(|it| it.column.is_static);
+        let mut columns = cells.iter().map(|it| it.column).chain(lists.iter().map(|it| it.column));
+        let only_statics = columns.all(|it| it.is_static);
         let rows = cell_rows(&mut conditions, &table, only_statics, "DELETE")?;
         (rows, Change::DeleteCells(cells))
     };
-    Ok(planned(&table, (keys, rows), change, using, terms))
+    Ok(planned(&table, (keys, rows), (change, lists), using, terms))
 }
 
 /// `USING`, checked.
@@ -304,14 +318,14 @@ fn cell_of(column: &Column) -> CellColumn {
 fn planned(
     table: &Arc<Table>,
     (keys, rows): (Vec<Choice>, Rows),
-    change: Change,
+    (change, lists): (Change, Vec<ListChange>),
     using: Using,
     terms: Terms<'_>,
 ) -> Planned {
     let is_volatile = terms.volatile;
     let markers = terms.into_markers();
     let Using { timestamp, ttl } = using;
-    let write = Write { table: Arc::clone(table), keys, rows, change, timestamp, ttl };
+    let write = Write { table: Arc::clone(table), keys, rows, change, lists, timestamp, ttl };
     Planned { write, markers, is_volatile }
 }
 

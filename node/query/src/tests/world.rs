@@ -266,6 +266,7 @@ fn narrow(guardrail: Guardrail) -> Limits {
         Guardrail::PageTombstones => limits(3, 5),
         Guardrail::BatchBytes => limits(60, 150),
         Guardrail::BatchPartitions => limits(2, 3),
+        Guardrail::ListReads => limits(1, 2),
         Guardrail::TimestampAhead => limits(60, 259_200),
         Guardrail::ReplicationFactor => limits(2, 1),
         Guardrail::Keyspaces => limits(2, 3),

@@ -1,6 +1,6 @@
 //! Columns that have a cell for each part of their value: what may be changed of them.
 //!
-//! A counter is one of them: it is only ever added to.
+//! A counter is one of them: it is only ever added to. What has to read a list first is in `lists`.
 
 use cql_lite::{
     ast::{self, Part, Target},
@@ -13,7 +13,7 @@ use super::{Action, Removed, Sign};
 use crate::{
     Error,
     plan::{
-        names::{field_of, not_supported},
+        names::field_of,
         term::{Operand, Terms, null_in},
     },
 };
@@ -66,11 +66,8 @@ pub(super) fn action(
                 let value = terms.operand(term, &column.name, &keys)?;
                 Ok(Action::Remove(keys, value))
             }
-            CqlType::List(_) => Err(not_supported(
-                "removing values from a list, which has to read it first, is",
-                *span,
-            )),
             of @ (CqlType::Native(_)
+            | CqlType::List(_)
             | CqlType::Tuple(_)
             | CqlType::Vector(..)
             | CqlType::User(_)) => {
@@ -132,10 +129,6 @@ fn part_action(
             let value = terms.operand(term, &format!("value({})", column.name), &of.1)?;
             Ok(Action::Entry(operand, value))
         }
-        (Part::Element(_), CqlType::List(_)) => Err(not_supported(
-            "setting a value of a list by its place, which has to read it first, is",
-            target.column.span,
-        )),
         (Part::Field(name), CqlType::User(user)) => {
             let at = field_of(user, name)?;
             let value = terms.operand(term, &name.text, &user.fields[at].1)?;
@@ -165,10 +158,6 @@ pub(super) fn removal(
             }
             Ok(Removed::Entry(operand))
         }
-        (Part::Element(_), CqlType::List(_)) => Err(not_supported(
-            "deleting a value of a list by its place, which has to read it first, is",
-            target.column.span,
-        )),
         (Part::Field(name), CqlType::User(user)) => {
             Ok(Removed::Field(place(field_of(user, name)?)))
         }
@@ -192,7 +181,7 @@ pub(super) fn refuse_repetition<'t>(
 }
 
 /// The type of a column whose parts can be changed.
-fn changed<'c>(column: &'c Column, target: &Target) -> Result<&'c CqlType, Error> {
+pub(super) fn changed<'c>(column: &'c Column, target: &Target) -> Result<&'c CqlType, Error> {
     if column.is_multi_cell {
         return Ok(&column.cql_type);
     }
