@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{error::Error, keyword::quote_name, suggest::suggest};
+use crate::{error::Error, keyword::quote_name};
 
 /// Most values of a vector.
 pub const VECTOR_LEN_MAX: u16 = 8192;
@@ -302,11 +302,8 @@ impl NativeType {
         if lower == "varchar" {
             return Ok(NativeType::Text);
         }
-        NativeType::ALL.into_iter().find(|kind| kind.name() == lower).ok_or_else(|| Unknown {
-            name: name.to_owned(),
-            suggestion: suggest(&lower, NativeType::ALL.iter().map(|kind| kind.name()))
-                .map(str::to_owned),
-        })
+        let found = NativeType::ALL.into_iter().find(|kind| kind.name() == lower);
+        found.ok_or_else(|| Unknown { name: name.to_owned() })
     }
 
     /// The name, as CQL writes it.
@@ -429,6 +426,4 @@ impl fmt::Display for NativeType {
 pub struct Unknown {
     /// The word, as it was written.
     pub name: String,
-    /// The type that was probably meant.
-    pub suggestion: Option<String>,
 }

@@ -40,8 +40,8 @@ pub struct Resolved {
     pub is_frozen: bool,
 }
 
-/// Finds a user type by keyspace, where one is written, and name.
-pub type UserTypes<'t> = dyn Fn(Option<&Name>, &Name) -> Option<Arc<UserType>> + 't;
+/// The user types that a name may be of: those of a keyspace, where one is written.
+pub type UserTypes<'t> = dyn Fn(Option<&Name>) -> Vec<&'t Arc<UserType>> + 't;
 
 impl TypeName {
     /// How a type is written: `frozen` where its value is one cell and could be more, and around
@@ -107,10 +107,13 @@ impl Spanned<TypeName> {
                 }
                 return Ok(Resolved { cql_type, is_frozen: true });
             }
-            TypeName::User(name) => match user_types(name.keyspace.as_ref(), &name.table) {
-                Some(user) => CqlType::User(user),
-                None => return Err(unknown(&name.table, self.span)),
-            },
+            TypeName::User(name) => {
+                let known = user_types(name.keyspace.as_ref());
+                match known.iter().find(|it| it.name == name.table.text) {
+                    Some(user) => CqlType::User(Arc::clone(user)),
+                    None => return Err(unknown(&name.table, &known, self.span)),
+                }
+            }
         };
         let is_frozen = in_frozen || !cql_type.can_be_multi_cell();
         Ok(Resolved { cql_type, is_frozen })
@@ -142,16 +145,20 @@ fn sorted(what: &str, of: CqlType, span: Span) -> Result<CqlType, Error> {
     Err(Error::new(Code::InvalidSchema, message, span))
 }
 
-/// The error for a word that is the name of no type.
-fn unknown(name: &Name, span: Span) -> Error {
-    let unknown = match NativeType::parse(&name.text) {
-        Err(unknown) => unknown,
+/// The error for a word that is the name of no type, not even of one of these.
+fn unknown(name: &Name, known: &[&Arc<UserType>], span: Span) -> Error {
+    let message = match NativeType::parse(&name.text) {
+        Err(unknown) => unknown.to_string(),
         Ok(_) => return Error::new(Code::InvalidSchema, format!("no user type {name}"), span),
     };
-    let error = Error::new(Code::InvalidSchema, unknown.to_string(), span);
+    let error = Error::new(Code::InvalidSchema, message, span);
+    let users = known.iter().map(|it| it.name.as_str());
+    let natives = NativeType::ALL.map(NativeType::name);
     let with_parts = ["list", "set", "map", "tuple", "vector"];
-    let near = || suggest(&name.text, with_parts).map(|it| format!("{it}<…>"));
-    match unknown.suggestion.or_else(near) {
+    match suggest(&name.text, users.chain(natives).chain(with_parts)) {
+        Some(meant) if with_parts.contains(&meant) => {
+            error.with_hint(format!("did you mean `{meant}<…>`?"))
+        }
         Some(meant) => error.with_hint(format!("did you mean `{meant}`?")),
         None => {
             let all = NativeType::ALL.map(NativeType::name).join(", ");

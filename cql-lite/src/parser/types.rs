@@ -73,7 +73,7 @@ impl Parser<'_> {
             return self.nested(Self::full_user_type);
         }
         if self.second().text != "<" {
-            return Ok(self.type_name()?.resolve(&|_, _| None)?.cql_type);
+            return Ok(self.type_name()?.resolve(&|_| Vec::new())?.cql_type);
         }
         self.nested(Self::full_type_with_parts)
     }

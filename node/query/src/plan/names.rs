@@ -80,11 +80,11 @@ impl<'s> Scope<'s> {
         keyspace: &str,
     ) -> Result<ast::Resolved, Error> {
         let home = self.schema.keyspaces.get(keyspace);
-        let find = |named: Option<&ast::Name>, name: &ast::Name| {
-            let types = &home.filter(|_| named.is_none_or(|it| it.text == keyspace))?.types;
-            types.get(&name.text).cloned()
+        let known = |named: Option<&ast::Name>| {
+            let home = home.filter(|_| named.is_none_or(|it| it.text == keyspace));
+            home.into_iter().flat_map(|it| it.types.values()).collect()
         };
-        Ok(name.resolve(&find)?)
+        Ok(name.resolve(&known)?)
     }
 
     /// Whether there is a keyspace of this name, ours included.

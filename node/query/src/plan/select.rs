@@ -390,7 +390,7 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
         }
         SelectExpr::Cast { arg, to, span } => {
             let (inner, from, text) = row_expr(arg, table)?;
-            let target = to.resolve(&|_, _| None)?.cql_type;
+            let target = to.resolve(&|_| Vec::new())?.cql_type;
             let function = Scalar::cast(&from, &target).map_err(|error| error.at(*span))?;
             let printed = format!("cast({text} as {})", to.node);
             Ok((Expr::Call(function, vec![inner]), target, printed))

@@ -143,11 +143,10 @@ impl<'t> Terms<'t> {
     /// The type that a hint names.
     fn resolve(&self, hint: &Spanned<cql_lite::ast::TypeName>) -> Result<CqlType, Error> {
         let keyspace = self.table.keyspace.as_str();
-        let of_table = |keyspace_named: Option<&cql_lite::ast::Name>,
-                        name: &cql_lite::ast::Name| {
-            let named = keyspace_named.map_or(keyspace, |it| it.text.as_str());
+        let of_table = |named: Option<&cql_lite::ast::Name>| {
+            let named = named.map_or(keyspace, |it| it.text.as_str());
             let used = self.table.columns().flat_map(|it| it.cql_type.user_types());
-            used.into_iter().find(|it| it.keyspace == named && it.name == name.text).cloned()
+            used.filter(|it| it.keyspace == named).collect()
         };
         Ok(hint.resolve(&of_table)?.cql_type)
     }
