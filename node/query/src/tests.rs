@@ -7,6 +7,7 @@
 
 mod doors;
 mod laws;
+mod nested;
 mod reads;
 mod replicas;
 mod world;
