@@ -308,7 +308,7 @@ impl<'de> Deserializer<'de> for Item {
             | Value::Duration(_) => visitor.visit_string(value.to_string()),
             Value::Empty => visitor.visit_unit(),
             Value::List(all) | Value::Set(all) | Value::Vector(all) => visitor.visit_seq(some(all)),
-            Value::Tuple(parts) => {
+            Value::Tuple(parts) | Value::Sparse(parts) => {
                 visitor.visit_seq(SeqDeserializer::new(parts.into_iter().map(Item)))
             }
             Value::Map(all) => {

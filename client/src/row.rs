@@ -125,7 +125,7 @@ impl Row {
         let Some(bytes) = self.raw(column) else { return Ok(None) };
         match &self.page.kinds[column] {
             None => Ok(Some(Value::Blob(bytes.to_vec()))),
-            Some(kind) => Value::decode(kind, bytes).map(Some).map_err(|error| {
+            Some(kind) => Value::decode_answer(kind, bytes).map(Some).map_err(|error| {
                 Error::malformed(format!("column `{}`: {error}", self.columns()[column].name))
             }),
         }

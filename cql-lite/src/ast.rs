@@ -292,6 +292,17 @@ pub enum SelectExpr {
         /// All of it.
         span: Span,
     },
+    /// `value[from..to]`, both ends included; where one is left out there is none.
+    Slice {
+        /// A map or a set.
+        of: Box<SelectExpr>,
+        /// The first of its keys.
+        from: Option<Box<Term>>,
+        /// The last one.
+        to: Option<Box<Term>>,
+        /// All of it.
+        span: Span,
+    },
     /// `value.field`
     Field {
         /// A value of a user type.
@@ -489,6 +500,7 @@ impl SelectExpr {
             | SelectExpr::Function { span, .. }
             | SelectExpr::Cast { span, .. }
             | SelectExpr::Element { span, .. }
+            | SelectExpr::Slice { span, .. }
             | SelectExpr::Field { span, .. } => *span,
         }
     }

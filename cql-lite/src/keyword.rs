@@ -65,7 +65,7 @@ pub const RESERVED: [&str; 59] = [
 
 /// Words that mean something in their place and are names elsewhere, sorted: for completion and
 /// colors.
-pub const UNRESERVED: [&str; 17] = [
+pub const UNRESERVED: [&str; 18] = [
     "AS",
     "CLUSTER",
     "CLUSTERING",
@@ -75,6 +75,7 @@ pub const UNRESERVED: [&str; 17] = [
     "FILTERING",
     "KEY",
     "KEYSPACES",
+    "MAXWRITETIME",
     "PARTITION",
     "PER",
     "STATIC",

@@ -137,7 +137,7 @@ fn other(text: &str) -> (Kind, usize) {
     if bytes[0].is_ascii_digit() {
         return number(text);
     }
-    if ["<=", ">=", "!=", "+=", "-="].iter().any(|two| text.starts_with(two)) {
+    if ["<=", ">=", "!=", "+=", "-=", ".."].iter().any(|two| text.starts_with(two)) {
         return (Kind::Symbol, 2);
     }
     if b"()[]{},.=<>*?:+-/%".contains(&bytes[0]) {
@@ -155,7 +155,8 @@ fn number(text: &str) -> (Kind, usize) {
     }
     let mut len = digits_len(text);
     let mut kind = Kind::Integer;
-    if text[len..].starts_with('.') {
+    // `1..3` is a slice from 1.
+    if text[len..].starts_with('.') && !text[len..].starts_with("..") {
         len += 1 + digits_len(&text[len + 1..]);
         kind = Kind::Decimal;
     }

@@ -61,6 +61,10 @@ impl SelectExpr {
                 of.collect(found);
                 terms([&**key], found);
             }
+            SelectExpr::Slice { of, from, to, .. } => {
+                of.collect(found);
+                terms([from, to].into_iter().flatten().map(|it| &**it), found);
+            }
         }
     }
 }

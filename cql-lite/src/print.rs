@@ -301,6 +301,13 @@ impl Display for SelectExpr {
             }
             SelectExpr::Cast { arg, to, .. } => write!(f, "CAST({arg} AS {})", to.node),
             SelectExpr::Element { of, key, .. } => write!(f, "{of}[{key}]"),
+            SelectExpr::Slice { of, from, to, .. } => {
+                write!(f, "{of}[")?;
+                from.iter().try_for_each(|it| write!(f, "{it} "))?;
+                f.write_str("..")?;
+                to.iter().try_for_each(|it| write!(f, " {it}"))?;
+                f.write_str("]")
+            }
             SelectExpr::Field { of, name, .. } => write!(f, "{of}.{name}"),
         }
     }

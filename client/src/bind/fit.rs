@@ -100,7 +100,8 @@ fn convert(value: &Value, kind: NativeType) -> Option<Value> {
         | Value::Map(_)
         | Value::Tuple(_)
         | Value::User(_)
-        | Value::Vector(_) => None,
+        | Value::Vector(_)
+        | Value::Sparse(_) => None,
     }
 }
 
@@ -186,6 +187,7 @@ pub(super) fn rust_name(value: &Value) -> &'static str {
         Value::Duration(_) => "duration",
         Value::Empty => "empty value",
         Value::List(_) | Value::Vector(_) => "list",
+        Value::Sparse(_) => "list with null",
         Value::Set(_) => "set",
         Value::Map(_) => "map",
         Value::Tuple(_) => "tuple",

@@ -137,6 +137,7 @@ fn keywords(first: &str) -> &'static [&'static str] {
             "TOKEN",
             "TTL",
             "WRITETIME",
+            "MAXWRITETIME",
         ],
         "INSERT" => &["INTO", "VALUES", "USING", "TTL", "TIMESTAMP", "AND", "IF", "NOT", "EXISTS"],
         "UPDATE" => &["SET", "WHERE", "AND", "IN", "USING", "TTL", "TIMESTAMP", "IF", "EXISTS"],

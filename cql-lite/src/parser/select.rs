@@ -89,13 +89,7 @@ impl Parser<'_> {
         loop {
             let of = Box::new(expr);
             if self.at_symbol("[") {
-                self.advance();
-                let key = Box::new(self.term()?);
-                if self.at_symbol(".") {
-                    return Err(self.unsupported("a slice of a collection"));
-                }
-                self.expect("]")?;
-                expr = SelectExpr::Element { of, key, span: self.since(start) };
+                expr = self.element_or_slice(of, start)?;
             } else if self.at_symbol(".") {
                 self.advance();
                 let name = self.name("the name of a field")?;
@@ -104,6 +98,24 @@ impl Parser<'_> {
                 return Ok(*of);
             }
         }
+    }
+
+    /// `[key]`, or `[from..to]`, behind a value.
+    fn element_or_slice(&mut self, of: Box<SelectExpr>, start: Span) -> Parsed<SelectExpr> {
+        self.expect("[")?;
+        let first = if self.at_symbol("..") { None } else { Some(Box::new(self.term()?)) };
+        Ok(match first {
+            Some(key) if !self.at_symbol("..") => {
+                self.expect("]")?;
+                SelectExpr::Element { of, key, span: self.since(start) }
+            }
+            from => {
+                self.expect("..")?;
+                let to = if self.at_symbol("]") { None } else { Some(Box::new(self.term()?)) };
+                self.expect("]")?;
+                SelectExpr::Slice { of, from, to, span: self.since(start) }
+            }
+        })
     }
 
     fn whole_expr(&mut self) -> Parsed<SelectExpr> {

@@ -87,6 +87,8 @@ pub enum Value {
     User(Vec<(String, Option<Value>)>),
     /// As many as the type has.
     Vector(Vec<Value>),
+    /// A list of which some are null: only answers have one, as those of `ttl()`.
+    Sparse(Vec<Option<Value>>),
 }
 
 /// A value that its type does not have.
@@ -169,7 +171,8 @@ impl Value {
             | Value::Map(_)
             | Value::Tuple(_)
             | Value::User(_)
-            | Value::Vector(_) => return None,
+            | Value::Vector(_)
+            | Value::Sparse(_) => return None,
         })
     }
 
@@ -202,6 +205,7 @@ impl Value {
                 nested::encode_parts(fields.iter().map(|(_, value)| value.as_ref()))
             }
             Value::Vector(all) => nested::encode_vector(all),
+            Value::Sparse(all) => nested::encode_sparse(all),
         }
     }
 
@@ -219,6 +223,19 @@ impl Value {
             | CqlType::Tuple(_)
             | CqlType::Vector(..)
             | CqlType::User(_) => nested::decode(kind, bytes),
+        }
+    }
+
+    /// As [`decode`](Self::decode), of an answer: some values of a list may be null there.
+    pub fn decode_answer(kind: &CqlType, bytes: &[u8]) -> Result<Value, Error> {
+        match kind {
+            CqlType::List(of) => nested::decode_sparse(kind, of, bytes),
+            CqlType::Native(_)
+            | CqlType::Set(_)
+            | CqlType::Map(_)
+            | CqlType::Tuple(_)
+            | CqlType::Vector(..)
+            | CqlType::User(_) => Value::decode(kind, bytes),
         }
     }
 
@@ -302,7 +319,7 @@ impl PartialEq for Value {
             | (Value::Set(a), Value::Set(b))
             | (Value::Vector(a), Value::Vector(b)) => a == b,
             (Value::Map(a), Value::Map(b)) => a == b,
-            (Value::Tuple(a), Value::Tuple(b)) => a == b,
+            (Value::Tuple(a), Value::Tuple(b)) | (Value::Sparse(a), Value::Sparse(b)) => a == b,
             (Value::User(a), Value::User(b)) => a == b,
             (a, b) => match (a.native(), b.native()) {
                 (Some(ours), Some(theirs)) => ours == theirs && a.encode() == b.encode(),

@@ -19,6 +19,14 @@ pub(super) fn encode_all(all: &[Value]) -> Vec<u8> {
     out
 }
 
+/// The serialized form of a list of which some are null.
+pub(super) fn encode_sparse(all: &[Option<Value>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_count(&mut out, all.len());
+    all.iter().for_each(|it| put(&mut out, it.as_ref()));
+    out
+}
+
 /// The serialized form of a map.
 pub(super) fn encode_map(all: &[(Value, Value)]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -110,10 +118,21 @@ pub(super) fn decode(kind: &CqlType, bytes: &[u8]) -> Result<Value, Error> {
             Value::Vector(all)
         }
     };
-    if reader.rest.is_empty() {
-        return Ok(value);
+    reader.end().map(|()| value)
+}
+
+/// The list that has these bytes, of values of this type or null.
+pub(super) fn decode_sparse(kind: &CqlType, of: &CqlType, bytes: &[u8]) -> Result<Value, Error> {
+    let mut reader = Reader { kind, rest: bytes };
+    let mut all = Vec::new();
+    for _ in 0..reader.count()? {
+        all.push(reader.bytes()?.map(|it| Value::decode(of, it)).transpose()?);
     }
-    Err(reader.malformed(format!("{} bytes behind its end", reader.rest.len())))
+    reader.end()?;
+    Ok(match all.iter().any(Option::is_none) {
+        true => Value::Sparse(all),
+        false => Value::List(all.into_iter().flatten().collect()),
+    })
 }
 
 /// How two serialized values of a type with parts compare: part by part, null first, and what ends
@@ -228,6 +247,14 @@ struct Reader<'b, 'k> {
 impl<'b> Reader<'b, '_> {
     fn malformed(&self, reason: String) -> Error {
         Error::Malformed { kind: self.kind.clone(), reason }
+    }
+
+    /// Nothing is left.
+    fn end(&self) -> Result<(), Error> {
+        match self.rest.len() {
+            0 => Ok(()),
+            more => Err(self.malformed(format!("{more} bytes behind its end"))),
+        }
     }
 
     fn null_inside(&self) -> Error {

@@ -26,7 +26,8 @@ impl Value {
             | Value::Map(_)
             | Value::Tuple(_)
             | Value::User(_)
-            | Value::Vector(_) => self.to_string(),
+            | Value::Vector(_)
+            | Value::Sparse(_) => self.to_string(),
             Value::Int(_)
             | Value::Bigint(_)
             | Value::Smallint(_)
@@ -56,7 +57,9 @@ impl Value {
             Value::List(all) | Value::Set(all) | Value::Vector(all) => {
                 format!("[{}]", joined(all.iter().map(Value::to_json)))
             }
-            Value::Tuple(parts) => format!("[{}]", joined(parts.iter().map(json_or_null))),
+            Value::Tuple(parts) | Value::Sparse(parts) => {
+                format!("[{}]", joined(parts.iter().map(json_or_null)))
+            }
             Value::Map(all) => {
                 // The keys of an object are strings, whatever they are here.
                 let entry = |(key, value): &(Value, Value)| {
@@ -134,6 +137,7 @@ impl fmt::Display for Value {
                 write!(f, "{{{}}}", joined(all.iter().map(entry)))
             }
             Value::Tuple(parts) => write!(f, "({})", joined(parts.iter().map(literal_or_null))),
+            Value::Sparse(all) => write!(f, "[{}]", joined(all.iter().map(literal_or_null))),
             Value::User(fields) => {
                 let field = |(name, value): &(String, Option<Value>)| {
                     format!("{}: {}", quote_name(name), literal_or_null(value))

@@ -128,6 +128,14 @@ impl Cell {
             Content::Expiring { .. } | Content::Dead { .. } => None,
         }
     }
+
+    /// When the value that it has at `now` (seconds) expires, if it does.
+    pub fn expires_at(&self, now: i64) -> Option<i64> {
+        match &self.content {
+            Content::Expiring { expires_at, .. } if now < *expires_at => Some(*expires_at),
+            Content::Expiring { .. } | Content::Live { .. } | Content::Dead { .. } => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,17 @@ use crate::{
     counter, encoding, sorted,
 };
 
+/// A cell that lives, of a column that has several.
+#[derive(Clone, Copy, Debug)]
+pub struct Element<'e> {
+    /// Where it lies.
+    pub path: &'e Bytes,
+    /// It.
+    pub cell: &'e Cell,
+    /// Its value.
+    pub value: &'e Bytes,
+}
+
 /// The cells of one column of one row, each at its path: the key of a map, the value itself of a set,
 /// a timeuuid in a list, the place of a field (16 bits) in a user type, a host id in a counter.
 ///
@@ -58,37 +69,39 @@ impl Elements {
         }
         let mut parts: Vec<Option<&[u8]>> = Vec::with_capacity(2 * all.len());
         match cql_type {
-            CqlType::Set(_) => parts.extend(all.iter().map(|(path, _)| Some(&path[..]))),
+            CqlType::Set(_) => parts.extend(all.iter().map(|it| Some(&it.path[..]))),
             CqlType::Map(_) => {
-                parts.extend(all.iter().flat_map(|(key, it)| [Some(&key[..]), Some(&it[..])]));
+                parts.extend(all.iter().flat_map(|it| [Some(&it.path[..]), Some(&it.value[..])]));
             }
             CqlType::User(user) => {
                 let field = |at: usize| {
                     let place = u16::try_from(at).ok()?.to_be_bytes();
-                    all.iter().find(|(path, _)| path[..] == place).map(|(_, it)| &it[..])
+                    all.iter().find(|it| it.path[..] == place).map(|it| &it.value[..])
                 };
                 parts.extend((0..user.fields.len()).map(field));
             }
             CqlType::List(_) | CqlType::Native(_) | CqlType::Tuple(_) | CqlType::Vector(..) => {
-                parts.extend(all.iter().map(|(_, it)| Some(&it[..])));
+                parts.extend(all.iter().map(|it| Some(&it.value[..])));
             }
         }
         Some(value::join(cql_type, &parts).into())
     }
 
-    /// Paths and values of a column of this type that live at `now` (seconds), in the order that its
-    /// value has them in.
-    pub fn live(&self, cql_type: &CqlType, now: i64) -> Vec<(&Bytes, &Bytes)> {
-        let live = self.cells.iter().filter_map(|(path, cell)| Some((path, cell.value(now)?)));
-        let mut all: Vec<(&Bytes, &Bytes)> = live.collect();
+    /// What of a column of this type lives at `now` (seconds), in the order that its value has it in.
+    pub fn live(&self, cql_type: &CqlType, now: i64) -> Vec<Element<'_>> {
+        let live = self
+            .cells
+            .iter()
+            .filter_map(|(path, cell)| cell.value(now).map(|value| Element { path, cell, value }));
+        let mut all: Vec<Element<'_>> = live.collect();
         match cql_type {
-            CqlType::Set(of) => all.sort_by(|(a, _), (b, _)| value::compare(of, a, b)),
-            CqlType::Map(of) => all.sort_by(|(a, _), (b, _)| value::compare(&of.0, a, b)),
+            CqlType::Set(of) => all.sort_by(|a, b| value::compare(of, a.path, b.path)),
+            CqlType::Map(of) => all.sort_by(|a, b| value::compare(&of.0, a.path, b.path)),
             // Fields are in the order of their paths already.
             CqlType::User(_) => {}
             CqlType::List(_) | CqlType::Native(_) | CqlType::Tuple(_) | CqlType::Vector(..) => {
                 let order = |a: &[u8], b: &[u8]| value::compare_native(NativeType::Timeuuid, a, b);
-                all.sort_by(|(a, _), (b, _)| order(a, b));
+                all.sort_by(|a, b| order(a.path, b.path));
             }
         }
         all

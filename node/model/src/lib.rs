@@ -51,7 +51,7 @@ mod worlds;
 
 pub use cell::{Cell, Content, Deletion};
 pub use cql_lite::Consistency;
-pub use elements::Elements;
+pub use elements::{Element, Elements};
 pub use key::{Clustering, PartitionKey, Slice};
 pub use mutation::Mutation;
 pub use partition::{Partition, RangeTombstone};

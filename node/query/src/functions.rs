@@ -64,7 +64,7 @@ const NAMES: [(&str, Scalar); 11] = [
 ];
 
 /// What Cassandra has and we do not yet.
-const PLANNED: [&str; 5] = ["floor", "tojson", "fromjson", "maxwritetime", "currenttime"];
+const PLANNED: [&str; 4] = ["floor", "tojson", "fromjson", "currenttime"];
 
 /// What functions draw on while a statement runs.
 pub(crate) struct Moment<'a> {

@@ -10,6 +10,8 @@ use crate::{
     plan::{CellColumn, select::Expr},
 };
 
+mod property;
+
 /// One row of a partition as an expression sees it.
 pub(crate) struct View<'r> {
     key: &'r [Bytes],
@@ -90,17 +92,12 @@ impl View<'_> {
                 let parts = parts(cql_type, &bytes)?;
                 parts.get(*at).copied().flatten().map(|it| bytes.slice_ref(it))
             }
-            Expr::Writetime(column) => {
-                let cell = self.at(*column).and_then(|it| it.cell(column.id, self.now));
-                cell.map(|(timestamp, _)| Bytes::copy_from_slice(&timestamp.to_be_bytes()))
+            Expr::Slice(of, cql_type, from, to) => {
+                let Some(bytes) = self.evaluate(of, moment)? else { return Ok(None) };
+                let of_cells = matches!(**of, Expr::Elements(..));
+                slice(cql_type, &bytes, from.as_ref(), to.as_ref(), of_cells)?
             }
-            Expr::Ttl(column) => {
-                let expires_at = self.at(*column).and_then(|it| it.expires_at(column.id, self.now));
-                expires_at.map(|it| {
-                    let left = i32::try_from(it - self.now).unwrap_or(i32::MAX);
-                    Bytes::copy_from_slice(&left.to_be_bytes())
-                })
-            }
+            Expr::Property(property, of) => self.property(*property, of, moment)?,
             Expr::Call(function, args) => {
                 let args: Result<Vec<Option<Bytes>>, Error> =
                     args.iter().map(|arg| self.evaluate(arg, moment)).collect();
@@ -121,18 +118,48 @@ impl View<'_> {
 /// What a map has under a key, or a set of it: the value itself.
 fn element(cql_type: &CqlType, bytes: &Bytes, key: &[u8]) -> Result<Option<Bytes>, Error> {
     let parts = parts(cql_type, bytes)?;
-    let (of, step) = match cql_type {
-        CqlType::Map(of) => (&of.0, 2),
-        CqlType::Set(of) => (&**of, 1),
+    let Some((of, step)) = keys(cql_type) else { return Ok(None) };
+    let is_it = |part: Option<&[u8]>| part.is_some_and(|it| value::compare(of, it, key).is_eq());
+    let found = parts.chunks(step).find(|it| is_it(it[0]));
+    Ok(found.and_then(|it| it[step - 1]).map(|it| bytes.slice_ref(it)))
+}
+
+/// What a collection has between two keys, both included; null where nothing is left of one that has a
+/// cell for each of its values.
+fn slice(
+    cql_type: &CqlType,
+    bytes: &Bytes,
+    from: Option<&Bytes>,
+    to: Option<&Bytes>,
+    of_cells: bool,
+) -> Result<Option<Bytes>, Error> {
+    let parts = parts(cql_type, bytes)?;
+    let Some((of, step)) = keys(cql_type) else { return Ok(None) };
+    let inside = |it: &&[Option<&[u8]>]| it[0].is_some_and(|it| within(of, it, from, to));
+    let left: Vec<Option<&[u8]>> = parts.chunks(step).filter(inside).flatten().copied().collect();
+    if left.is_empty() && of_cells {
+        return Ok(None);
+    }
+    Ok(Some(value::join(cql_type, &left).into()))
+}
+
+/// Whether a key lies between two others of its type, these included.
+fn within(of: &CqlType, key: &[u8], from: Option<&Bytes>, to: Option<&Bytes>) -> bool {
+    from.is_none_or(|it| value::compare(of, it, key).is_le())
+        && to.is_none_or(|it| value::compare(of, key, it).is_le())
+}
+
+/// The type of the keys of a collection, and how many parts each entry has.
+fn keys(cql_type: &CqlType) -> Option<(&CqlType, usize)> {
+    match cql_type {
+        CqlType::Map(of) => Some((&of.0, 2)),
+        CqlType::Set(of) => Some((of, 1)),
         CqlType::Native(_)
         | CqlType::List(_)
         | CqlType::Tuple(_)
         | CqlType::Vector(..)
-        | CqlType::User(_) => return Ok(None),
-    };
-    let is_it = |part: Option<&[u8]>| part.is_some_and(|it| value::compare(of, it, key).is_eq());
-    let found = parts.chunks(step).find(|it| is_it(it[0]));
-    Ok(found.and_then(|it| it[step - 1]).map(|it| bytes.slice_ref(it)))
+        | CqlType::User(_) => None,
+    }
 }
 
 fn parts<'b>(cql_type: &CqlType, bytes: &'b Bytes) -> Result<Vec<Option<&'b [u8]>>, Error> {

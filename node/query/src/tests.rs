@@ -259,7 +259,7 @@ fn lines(rows: &Rows) -> String {
         assert_eq!(row.len(), rows.columns.len());
         let value = |(value, column): (&Option<bytes::Bytes>, &crate::ColumnSpec)| match value {
             None => "null".to_owned(),
-            Some(bytes) => Value::decode(&column.cql_type, bytes).unwrap().to_literal(),
+            Some(bytes) => Value::decode_answer(&column.cql_type, bytes).unwrap().to_literal(),
         };
         let values: Vec<String> = row.iter().zip(rows.columns.iter()).map(value).collect();
         out.push_str(&format!("{}\n", values.join(" | ")));

@@ -133,6 +133,11 @@ fn in_selector(expr: &mut SelectExpr) -> Vec<&mut Marker> {
             all.extend(in_term(key));
             all
         }
+        SelectExpr::Slice { of, from, to, .. } => {
+            let mut all = in_selector(of);
+            all.extend([from, to].into_iter().flatten().flat_map(|it| in_term(it)));
+            all
+        }
     }
 }
 

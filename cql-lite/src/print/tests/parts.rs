@@ -92,6 +92,8 @@ pub(super) fn select_expr() -> impl Strategy<Value = SelectExpr> {
                 span
             }),
             (of(), key()).prop_map(move |(of, key)| SelectExpr::Element { of, key, span }),
+            (of(), option::of(key()), option::of(key()))
+                .prop_map(move |(of, from, to)| SelectExpr::Slice { of, from, to, span }),
             (of(), name()).prop_map(move |(of, name)| SelectExpr::Field { of, name, span }),
         ]
     })

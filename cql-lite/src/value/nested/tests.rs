@@ -134,6 +134,20 @@ fn a_count_that_is_merely_claimed_takes_no_memory() {
 }
 
 #[test]
+fn only_a_list_of_an_answer_has_null_inside() {
+    let kind = CqlType::List(Arc::new(NativeType::Int.into()));
+    let sparse = Value::Sparse(vec![Some(Value::Int(1)), None]);
+    let bytes = sparse.encode();
+    assert_eq!(Value::decode_answer(&kind, &bytes), Ok(sparse.clone()));
+    assert_eq!((sparse.to_literal(), sparse.to_json()), ("[1, null]".into(), "[1, null]".into()));
+    assert!(Value::decode(&kind, &bytes).is_err(), "none that is stored");
+    let whole = Value::List(vec![Value::Int(1), Value::Int(2)]);
+    assert_eq!(Value::decode_answer(&kind, &whole.encode()), Ok(whole));
+    assert!(Value::decode_answer(&kind, &bytes[..9]).is_err(), "cut short");
+    assert!(Value::decode_answer(&kind, &[&bytes[..], &[0]].concat()).is_err(), "goes on");
+}
+
+#[test]
 fn a_key_that_is_there_twice_has_the_later_value() {
     let kind = CqlType::Map(Arc::new((NativeType::Text.into(), NativeType::Int.into())));
     let entry = |key: &str, value| (Value::Text(key.to_owned()), Value::Int(value));

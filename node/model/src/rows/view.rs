@@ -4,8 +4,8 @@ use bytes::Bytes;
 use cql_lite::types::CqlType;
 
 use crate::{
-    cell::Content,
     columns::{Amount, Columns},
+    elements::Elements,
     key::Clustering,
     row::Row,
     schema::ColumnId,
@@ -96,9 +96,15 @@ impl<'a> View<'a> {
     /// When the value that a cell has at `now` (seconds) expires, if it does.
     pub fn expires_at(self, column: ColumnId, now: i64) -> Option<i64> {
         let View::Each(_, row) = self else { return None };
-        match &row.cell(column)?.content {
-            Content::Expiring { expires_at, .. } if now < *expires_at => Some(*expires_at),
-            Content::Expiring { .. } | Content::Live { .. } | Content::Dead { .. } => None,
+        row.cell(column)?.expires_at(now)
+    }
+
+    /// The cells of a column that has one for each part of its value. Where rows are settled there is no
+    /// such column.
+    pub fn elements(self, column: ColumnId) -> Option<&'a Elements> {
+        match self {
+            View::Each(_, row) => row.elements_of(column),
+            View::Column(..) => None,
         }
     }
 }

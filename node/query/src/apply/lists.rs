@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use cql_lite::{ast::Spanned, code::Code};
-use model::{Cell, Clustering, Elements, Partition, PartitionKey, Row, TableId};
+use model::{Cell, Clustering, Element, Elements, Partition, PartitionKey, Row, TableId};
 
 use super::elements::Writer;
 use crate::{
@@ -101,9 +101,9 @@ fn elements(
         ListAction::Discard(values) => {
             let Bound::Value(values) = bindings.evaluate(values)? else { return Ok(elements) };
             let values = split(&change.cql_type, &values)?;
-            let goes = |value: &Bytes| values.iter().flatten().any(|it| it == value);
-            for (path, _) in list.iter().filter(|(_, value)| goes(value)) {
-                put(path, writer.cell(Bound::Null));
+            let goes = |it: &&Element<'_>| values.iter().flatten().any(|value| value == it.value);
+            for element in list.iter().filter(goes) {
+                put(element.path, writer.cell(Bound::Null));
             }
         }
     }
@@ -113,7 +113,7 @@ fn elements(
 /// The path of the value at a place, counted from 0.
 fn path_at<'l>(
     index: &Spanned<Operand>,
-    list: &[(&'l Bytes, &'l Bytes)],
+    list: &[Element<'l>],
     attempt: &str,
     writer: &Writer<'_, '_>,
 ) -> Result<&'l Bytes, Error> {
@@ -126,7 +126,7 @@ fn path_at<'l>(
         return Err(refused(format!("attempted to {attempt} a list which is null")));
     }
     let found = usize::try_from(at).ok().and_then(|at| list.get(at));
-    found.map(|(path, _)| *path).ok_or_else(|| {
+    found.map(|it| it.path).ok_or_else(|| {
         refused(format!("list index {at} out of bound, list has size {}", list.len()))
     })
 }

@@ -86,7 +86,8 @@ impl Number {
             | Value::Map(_)
             | Value::Tuple(_)
             | Value::User(_)
-            | Value::Vector(_) => return None,
+            | Value::Vector(_)
+            | Value::Sparse(_) => return None,
         })
     }
 

@@ -28,7 +28,7 @@ use crate::{ColumnSpec, Columns, Error, fold::Number, functions::Scalar, system_
 
 mod parts;
 
-use parts::{cell_property, element, field};
+use parts::{element, field, slice};
 
 /// A read, its markers still open.
 #[derive(Clone, Debug)]
@@ -104,28 +104,63 @@ pub(crate) enum Expr {
     Elements(CellColumn, CqlType),
     /// What a collection of this type has under this key.
     Element(Box<Expr>, CqlType, Bytes),
+    /// What a collection of this type has from one key on, and up to another one.
+    Slice(Box<Expr>, CqlType, Option<Bytes>, Option<Bytes>),
     /// This field of a value of this type.
     Field(Box<Expr>, CqlType, usize),
-    /// When a cell was written, microseconds.
-    Writetime(CellColumn),
-    /// How many seconds a cell has left.
-    Ttl(CellColumn),
+    /// What the cells say of themselves that a column, or one part of it, is made of.
+    Property(Property, Box<Expr>),
     /// A function of others.
     Call(Scalar, Vec<Expr>),
 }
 
 impl Expr {
+    /// What it is one part of, else itself.
+    pub(crate) fn column(&self) -> &Expr {
+        match self {
+            Expr::Element(of, ..) | Expr::Slice(of, ..) | Expr::Field(of, ..) => of,
+            Expr::Partition(_)
+            | Expr::Clustering(_)
+            | Expr::Cell(_)
+            | Expr::Elements(..)
+            | Expr::Property(..)
+            | Expr::Call(..) => self,
+        }
+    }
+
     /// Whether a column of the clustering key is looked at.
     pub(crate) fn shows_clustering(&self) -> bool {
         match self {
             Expr::Clustering(_) => true,
             Expr::Call(_, args) => args.iter().any(Expr::shows_clustering),
-            Expr::Element(of, ..) | Expr::Field(of, ..) => of.shows_clustering(),
-            Expr::Partition(_)
-            | Expr::Cell(_)
-            | Expr::Elements(..)
-            | Expr::Writetime(_)
-            | Expr::Ttl(_) => false,
+            Expr::Element(of, ..)
+            | Expr::Slice(of, ..)
+            | Expr::Field(of, ..)
+            | Expr::Property(_, of) => of.shows_clustering(),
+            Expr::Partition(_) | Expr::Cell(_) | Expr::Elements(..) => false,
+        }
+    }
+}
+
+/// What cells say of themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Property {
+    /// When each was written, microseconds.
+    Writetime,
+    /// When the last of them was written, microseconds.
+    MaxWritetime,
+    /// How many seconds each has left.
+    Ttl,
+}
+
+impl Property {
+    /// The one that a function of this name answers.
+    fn named(name: &str) -> Option<Property> {
+        match name {
+            "writetime" => Some(Property::Writetime),
+            "maxwritetime" => Some(Property::MaxWritetime),
+            "ttl" => Some(Property::Ttl),
+            _ => None,
         }
     }
 }
@@ -276,11 +311,11 @@ fn check_distinct(
 fn fits_distinct(expr: &Expr) -> bool {
     match expr {
         Expr::Partition(_) => true,
-        Expr::Cell(column)
-        | Expr::Elements(column, _)
-        | Expr::Writetime(column)
-        | Expr::Ttl(column) => column.is_static,
-        Expr::Element(of, ..) | Expr::Field(of, ..) => fits_distinct(of),
+        Expr::Cell(column) | Expr::Elements(column, _) => column.is_static,
+        Expr::Element(of, ..)
+        | Expr::Slice(of, ..)
+        | Expr::Field(of, ..)
+        | Expr::Property(_, of) => fits_distinct(of),
         Expr::Clustering(_) => false,
         Expr::Call(Scalar::Token, _) => true,
         Expr::Call(..) => false,
@@ -396,13 +431,14 @@ fn row_expr(expr: &SelectExpr, table: &Table) -> Result<(Expr, CqlType, String),
             Ok((Expr::Call(function, vec![inner]), target, printed))
         }
         SelectExpr::Element { of, key, .. } => element(of, key, table),
+        SelectExpr::Slice { of, from, to, .. } => slice(of, from.as_deref(), to.as_deref(), table),
         SelectExpr::Field { of, name, .. } => field(of, name, table),
         SelectExpr::CountAll(span) => {
             Err(Error::new(Code::BadValue, "an aggregate cannot be an argument").at(*span))
         }
         SelectExpr::Function { name, args, span } => {
-            if matches!(name.text.as_str(), "writetime" | "ttl") {
-                return cell_property(name, args, *span, table);
+            if let Some(property) = Property::named(&name.text) {
+                return parts::property(property, (name, *span), args, table);
             }
             if AGGREGATES.contains(&name.text.as_str()) {
                 let message = format!("{}() takes one column and stands alone", name.text);
