@@ -18,7 +18,7 @@ use crate::{
     Shared,
     ask::{Terms, ask},
     late::until,
-    plan::{Need, Tally, Verdict},
+    plan::{Few, Need, Tally, Verdict},
     replica::{self, Answering, Unwritable, at_once},
 };
 
@@ -128,10 +128,10 @@ pub(crate) fn run(shared: &Arc<Shared>, request: &Request) -> Answering<Result<(
 }
 
 /// Everything is planned before anything is sent: a refusal means that nothing happened.
-fn planned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Box<Driver>>, Error> {
+fn planned(shared: &Arc<Shared>, request: &Request) -> Result<Few<Box<Driver>>, Error> {
     let deadline = Instant::now() + request.timeout;
     let several = request.mutations.len() > 1;
-    let mut drivers = Vec::with_capacity(request.mutations.len());
+    let mut drivers = Few::with_capacity(request.mutations.len());
     for mutation in &request.mutations {
         let goal = Goal {
             table: mutation.table,
@@ -147,7 +147,7 @@ fn planned(shared: &Arc<Shared>, request: &Request) -> Result<Vec<Box<Driver>>, 
 
 /// Waits for all parts of a request, of which so many are under way at once. Of those that fail the first says why.
 pub(crate) async fn all<P, F: Future<Output = Result<(), Error>>>(
-    parts: Vec<P>,
+    parts: impl IntoIterator<Item = P>,
     wait: impl Fn(P) -> F,
 ) -> Result<(), Error> {
     let mut answers = stream::iter(parts).map(wait).buffer_unordered(BATCH_CONCURRENCY);
