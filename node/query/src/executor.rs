@@ -10,22 +10,18 @@ use coordinator::{
     replica::{Answering, answered, at_once},
     trace::{Step, Traces},
 };
-use cql_lite::{
-    ast::{BatchKind, Spanned},
-    code::Code,
-    span::Span,
-};
+use cql_lite::{ast::Spanned, code::Code};
 use futures_util::{FutureExt as _, future::Either};
-use model::Mutation;
 use sys::{Clock, SharedRng};
 use xxhash_rust::xxh3::Xxh3;
 
-use self::level::{Use, check_level};
+use self::{
+    level::{Use, check_level},
+    write::{Sent, written},
+};
 use crate::{
     About, Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows,
     Source, Store,
-    apply::{self, Lists, When},
-    batch,
     bind::Bindings,
     filter,
     functions::{Moment, Ticks},
@@ -33,11 +29,9 @@ use crate::{
     page::{Progress, Seal, refused},
     plan::{
         self, Plan, Verb,
-        batch::Batch,
         names::Scope,
         select::{Output, Select, Target},
         term::Operand,
-        write::Write,
     },
     prepared::{Cache, Entry, id},
     resolve, scan,
@@ -54,6 +48,7 @@ mod made_up;
 mod many;
 mod traced;
 mod whole;
+mod write;
 
 pub use traced::Open;
 
@@ -285,30 +280,6 @@ impl Executor {
     }
 }
 
-/// A write on its way.
-struct Sent {
-    what: Use,
-    warnings: Vec<String>,
-    answering: Answering<Result<(), store::Error>>,
-}
-
-impl Sent {
-    async fn reply(self) -> Result<Reply, Error> {
-        written(self.what, self.answering.await, self.warnings)
-    }
-}
-
-/// What came of a write.
-fn written(
-    what: Use,
-    outcome: Result<(), store::Error>,
-    warnings: Vec<String>,
-) -> Result<Reply, Error> {
-    let error = if what == Use::Increment { Error::of_increment } else { Error::of_write };
-    outcome.map_err(error)?;
-    Ok(Reply { outcome: Outcome::Void, warnings })
-}
-
 /// One execution.
 struct Run<'r> {
     executor: &'r Executor,
@@ -346,84 +317,6 @@ impl<'r> Run<'r> {
     fn options(&self, timeout: Duration) -> store::Options {
         let Request { consistency, trace, .. } = *self.request;
         store::Options { consistency, timeout, trace }
-    }
-
-    /// Executes a write that reads nothing.
-    fn write(&self, write: &Write, plan: &Plan) -> Result<Sent, Error> {
-        check_level(self.request.consistency, Use::of([write]))?;
-        self.write_with(write, &self.bindings(plan)?, &Lists::default(), None)
-    }
-
-    /// Executes a write for which these lists were read, with what is to be told of that.
-    fn write_with(
-        &self,
-        write: &Write,
-        bindings: &Bindings<'_>,
-        lists: &Lists,
-        told: Option<String>,
-    ) -> Result<Sent, Error> {
-        let given = apply::timestamp(write.timestamp.as_ref(), bindings)?;
-        let (when, mut warnings) = self.when(given, write.table.has_counters())?;
-        let mutations = apply::mutations(write, bindings, when, lists)?;
-        warnings.extend(told);
-        self.send(mutations, Use::of([write]), warnings)
-    }
-
-    async fn batch(&self, batch: &Batch, plan: &Plan) -> Result<Reply, Error> {
-        let what = Use::of(&batch.writes);
-        check_level(self.request.consistency, what)?;
-        let bindings = self.bindings(plan)?;
-        let given = apply::timestamp(batch.timestamp.as_ref(), &bindings)?;
-        let has_counters = batch.writes.iter().any(|it| it.table.has_counters());
-        let writes = || batch.writes.iter().map(|it| (it, &bindings));
-        let (lists, told) = self.lists(writes()).await?;
-        let (when, mut warnings) = self.when(given, has_counters)?;
-        let rules = self.rules(batch.kind, Some(batch.span));
-        let (mutations, more) = batch::mutations(writes(), when, &lists, &rules)?;
-        warnings.extend(told.into_iter().chain(more));
-        self.send(mutations, what, warnings)?.reply().await
-    }
-
-    fn rules(&self, kind: BatchKind, span: Option<Span>) -> batch::Rules<'r> {
-        let guard = &self.executor.options.guard;
-        batch::Rules { kind, span, guard, now_micros: self.now_micros }
-    }
-
-    /// When a write happens: at the timestamp given with it, else with the request, else now. Counters
-    /// are stamped by nodes: a client's clock does not tell what is older than a deletion.
-    fn when(&self, given: Option<i64>, has_counters: bool) -> Result<(When, Vec<String>), Error> {
-        let mut warnings = Vec::new();
-        let timestamp = match given.or(self.request.timestamp.filter(|_| !has_counters)) {
-            Some(given) => {
-                let guard = &self.executor.options.guard;
-                warnings.extend(apply::check_timestamp(given, self.now_micros, guard)?);
-                given
-            }
-            None => self.executor.store.timestamp().map_err(Error::of_write)?,
-        };
-        Ok((When { timestamp, now: self.seconds(), place: 0 }, warnings))
-    }
-
-    fn send(
-        &self,
-        mutations: Vec<Mutation>,
-        what: Use,
-        mut warnings: Vec<String>,
-    ) -> Result<Sent, Error> {
-        let Options { guard, partition_bytes, .. } = &self.executor.options;
-        measure::mutations(guard, &mutations, partition_bytes, &mut warnings)?;
-        if mutations.is_empty() {
-            return Ok(Sent { what, warnings, answering: at_once(Ok(())) });
-        }
-        let options = self.options(self.time_left(Code::Overloaded)?);
-        let store = &self.executor.store;
-        let answering = if what == Use::Increment {
-            let store = Arc::clone(store);
-            Either::Right(async move { store.increment(mutations, options).await }.boxed())
-        } else {
-            store.write(mutations, options)
-        };
-        Ok(Sent { what, warnings, answering })
     }
 
     async fn select(&self, select: &Select, entry: &Entry) -> Result<Reply, Error> {
