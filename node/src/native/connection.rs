@@ -153,8 +153,7 @@ impl Connection {
                     self.moved(bytes, !was_amid || !self.is_amid());
                 }
                 Woken::Wrote(bytes) => {
-                    self.outgoing.advance(bytes);
-                    self.moved(bytes, self.outgoing.is_empty());
+                    self.wrote(bytes)?;
                     // Requests that were held back for it.
                     self.take_requests();
                 }
@@ -180,6 +179,16 @@ impl Connection {
             // Answers have as long as they need from now on, not from when it was idle.
             if !had_answers && !self.outgoing.is_empty() {
                 self.moved(0, true);
+                // Where none can join them they go now, and mostly the peer takes all of them.
+                if self.running.is_empty()
+                    && let Some(wrote) = writer.write(&self.outgoing).now_or_never()
+                {
+                    self.wrote(wrote?)?;
+                    // Requests that were held back for it.
+                    if self.is_amid() {
+                        self.take_requests();
+                    }
+                }
             }
         }
         // The peer sees the end behind the last answer.
@@ -226,10 +235,7 @@ impl Connection {
                 Woken::Done(done)
             }
             wrote = writer.write(&self.outgoing), if !self.outgoing.is_empty() => {
-                match wrote? {
-                    0 => return Err(io::ErrorKind::WriteZero.into()),
-                    bytes => Woken::Wrote(bytes),
-                }
+                Woken::Wrote(wrote?)
             }
             event = event => Woken::Event(event),
             read = reader.read_buf(&mut self.incoming), if may_read => Woken::Read(read?),
@@ -324,6 +330,16 @@ impl Connection {
         self.outbound.finish(&mut self.outgoing);
         tracing::debug!(why = %fatal, "a native connection was refused");
         self.closing = true;
+    }
+
+    /// The peer took so many bytes.
+    fn wrote(&mut self, bytes: usize) -> io::Result<()> {
+        if bytes == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.outgoing.advance(bytes);
+        self.moved(bytes, self.outgoing.is_empty());
+        Ok(())
     }
 
     /// Whether an envelope has begun to come that is not whole.
