@@ -23,7 +23,7 @@ from cassandra.util import Date, Duration, Time
 
 import cluster as processes
 
-ROWS = 20_000
+ROWS = 100_000
 
 
 def connect(nodes, policy=None, **options):
