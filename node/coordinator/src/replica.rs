@@ -54,7 +54,8 @@ pub struct Call {
     pub trace: u64,
     /// The metadata epoch that the coordinator planned with.
     pub epoch: u64,
-    /// How much time is left. The replica drops the request when it is over.
+    /// How much time is left. Whoever calls gives up when it is over, and drops the call; a node that carries
+    /// it out for another one does too.
     pub timeout: Duration,
     /// Where to leave what it cost, for a request that is traced.
     pub report: Option<Report>,
