@@ -8,7 +8,7 @@ use std::{
 use coordinator::hints;
 use engine::Engine;
 use model::TableId;
-use query::views::{Cache, Client, Hints, Pool, Views};
+use query::views::{Cache, Client, Compaction, Hints, Pool, Views};
 
 use crate::{config::Settings, native::clients::Clients};
 
@@ -95,6 +95,20 @@ impl Views for NodeViews {
     fn hints(&self) -> Vec<Hints> {
         let view = |it: hints::Pending| Hints { host: it.host, oldest: it.oldest, bytes: it.bytes };
         self.hints.pending().into_iter().map(view).collect()
+    }
+
+    fn compactions(&self) -> Vec<Compaction> {
+        let directory = self.settings.data_dir.display().to_string();
+        let view = |it: engine::Task| Compaction {
+            number: it.number,
+            table: it.table,
+            begun: it.begun,
+            sstables: it.sstables,
+            total_bytes: it.total_bytes,
+            written_bytes: it.written_bytes,
+            directory: directory.clone(),
+        };
+        self.engine.stats().tasks.into_iter().map(view).collect()
     }
 
     fn largest_partitions(&self) -> Vec<(TableId, u64)> {

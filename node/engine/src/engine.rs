@@ -353,6 +353,7 @@ impl Engine {
             sstables_expired: load(&counters.sstables_expired),
             compactions_pending: inner.pending_compactions(),
             jobs_failed: load(&counters.jobs_failed),
+            tasks: inner.tasks.all(),
             tables: tables.iter().map(|it| (it.id, table_stats(it))).collect(),
         }
     }

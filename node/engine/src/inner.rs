@@ -18,6 +18,7 @@ use crate::memtable::Memtable;
 use crate::sstable::Sstable;
 use crate::stats::Counters;
 use crate::table::Table;
+use crate::tasks::Tasks;
 use crate::{CommitlogSync, Error, Lane, Options};
 
 /// The engine behind its handles.
@@ -26,6 +27,7 @@ pub(crate) struct Inner {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) tasks: Arc<Tasks>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) log: Log,
     pub(crate) fullness: Fullness,
@@ -79,6 +81,7 @@ impl Inner {
             disk: parts.disk,
             clock: parts.clock,
             counters,
+            tasks: Arc::default(),
             cache,
             log: parts.log,
             fullness: Fullness::default(),

@@ -36,6 +36,7 @@ mod recovery;
 mod sstable;
 mod stats;
 mod table;
+mod tasks;
 mod ticket;
 mod version;
 mod write;
@@ -47,6 +48,7 @@ pub use options::{CommitlogSync, Options, TableShape};
 pub use read::{Cold, Read};
 pub use recovery::Recovery;
 pub use stats::{Histogram, Stats, TableStats};
+pub use tasks::Task;
 pub use ticket::Ticket;
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use model::TableId;
 
+use crate::tasks::Task;
+
 /// The engine at one instant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -49,6 +51,8 @@ pub struct Stats {
     pub compactions_pending: u64,
     /// Flushes and compactions that failed since the start; they are tried again.
     pub jobs_failed: u64,
+    /// Compactions that are under way, the oldest first.
+    pub tasks: Vec<Task>,
     /// By table.
     pub tables: BTreeMap<TableId, TableStats>,
 }

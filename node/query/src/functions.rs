@@ -281,6 +281,12 @@ fn new_timeuuid(moment: &Moment<'_>) -> Uuid {
     version_1(moment.ticks.next(moment.now_micros), any_node(moment))
 }
 
+/// The timeuuid of something that began at a time (microseconds since 1970) and has a number.
+pub(crate) fn timeuuid_of(micros: i64, number: u64) -> Uuid {
+    let ticks = micros.saturating_mul(10).saturating_add(TICKS_TO_1970);
+    version_1(ticks, (number & (u64::MAX >> 2)) | (1 << 63))
+}
+
 fn any_node(moment: &Moment<'_>) -> u64 {
     (moment.rng.next_u64() >> 2) | (1 << 63)
 }

@@ -21,6 +21,9 @@ pub trait Views: Send + Sync + 'static {
     /// Hints that wait for other nodes.
     fn hints(&self) -> Vec<Hints>;
 
+    /// Compactions that are under way, the oldest first.
+    fn compactions(&self) -> Vec<Compaction>;
+
     /// The largest partition of each table that was written to since the start, and its bytes in
     /// sstables.
     fn largest_partitions(&self) -> Vec<(TableId, u64)>;
@@ -71,6 +74,25 @@ pub struct Pool {
     pub pending: Option<u64>,
     /// How much was done since the start.
     pub completed: u64,
+}
+
+/// A compaction that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compaction {
+    /// Names it among those of its node since the start.
+    pub number: u64,
+    /// Whose sstables it merges.
+    pub table: TableId,
+    /// When it began, microseconds since 1970.
+    pub begun: i64,
+    /// How many sstables it merges.
+    pub sstables: u64,
+    /// Their bytes.
+    pub total_bytes: u64,
+    /// Bytes that it has written.
+    pub written_bytes: u64,
+    /// Where it writes.
+    pub directory: String,
 }
 
 /// Hints for one node.

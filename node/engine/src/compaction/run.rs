@@ -14,6 +14,7 @@ use crate::merge::{self, Merge, Order, Source};
 use crate::sstable::{Sstable, filter};
 use crate::stats::count;
 use crate::table::Table;
+use crate::tasks::{Task, Tracked};
 
 /// Merged pieces between two steps.
 const PIECES_PER_STEP: u32 = 64;
@@ -26,6 +27,7 @@ pub(crate) struct Merging {
     sources: Vec<Source>,
     recent: Recent,
     output: Option<Output>,
+    task: Tracked,
     next: Bound<PartitionKey>,
     current: Option<Current>,
     /// Seconds; the same for all of the merge.
@@ -46,7 +48,16 @@ struct Current {
 
 impl Merging {
     pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, inputs: Vec<Arc<Sstable>>) -> Merging {
-        let now = inner.clock.wall_micros().div_euclid(1_000_000);
+        let begun = inner.clock.wall_micros();
+        let now = begun.div_euclid(1_000_000);
+        let task = inner.tasks.begin(Task {
+            number: 0,
+            table: table.id,
+            begun,
+            sstables: inputs.len() as u64,
+            total_bytes: inputs.iter().map(|it| it.bytes).sum(),
+            written_bytes: 0,
+        });
         let shape = table.shape();
         let gc_before = now - i64::from(shape.gc_grace_seconds);
         let sources = inputs.iter().cloned().map(Source::Sstable).collect();
@@ -57,6 +68,7 @@ impl Merging {
             sources,
             recent: Recent::default(),
             output: None,
+            task,
             next: Bound::Unbounded,
             current: None,
             now,
@@ -171,6 +183,9 @@ impl Work for Merging {
         let recent = std::mem::take(&mut self.recent);
         let result = self.merge_some(&recent);
         self.recent = recent;
+        if let Some(output) = &self.output {
+            self.task.wrote(output.writer.bytes());
+        }
         match result {
             Ok(false) | Err(Halt::Miss) => Ok(false),
             Ok(true) => self.commit().map(|()| true),

@@ -1,5 +1,10 @@
 //! What takes room on the disk, and gives it back.
 
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use sys::Stepping;
+
 use super::*;
 
 /// Reads leave them out from the start; the disk gets its room back, and after a restart too nobody
@@ -44,6 +49,37 @@ fn a_compaction_forgets_the_cells_of_dropped_columns() {
     world.tables[0] = altered;
     let engine = world.engine();
     assert_eq!(read(&engine, &one(1, 1)).unwrap().partitions, before.partitions);
+}
+
+#[test]
+fn a_compaction_is_seen_while_it_is_under_way() {
+    let world = World::new();
+    let engine = world.engine();
+    for at in 0..2 {
+        for partition in 0..200 {
+            write(&engine, &insert(1, partition, at, 1, b"value")).unwrap();
+        }
+        flush(&engine).unwrap();
+    }
+    assert_eq!(engine.stats().tasks, []);
+    let bytes = engine.stats().tables[&shape(1).id].sstable_bytes;
+    let stepping = Stepping::immediate();
+    let mut compacting = pin!(engine.compact(None, &stepping));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut seen = Vec::new();
+    // Between two of its steps.
+    while compacting.as_mut().poll(&mut context).map(Result::unwrap).is_pending() {
+        seen.push(engine.stats().tasks);
+    }
+    let mut written = 0;
+    for tasks in &seen {
+        let [task] = &tasks[..] else { panic!("{tasks:?}") };
+        assert_eq!((task.table, task.sstables, task.total_bytes), (shape(1).id, 2, bytes));
+        assert!(written <= task.written_bytes);
+        written = task.written_bytes;
+    }
+    assert!(1 < seen.len() && 0 < written, "{seen:?}");
+    assert_eq!(engine.stats().tasks, []);
 }
 
 /// Known from the index alone: a write can be refused for it.

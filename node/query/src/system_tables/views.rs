@@ -2,7 +2,6 @@
 //! know of them is null, and what it knows of nothing is a table without rows.
 
 use cql_lite::value::Value;
-use model::TableId;
 
 use super::{
     Definition, Record,
@@ -10,8 +9,8 @@ use super::{
     map, text,
 };
 use crate::{
-    Catalog,
-    views::{Cache, Client, Pool, Views},
+    Catalog, functions,
+    views::{Cache, Client, Compaction, Pool, Views},
 };
 
 pub(super) const TABLES: &[Definition] = &[
@@ -121,6 +120,7 @@ pub(super) fn records(name: &str, views: &dyn Views, catalog: &dyn Catalog) -> V
         "caches" => views.caches().iter().map(cache).collect(),
         "thread_pools" => views.pools().iter().map(pool).collect(),
         "pending_hints" => hints(views, catalog),
+        "sstable_tasks" => compactions(views, catalog),
         "max_partition_size" => largest(views, catalog),
         // Nothing is known of them.
         _ => Vec::new(),
@@ -201,14 +201,34 @@ fn hints(views: &dyn Views, catalog: &dyn Catalog) -> Vec<Record> {
     records
 }
 
+fn compactions(views: &dyn Views, catalog: &dyn Catalog) -> Vec<Record> {
+    let schema = catalog.schema();
+    let record = |it: Compaction| {
+        // It has no name any more when it was dropped meanwhile.
+        let table = schema.table_by_id(it.table)?;
+        // What was compacted to less than it was is ready before all of it is written again.
+        let ratio = it.written_bytes as f64 / it.total_bytes.max(1) as f64;
+        let id = functions::timeuuid_of(it.begun, it.number);
+        Some(Record::from([
+            ("keyspace_name", text(&table.keyspace)),
+            ("table_name", text(&table.name)),
+            ("task_id", Value::Timeuuid(id)),
+            ("completion_ratio", Value::Double(ratio.min(1.0))),
+            ("kind", text("compaction")),
+            ("progress", count(it.written_bytes)),
+            ("sstables", int(it.sstables)),
+            ("target_directory", text(&it.directory)),
+            ("total", count(it.total_bytes)),
+            ("unit", text("bytes")),
+        ]))
+    };
+    views.compactions().into_iter().filter_map(record).collect()
+}
+
 fn largest(views: &dyn Views, catalog: &dyn Catalog) -> Vec<Record> {
     let schema = catalog.schema();
-    let name = |id: TableId| {
-        let tables = schema.keyspaces.values().flat_map(|it| it.tables.values());
-        tables.into_iter().find(|it| it.id == id).cloned()
-    };
     let record = |(table, bytes)| {
-        let table = name(table)?;
+        let table = schema.table_by_id(table)?;
         Some(Record::from([
             ("keyspace_name", text(&table.keyspace)),
             ("table_name", text(&table.name)),
