@@ -49,9 +49,7 @@ impl AnyOf {
     ) -> Result<AnyOf, Error> {
         match values {
             InValues::List(list) => {
-                check_count(list.len()).map_err(|error| error.at(span))?;
-                let one = |term| terms.of_condition(term, column).map(|it| vec![it]);
-                list.iter().map(one).collect::<Result<_, Error>>().map(AnyOf::Each)
+                each(list, span, |term| Ok(vec![terms.of_condition(term, column)?]))
             }
             InValues::Marker(marker) => {
                 let of = column.cql_type.clone();
@@ -69,9 +67,7 @@ impl AnyOf {
     ) -> Result<AnyOf, Error> {
         match values {
             InValues::List(list) => {
-                check_count(list.len()).map_err(|error| error.at(span))?;
-                let one = |values| together(values, columns, span, terms);
-                list.iter().map(one).collect::<Result<_, Error>>().map(AnyOf::Each)
+                each(list, span, |values| together(values, columns, span, terms))
             }
             InValues::Marker(marker) => {
                 Ok(list(marker, &names(columns), tuple_of(columns), true, terms))
@@ -97,6 +93,16 @@ impl AnyOf {
             AnyOf::List { .. } => true,
         }
     }
+}
+
+/// Values that are written one by one.
+fn each<V>(
+    list: &[V],
+    span: Span,
+    one: impl FnMut(&V) -> Result<Vec<Operand>, Error>,
+) -> Result<AnyOf, Error> {
+    check_count(list.len()).map_err(|error| error.at(span))?;
+    list.iter().map(one).collect::<Result<_, Error>>().map(AnyOf::Each)
 }
 
 /// Values of these columns together, one for each.
