@@ -46,6 +46,15 @@ def connect(nodes, policy=None, **options):
     )
 
 
+def sessions(nodes):
+    """A session in each version of the protocol, one after the other, beside the keyspace `ks`."""
+    for version in (4, 5):
+        with connect(nodes, protocol_version=version) as cluster:
+            session = cluster.connect()
+            session.execute(KEYSPACE)
+            yield session
+
+
 class Soon:
     """Tries again soon: a test does not wait minutes for a node that is back."""
 
@@ -372,25 +381,22 @@ def check_errors_have_their_kind(nodes):
 
 
 def check_statements_prepared_before_a_change_of_their_table(nodes):
-    for version in (4, 5):
-        with connect(nodes, protocol_version=version) as cluster:
-            session = cluster.connect()
-            session.execute(KEYSPACE)
-            session.execute("DROP TABLE IF EXISTS ks.altered")
-            session.execute("CREATE TABLE ks.altered (k int PRIMARY KEY, b int)")
-            session.execute("INSERT INTO ks.altered (k, b) VALUES (1, 2)")
-            select = session.prepare("SELECT * FROM ks.altered WHERE k = ?")
-            assert tuple(session.execute(select, (1,)).one()) == (1, 2)
-            # Another client changes it: this one is not told.
-            with connect(nodes) as other:
-                change = other.connect()
-                change.execute("ALTER TABLE ks.altered ADD a text")
-                change.execute("INSERT INTO ks.altered (k, a) VALUES (1, 'new')")
-                again = change.prepare("SELECT * FROM ks.altered WHERE k = ?")
-                assert change.execute(again, (1,)).one().a == "new"
-            for _ in range(6):
-                row = session.execute(select, (1,)).one()
-                assert (row.k, row.a, row.b) == (1, "new", 2), row
+    for session in sessions(nodes):
+        session.execute("DROP TABLE IF EXISTS ks.altered")
+        session.execute("CREATE TABLE ks.altered (k int PRIMARY KEY, b int)")
+        session.execute("INSERT INTO ks.altered (k, b) VALUES (1, 2)")
+        select = session.prepare("SELECT * FROM ks.altered WHERE k = ?")
+        assert tuple(session.execute(select, (1,)).one()) == (1, 2)
+        # Another client changes it: this one is not told.
+        with connect(nodes) as other:
+            change = other.connect()
+            change.execute("ALTER TABLE ks.altered ADD a text")
+            change.execute("INSERT INTO ks.altered (k, a) VALUES (1, 'new')")
+            again = change.prepare("SELECT * FROM ks.altered WHERE k = ?")
+            assert change.execute(again, (1,)).one().a == "new"
+        for _ in range(6):
+            row = session.execute(select, (1,)).one()
+            assert (row.k, row.a, row.b) == (1, "new", 2), row
 
 
 def check_events_and_a_restart(nodes):

@@ -10,7 +10,7 @@ import decimal
 from cassandra import InvalidRequest
 from cassandra.query import BatchStatement, BatchType
 
-from check import KEYSPACE, connect, main, refused
+from check import KEYSPACE, connect, main, refused, sessions
 from cluster import until
 
 TYPES = [
@@ -119,49 +119,43 @@ def check_lists_are_read_before_places_change(nodes):
 
 
 def check_parts_and_when_they_were_written(nodes):
-    for version in (4, 5):
-        with connect(nodes, protocol_version=version) as cluster:
-            session = cluster.connect()
-            session.execute(KEYSPACE)
-            session.execute("CREATE TABLE IF NOT EXISTS ks.written (k int PRIMARY KEY, m map<text, int>)")
-            session.execute("INSERT INTO ks.written (k, m) VALUES (1, {'a': 1, 'c': 3}) USING TIMESTAMP 10")
-            session.execute("UPDATE ks.written USING TIMESTAMP 20 AND TTL 1000 SET m['b'] = 2 WHERE k = 1")
-            parts = session.prepare("SELECT m['b'], m['a'..'b'], m['x'..] FROM ks.written WHERE k = 1")
-            one, some, none = session.execute(parts).one()
-            assert (one, dict(some.items()), none) == (2, {"a": 1, "b": 2}, None), (one, some, none)
-            written = session.execute("SELECT writetime(m), maxwritetime(m), writetime(m['b']) FROM ks.written").one()
-            assert tuple(written) == ([10, 20, 10], 20, 20), written
-            # Not of the whole map: a list with null in it is beyond this driver.
-            stays, left, each = session.execute("SELECT ttl(m['a']), ttl(m['b']), ttl(m['b'..'b']) FROM ks.written").one()
-            assert stays is None and 900 < left <= 1000 and each == [left], (stays, left, each)
+    for session in sessions(nodes):
+        session.execute("CREATE TABLE IF NOT EXISTS ks.written (k int PRIMARY KEY, m map<text, int>)")
+        session.execute("INSERT INTO ks.written (k, m) VALUES (1, {'a': 1, 'c': 3}) USING TIMESTAMP 10")
+        session.execute("UPDATE ks.written USING TIMESTAMP 20 AND TTL 1000 SET m['b'] = 2 WHERE k = 1")
+        parts = session.prepare("SELECT m['b'], m['a'..'b'], m['x'..] FROM ks.written WHERE k = 1")
+        one, some, none = session.execute(parts).one()
+        assert (one, dict(some.items()), none) == (2, {"a": 1, "b": 2}, None), (one, some, none)
+        written = session.execute("SELECT writetime(m), maxwritetime(m), writetime(m['b']) FROM ks.written").one()
+        assert tuple(written) == ([10, 20, 10], 20, 20), written
+        # Not of the whole map: a list with null in it is beyond this driver.
+        stays, left, each = session.execute("SELECT ttl(m['a']), ttl(m['b']), ttl(m['b'..'b']) FROM ks.written").one()
+        assert stays is None and 900 < left <= 1000 and each == [left], (stays, left, each)
 
 
 def check_in_takes_one_bound_list(nodes):
-    for version in (4, 5):
-        with connect(nodes, protocol_version=version) as cluster:
-            session = cluster.connect()
-            session.execute(KEYSPACE)
-            session.execute("CREATE TABLE IF NOT EXISTS ks.listed (k int, a text, b int, v int, PRIMARY KEY (k, a, b))")
-            insert = session.prepare("INSERT INTO ks.listed (k, a, b, v) VALUES (?, ?, ?, ?)")
-            for row in [(1, "x", 1, 11), (1, "y", 2, 12), (2, "x", 1, 21), (3, "z", 9, 39)]:
-                session.execute(insert, row)
-            found = lambda statement, *values: [it.v for it in session.execute(statement, values)]
-            of_keys = session.prepare("SELECT v FROM ks.listed WHERE k IN ?")
-            assert [it.name for it in of_keys.column_metadata] == ["in(k)"]
-            assert not of_keys.routing_key_indexes
-            assert found(of_keys, [3, 1, 3]) == [11, 12, 39]
-            assert found(of_keys, []) == []
-            refused(InvalidRequest, lambda: found(of_keys, None), "null", "k")
-            of_pairs = session.prepare("SELECT v FROM ks.listed WHERE k = ? AND (a, b) IN ?")
-            assert [it.name for it in of_pairs.column_metadata] == ["k", "in(a,b)"]
-            assert of_pairs.routing_key_indexes == [0]
-            assert found(of_pairs, 1, [("y", 2), ("x", 1), ("y", 2)]) == [11, 12]
-            refused(InvalidRequest, lambda: found(of_pairs, 1, [("y", None)]), "null", "b")
-            behind = session.prepare("SELECT v FROM ks.listed WHERE k = ? AND (a, b) > ?")
-            assert found(behind, 1, ("x", 1)) == [12]
-            delete = session.prepare("DELETE FROM ks.listed WHERE k IN :keys AND a IN :names")
-            session.execute(delete, {"keys": [1, 2], "names": ["x"]})
-            assert found(of_keys, [1, 2, 3]) == [12, 39]
+    for session in sessions(nodes):
+        session.execute("CREATE TABLE IF NOT EXISTS ks.listed (k int, a text, b int, v int, PRIMARY KEY (k, a, b))")
+        insert = session.prepare("INSERT INTO ks.listed (k, a, b, v) VALUES (?, ?, ?, ?)")
+        for row in [(1, "x", 1, 11), (1, "y", 2, 12), (2, "x", 1, 21), (3, "z", 9, 39)]:
+            session.execute(insert, row)
+        found = lambda statement, *values: [it.v for it in session.execute(statement, values)]
+        of_keys = session.prepare("SELECT v FROM ks.listed WHERE k IN ?")
+        assert [it.name for it in of_keys.column_metadata] == ["in(k)"]
+        assert not of_keys.routing_key_indexes
+        assert found(of_keys, [3, 1, 3]) == [11, 12, 39]
+        assert found(of_keys, []) == []
+        refused(InvalidRequest, lambda: found(of_keys, None), "null", "k")
+        of_pairs = session.prepare("SELECT v FROM ks.listed WHERE k = ? AND (a, b) IN ?")
+        assert [it.name for it in of_pairs.column_metadata] == ["k", "in(a,b)"]
+        assert of_pairs.routing_key_indexes == [0]
+        assert found(of_pairs, 1, [("y", 2), ("x", 1), ("y", 2)]) == [11, 12]
+        refused(InvalidRequest, lambda: found(of_pairs, 1, [("y", None)]), "null", "b")
+        behind = session.prepare("SELECT v FROM ks.listed WHERE k = ? AND (a, b) > ?")
+        assert found(behind, 1, ("x", 1)) == [12]
+        delete = session.prepare("DELETE FROM ks.listed WHERE k IN :keys AND a IN :names")
+        session.execute(delete, {"keys": [1, 2], "names": ["x"]})
+        assert found(of_keys, [1, 2, 3]) == [12, 39]
 
 
 def check_user_types(nodes):
