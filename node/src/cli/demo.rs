@@ -149,7 +149,7 @@ impl ExtraCommand for Demo {
             match words.as_slice() {
                 [] | ["ls"] => Ok(fleet.list()),
                 ["kill", number] => {
-                    fleet.kill(parse(number)?).map_err(|it| it.to_string())?;
+                    fleet.kill(parse(number)?).await.map_err(|it| it.to_string())?;
                     Ok(format!("node {number} is dead, as after kill -9"))
                 }
                 ["restart", number] => {

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sys::{Net, Rng, TcpNet};
+use sys::{Net, Rng, TcpNet, ThreadPool};
 use tokio::runtime::Runtime;
 
 use super::start::real_seams;
@@ -74,6 +74,9 @@ pub(super) enum Error {
     /// A port, a thread or a file was refused.
     #[error("{0}")]
     System(#[from] std::io::Error),
+    /// Nobody waited for a killed node's threads.
+    #[error("the node may still run: {0}")]
+    Kill(#[from] sys::Stopped),
     /// The nodes did not find each other.
     #[error("the nodes did not found a cluster within 30 s")]
     NotFounded,
@@ -157,14 +160,15 @@ impl Fleet {
         lines.join("\n")
     }
 
-    /// Kills a node: no drain, no flush, as a crash would.
-    pub(super) fn kill(&mut self, number: usize) -> Result<(), Error> {
+    /// Kills a node: no drain, no flush, as a crash would. Once it resolves its connections are
+    /// closed, so what is sent next goes to another.
+    pub(super) async fn kill(&mut self, number: usize) -> Result<(), Error> {
         let count = self.members.len();
         let member = number.checked_sub(1).and_then(|it| self.members.get_mut(it));
         let member = member.ok_or(Error::NoSuchNode(number, count))?;
         let (runtime, node) = member.running.take().ok_or(Error::NotRunning(number))?;
         drop(node);
-        runtime.shutdown_background();
+        sys::run_fn(&ThreadPool::new(1), move || runtime.shutdown_timeout(LET_GO)).await?;
         Ok(())
     }
 
@@ -278,4 +282,27 @@ async fn ports(count: usize, dir: &Path) -> Result<Vec<[u16; PORTS_EACH]>, Error
     let text: Vec<String> = numbers.iter().map(ToString::to_string).collect();
     sys::disk::write_atomically(&disk, &path, text.join(" ").as_bytes())?;
     Ok(numbers.as_chunks().0.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// Else what a shell sends next may still go there, and nobody knows what became of it.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[expect(clippy::disallowed_types, reason = "tells what the system knows, not a reactor")]
+    async fn a_node_that_is_killed_is_dead_once_that_is_said() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut fleet = Fleet::start(1, scratch.path(), "error").await.unwrap();
+        let mut connection = std::net::TcpStream::connect(fleet.contacts().remove(0)).unwrap();
+        connection.set_nonblocking(true).unwrap();
+        fleet.kill(1).await.unwrap();
+        let read = connection.read(&mut [0; 1]).map_err(|it| it.kind());
+        assert!(
+            !matches!(read, Err(std::io::ErrorKind::WouldBlock)),
+            "the connection of a dead node is open"
+        );
+    }
 }
