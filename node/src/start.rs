@@ -36,7 +36,7 @@ use crate::{
     },
     shared::Shared,
     topology,
-    views::{Largest, NodeViews},
+    views::NodeViews,
     warm_up,
 };
 
@@ -333,7 +333,6 @@ fn serve_statements(
         engine: replicas.stored.engine.clone(),
         hints: replicas.stored.hints.clone(),
         clients: clients.clone(),
-        largest: Largest::default(),
     });
     let coordinator = Coordinator::new(
         coordinator::Parts {
@@ -365,12 +364,8 @@ fn serve_statements(
                 schema: settings.timeout_schema,
             },
             partition_bytes: Arc::new({
-                let (engine, views) = (replicas.stored.engine.clone(), Arc::clone(&views));
-                move |table, key| {
-                    let bytes = engine.partition_bytes(table, key);
-                    views.largest.note(table, bytes);
-                    bytes
-                }
+                let engine = replicas.stored.engine.clone();
+                move |table, key, enough| engine.partition_bytes(table, key, enough)
             }),
         },
     )

@@ -1,10 +1,5 @@
 //! What this node tells of itself in `system_views`.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
-
 use coordinator::hints;
 use engine::Engine;
 use model::TableId;
@@ -21,29 +16,6 @@ pub(crate) struct NodeViews {
     pub(crate) engine: Engine,
     pub(crate) hints: hints::Hints,
     pub(crate) clients: Clients,
-    pub(crate) largest: Largest,
-}
-
-/// The largest partition of each table that a write met in sstables since the start.
-#[derive(Default)]
-pub(crate) struct Largest {
-    bytes: Mutex<BTreeMap<TableId, u64>>,
-}
-
-impl Largest {
-    /// A partition of `table` has so many bytes.
-    pub(crate) fn note(&self, table: TableId, bytes: u64) {
-        // Most are in memtables only.
-        if 0 < bytes {
-            let mut all = self.bytes();
-            let most = all.entry(table).or_default();
-            *most = bytes.max(*most);
-        }
-    }
-
-    fn bytes(&self) -> MutexGuard<'_, BTreeMap<TableId, u64>> {
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Views for NodeViews {
@@ -112,6 +84,6 @@ impl Views for NodeViews {
     }
 
     fn largest_partitions(&self) -> Vec<(TableId, u64)> {
-        self.largest.bytes().iter().map(|(table, bytes)| (*table, *bytes)).collect()
+        self.engine.largest_partitions()
     }
 }

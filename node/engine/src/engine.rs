@@ -162,13 +162,29 @@ impl Engine {
 
     /// Bytes that a partition takes in the sstables of this node, about: whole blocks, and as often as
     /// it lies there. Looks into no file, so an sstable counts for nothing until somebody has read from it, or
-    /// [`load_indexes`](Self::load_indexes) came to it; 0 of an unknown table.
-    pub fn partition_bytes(&self, table: TableId, key: &PartitionKey) -> u64 {
+    /// [`load_indexes`](Self::load_indexes) came to it; 0 of an unknown table. May answer 0, which is quicker, where it takes
+    /// `enough` or less.
+    pub fn partition_bytes(&self, table: TableId, key: &PartitionKey, enough: u64) -> u64 {
         let Ok(table) = self.inner.table(table) else { return 0 };
-        let hash = filter::hash(key);
         let version = table.version();
+        let most: u64 = version.sstables.iter().map(|it| it.largest_bytes()).sum();
+        if most <= enough {
+            return 0;
+        }
+        let hash = filter::hash(key);
         let holds = version.sstables.iter().filter(|it| it.may_hold_now(key, hash));
         holds.map(|it| it.partition_bytes(key)).sum()
+    }
+
+    /// The largest partition of each table that has sstables: its bytes in one of them, about, as
+    /// [`partition_bytes`](Self::partition_bytes) counts them.
+    pub fn largest_partitions(&self) -> Vec<(TableId, u64)> {
+        let tables = self.inner.all_tables();
+        let largest = tables.iter().filter_map(|table| {
+            let version = table.version();
+            Some((table.id, version.sstables.iter().map(|it| it.largest_bytes()).max()?))
+        });
+        largest.filter(|(_, bytes)| *bytes > 0).collect()
     }
 
     /// The next thing to do in `lane`, if there is any and none is running. The lane is free again

@@ -299,9 +299,9 @@ impl Level {
     }
 }
 
-/// How many bytes a partition takes on this node's disk; 0 where it holds no copy. Cheap: asked for
-/// every write.
-pub type PartitionBytes = Arc<dyn Fn(TableId, &PartitionKey) -> u64 + Send + Sync>;
+/// How many bytes a partition takes on this node's disk; 0 where it holds no copy, and perhaps where it
+/// is no more than the last argument. Cheap: asked for every write.
+pub type PartitionBytes = Arc<dyn Fn(TableId, &PartitionKey, u64) -> u64 + Send + Sync>;
 
 /// The two levels of one guardrail; `None` is off. Values beyond a level reach it, the level itself
 /// does not.
@@ -347,6 +347,12 @@ impl Guard {
     /// With the limits that `limits` gives for each.
     pub fn new(limits: impl Fn(Guardrail) -> Limits) -> Guard {
         Guard { limits: RAILS.each_ref().map(|it| limits(it.guardrail)), ..Guard::default() }
+    }
+
+    /// Up to where a value is fine; `None` where all are. Not of a guardrail that is a floor.
+    pub(crate) fn enough(&self, guardrail: Guardrail) -> Option<u64> {
+        let Limits { warn, fail } = self.limits[guardrail as usize];
+        warn.into_iter().chain(fail).min()
     }
 
     /// What `value` comes to, uncounted.

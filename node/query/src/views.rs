@@ -24,8 +24,7 @@ pub trait Views: Send + Sync + 'static {
     /// Compactions that are under way, the oldest first.
     fn compactions(&self) -> Vec<Compaction>;
 
-    /// The largest partition of each table that was written to since the start, and its bytes in
-    /// sstables.
+    /// The largest partition of each table that has sstables, and its bytes in one of them.
     fn largest_partitions(&self) -> Vec<(TableId, u64)>;
 }
 

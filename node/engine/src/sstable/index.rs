@@ -17,6 +17,8 @@ pub(crate) struct Index {
     /// Of the partition that each block begins in.
     tokens: Vec<Token>,
     blocks: Vec<Block>,
+    /// Bytes of the blocks that begin in one partition, of the one that has most.
+    largest_bytes: u64,
 }
 
 #[derive(Debug)]
@@ -33,14 +35,29 @@ impl Index {
     pub(crate) fn decode(raw: Bytes) -> Result<Index, Malformed> {
         let mut reader = Reader::new(raw);
         let count = reader.count(5, "index length")?;
-        let mut index =
-            Index { tokens: Vec::with_capacity(count), blocks: Vec::with_capacity(count) };
+        let mut index = Index {
+            tokens: Vec::with_capacity(count),
+            blocks: Vec::with_capacity(count),
+            largest_bytes: 0,
+        };
+        // Where the blocks of the partition begin that is read now.
+        let mut begins = 0;
         for _ in 0..count {
             let IndexEntry { key, start, extent } = IndexEntry::read(&mut reader)?;
+            if index.blocks.last().is_none_or(|it| it.key != key.bytes) {
+                begins = extent.offset;
+            }
+            let end = extent.offset.saturating_add(extent.bytes);
+            index.largest_bytes = index.largest_bytes.max(end.saturating_sub(begins));
             index.tokens.push(key.token);
             index.blocks.push(Block { key: key.bytes, start, extent });
         }
         Ok(index)
+    }
+
+    /// Bytes of the blocks that begin in one partition, of the one that has most.
+    pub(crate) fn largest_bytes(&self) -> u64 {
+        self.largest_bytes
     }
 
     /// Where block `at` lies.

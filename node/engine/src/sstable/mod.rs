@@ -154,6 +154,11 @@ impl Sstable {
         last.offset + last.bytes - first.offset
     }
 
+    /// `partition_bytes` of the partition that has most here: 0 while nobody has read from here.
+    pub(crate) fn largest_bytes(&self) -> u64 {
+        self.map.get().map_or(0, |it| it.index.largest_bytes())
+    }
+
     /// Partition deletion and statics, without rows; `None` if the partition is not here.
     pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
         let Some(at) = self.mapped(io)?.index.up_to(key, b"").checked_sub(1) else {

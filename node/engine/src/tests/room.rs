@@ -94,7 +94,7 @@ fn the_size_of_a_partition_is_that_of_its_blocks() {
             write(&engine, &insert(1, partition, at, 1, &value)).unwrap();
         }
     }
-    let bytes = |number| engine.partition_bytes(shape(1).id, &key(number));
+    let bytes = |number| engine.partition_bytes(shape(1).id, &key(number), 0);
     assert_eq!(bytes(1), 0, "what is not flushed takes no room yet");
     flush(&engine).unwrap();
     let all = engine.stats().tables[&shape(1).id].sstable_bytes;
@@ -106,9 +106,13 @@ fn the_size_of_a_partition_is_that_of_its_blocks() {
         assert!((values * 8 / 10..values * 13 / 10).contains(&found), "{found} of {values}");
     }
     flush(&engine).unwrap();
-    write(&engine, &insert(1, 3, 1, 2, &[7; 100])).unwrap();
     let before = bytes(3);
+    assert_eq!(engine.largest_partitions(), [(shape(1).id, before)]);
+    let beyond = |enough| engine.partition_bytes(shape(1).id, &key(3), enough);
+    assert_eq!((beyond(before - 1), beyond(before)), (before, 0), "no more is not looked up");
+    write(&engine, &insert(1, 3, 1, 2, &[7; 100])).unwrap();
     flush(&engine).unwrap();
     assert!(before < bytes(3), "a second sstable adds its own");
-    assert_eq!((bytes(9), engine.partition_bytes(shape(9).id, &key(1))), (0, 0));
+    assert_eq!(beyond(before), bytes(3));
+    assert_eq!((bytes(9), engine.partition_bytes(shape(9).id, &key(1), 0)), (0, 0));
 }

@@ -81,18 +81,18 @@ fn a_range_tombstone_counts_with_the_clusterings() {
 #[test]
 fn an_index_is_read_when_it_is_first_asked_for() {
     let engine = reopened(|_| ());
-    assert_eq!(engine.partition_bytes(shape(1).id, &key(1)), 0, "nobody has read yet");
+    assert_eq!(engine.partition_bytes(shape(1).id, &key(1), 0), 0, "nobody has read yet");
     assert!(matches!(engine.read(&slice(12, 13)).unwrap(), Read::Cold(_)));
     assert_eq!(rows(&engine, &slice(12, 13)).len(), 1);
     assert!(matches!(engine.read(&slice(12, 13)).unwrap(), Read::Ready(_)));
-    assert!(engine.partition_bytes(shape(1).id, &key(1)) > 0);
+    assert!(engine.partition_bytes(shape(1).id, &key(1), 0) > 0);
 }
 
 #[test]
 fn the_sizes_of_partitions_are_known_once_indexes_were_loaded() {
     let engine = reopened(|_| ());
     engine.load_indexes();
-    assert!(engine.partition_bytes(shape(1).id, &key(1)) > 0);
+    assert!(engine.partition_bytes(shape(1).id, &key(1), 0) > 0);
 }
 
 /// What is read of one place alone lies beneath a deletion that another one knows of, though that has nothing near it.

@@ -45,10 +45,12 @@ pub(crate) fn mutations(
     };
     let bytes = mutations.iter().filter(near).map(|it| it.encode().len()).max().unwrap_or(0);
     warnings.extend(guard.check(Guardrail::WriteBytes, bytes as u64)?);
-    // Whoever deletes makes it smaller.
-    let growing = mutations.iter().filter(|it| has_values(&it.partition));
-    let largest = growing.map(|it| partition_bytes(it.table, &it.partition.key)).max();
-    warnings.extend(guard.check(Guardrail::PartitionBytes, largest.unwrap_or(0))?);
+    if let Some(enough) = guard.enough(Guardrail::PartitionBytes) {
+        // Whoever deletes makes it smaller.
+        let growing = mutations.iter().filter(|it| has_values(&it.partition));
+        let bytes = growing.map(|it| partition_bytes(it.table, &it.partition.key, enough));
+        warnings.extend(guard.check(Guardrail::PartitionBytes, bytes.max().unwrap_or(0))?);
+    }
     Ok(())
 }
 

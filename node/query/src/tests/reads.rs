@@ -208,7 +208,7 @@ impl Ground {
             prepared_max: 3,
             guard: Arc::new(Guard::default()),
             timeouts: TIMEOUTS,
-            partition_bytes: Arc::new(|_, _| 0),
+            partition_bytes: Arc::new(|_, _, _| 0),
         };
         let executor = |store: Arc<dyn crate::Store>| {
             let (rng, clock) = (SharedRng::from_seed(7), Arc::clone(&clock) as Arc<dyn sys::Clock>);
@@ -293,7 +293,7 @@ impl Ground {
             let plain = |row: Vec<Option<bytes::Bytes>>| -> Answered {
                 row.into_iter().map(|it| it.map(|it| it.to_vec())).collect()
             };
-            rows.extend(page.rows.into_iter().map(plain));
+            rows.extend(page.rows.listed().into_iter().map(plain));
             paging_state = page.paging_state;
             if paging_state.is_none() {
                 return Ok(rows);

@@ -95,7 +95,7 @@ impl World {
                 prepared_max: 3,
                 guard: Arc::new(Guard::new(only_timestamps)),
                 timeouts: TIMEOUTS,
-                partition_bytes: Arc::new(|_, _| 0),
+                partition_bytes: Arc::new(|_, _, _| 0),
             },
         ));
         world.replicas = Some((cluster, mode));
@@ -135,7 +135,7 @@ impl World {
             guard: Arc::new(guard),
             timeouts: TIMEOUTS,
             // A partition whose key ends in 3 has 300 bytes.
-            partition_bytes: Arc::new(|_, key| {
+            partition_bytes: Arc::new(|_, key, _| {
                 100 * key.bytes.last().map_or(0, |it| u64::from(*it))
             }),
         };
