@@ -262,17 +262,16 @@ impl Columns {
         ((flags & flag::MARKER != 0).then_some(Liveness { timestamp, expiry }), deletion)
     }
 
-    /// Of a settled row: when the cell of `column` was written, and its value.
+    /// Of a settled row: the cells of `column`, and which of them is the row's.
     #[inline]
-    pub(crate) fn cell(&self, at: usize, column: ColumnId) -> Option<(i64, &Column, usize)> {
+    pub(crate) fn place(&self, at: usize, column: ColumnId) -> Option<(&Column, usize)> {
         let found = self.columns.binary_search_by_key(&column, |it| it.id).ok()?;
         let column = &self.columns[found];
         let place = match &column.rows {
             None => at,
             Some(rows) => rows.binary_search(&(at as u32)).ok()?,
         };
-        let time = self.times.get(at).wrapping_add(column.times.get(place));
-        Some((time, column, column.value_of(place)))
+        Some((column, place))
     }
 
     /// Memory taken beside the value itself and the bytes that it was read from.
@@ -309,7 +308,7 @@ impl Column {
 
     /// Which of the values a cell has that is not dead.
     #[inline]
-    fn value_of(&self, place: usize) -> usize {
+    pub(crate) fn value_of(&self, place: usize) -> usize {
         self.ranks.as_ref().map_or(place, |it| it[place][0] as usize)
     }
 

@@ -6,7 +6,7 @@
 //! `p`, "after everything that begins with `p`" is `p` followed by 0xFF, and every slice is a
 //! half-open range of byte strings.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cql_lite::types::CqlType;
 use smallvec::SmallVec;
 
@@ -167,17 +167,17 @@ pub fn encode_clustering<'t>(
     Ok(key.into())
 }
 
-/// The serialized CQL components of an encoded clustering key (or prefix of one). They lie in `room`, which
-/// is empty and stays so: those of many keys share what it allocates.
+/// The serialized CQL components of an encoded clustering key (or prefix of one), in the place of those
+/// that `components` held before.
 ///
 /// # Errors
 /// `Malformed` where the bytes are not an encoding of these types.
 pub fn decode_clustering<'t>(
     columns: impl IntoIterator<Item = (&'t CqlType, Order)>,
     clustering: &[u8],
-    room: &mut BytesMut,
-) -> Result<Components, Error> {
-    let mut components = Components::new();
+    components: &mut Components,
+) -> Result<(), Error> {
+    components.clear();
     let mut at = 0;
     for (cql_type, order) in columns {
         let rest = &clustering[at..];
@@ -188,14 +188,37 @@ pub fn decode_clustering<'t>(
             Order::Asc => 0x00,
             Order::Desc => 0xFF,
         };
-        at += ordered::read(rest, mask, cql_type, room).ok_or(Error::Malformed(at))?;
-        components.push(room.split().freeze());
+        let Components { bytes, ends } = components;
+        at += ordered::read(rest, mask, cql_type, bytes).ok_or(Error::Malformed(at))?;
+        ends.push(bytes.len());
     }
-    if at == clustering.len() { Ok(components) } else { Err(Error::Malformed(at)) }
+    if at == clustering.len() { Ok(()) } else { Err(Error::Malformed(at)) }
 }
 
-/// Components of a key, of which there are mostly few.
-pub type Components = SmallVec<[Bytes; 3]>;
+/// Components of a key: decoding one key after the other into the same takes no memory anew.
+#[derive(Clone, Debug, Default)]
+pub struct Components {
+    /// One component behind the other.
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: SmallVec<[usize; 4]>,
+}
+
+impl Components {
+    /// The component at `at`, if there are so many.
+    #[inline]
+    pub fn get(&self, at: usize) -> Option<&[u8]> {
+        let end = *self.ends.get(at)?;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.bytes[start..end])
+    }
+
+    /// Leaves none.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
 
 /// Types and orders that are held in a list.
 pub fn types(columns: &[(CqlType, Order)]) -> impl Iterator<Item = (&CqlType, Order)> {

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use cql_lite::{
     ast::{Describe, Described},
     code::Code,
@@ -13,7 +12,8 @@ use cql_lite::{
 use model::{Keyspace, Table, schema::user_type_to_cql};
 
 use crate::{
-    Catalog, ColumnSpec, Columns, Description, Error, Rows, plan::names::Scope, system_tables,
+    Catalog, ColumnSpec, Columns, Description, Error, RowValues, Rows, plan::names::Scope,
+    system_tables,
 };
 
 /// Something that is described.
@@ -199,12 +199,11 @@ fn rows<'t>(names: &[&str], rows: impl IntoIterator<Item = Vec<&'t str>>) -> Row
         name: (*name).to_owned(),
         cql_type: NativeType::Text.into(),
     };
-    let cells = |row: Vec<&str>| {
-        row.iter().map(|text| Some(Bytes::copy_from_slice(text.as_bytes()))).collect()
-    };
+    let mut values = RowValues::default();
+    rows.into_iter().for_each(|row| values.put_row(row.iter().map(|it| Some(it.as_bytes()))));
     Rows {
         columns: Arc::new(Columns::new(names.iter().map(column).collect())),
-        rows: rows.into_iter().map(cells).collect(),
+        rows: values,
         paging_state: None,
     }
 }

@@ -10,7 +10,7 @@ use cql_lite::{
     value::{self, BigInt, Decimal, Value},
 };
 
-use crate::{Error, functions::Moment, plan::select::Aggregate, row::View};
+use crate::{Error, RowValues, functions::Moment, plan::select::Aggregate, row::View};
 
 /// What aggregates know after some rows.
 pub(crate) struct Folded {
@@ -61,9 +61,13 @@ impl Folded {
     }
 
     /// The one row of the result.
-    pub(crate) fn finish(self, aggregates: &[Aggregate]) -> Vec<Option<Bytes>> {
-        let results = self.states.into_iter().zip(aggregates);
-        results.map(|(state, aggregate)| state.finish(aggregate)).collect()
+    pub(crate) fn finish(self, aggregates: &[Aggregate]) -> RowValues {
+        let mut values = RowValues::default();
+        for (state, aggregate) in self.states.into_iter().zip(aggregates) {
+            values.put(state.finish(aggregate).as_deref());
+        }
+        values.end_row();
+        values
     }
 }
 

@@ -33,6 +33,7 @@ mod filter;
 mod fold;
 pub mod page;
 mod row;
+mod row_values;
 mod scan;
 
 mod describe;
@@ -53,4 +54,5 @@ pub use request::{
     BatchRequest, Bound, ColumnSpec, Description, Outcome, Prepared, PreparedId, Reply, Request,
     Rows, SchemaEffect, SchemaTarget, Source,
 };
+pub use row_values::RowValues;
 pub use store::Store;

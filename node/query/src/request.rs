@@ -6,7 +6,7 @@ use bytes::Bytes;
 use cql_lite::{ast::BatchKind, types::CqlType};
 use model::{Consistency, TableId};
 
-use crate::Columns;
+use crate::{Columns, RowValues};
 
 /// Names a prepared statement on every node alike: a hash of its keyspace and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -169,9 +169,9 @@ pub struct Description {
 pub struct Rows {
     /// What each value of a row is.
     pub columns: Arc<Columns>,
-    /// Serialized values, `None` for null; each row as long as `columns`. May be empty although
-    /// more pages follow.
-    pub rows: Vec<Vec<Option<Bytes>>>,
+    /// Serialized values; each row has as many as there are `columns`. May be empty although more pages
+    /// follow.
+    pub rows: RowValues,
     /// Where the next page begins; `None` after the last page, and only then.
     pub paging_state: Option<Bytes>,
 }

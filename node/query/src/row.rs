@@ -1,11 +1,11 @@
 //! From stored rows to the values of a result.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cql_lite::{code::Code, types::CqlType, value};
 use model::{Clustering, Partition, Row, Table, key, rows};
 
 use crate::{
-    Error,
+    Error, RowValues,
     functions::Moment,
     plan::{CellColumn, select::Expr},
 };
@@ -15,7 +15,7 @@ mod property;
 /// One row of a partition as an expression sees it.
 pub(crate) struct View<'r> {
     key: &'r [Bytes],
-    clustering: key::Components,
+    clustering: &'r key::Components,
     statics: &'r Row,
     row: Option<rows::View<'r>>,
     now: i64,
@@ -30,6 +30,8 @@ pub(crate) struct Views<'r> {
     partition: &'r Partition,
     /// Whose clustering columns are decoded.
     shown: Option<&'r Table>,
+    /// Of the row that is viewed.
+    clustering: key::Components,
     now: i64,
 }
 
@@ -45,31 +47,56 @@ impl<'r> Views<'r> {
         let key = key::decompose(&partition.key.bytes, table.partition_key.len())
             .map_err(|error| corrupt("partition key", &error))?;
         let shown = shows_clustering.then_some(table);
-        Ok(Views { key, partition, shown, now })
+        Ok(Views { key, partition, shown, clustering: key::Components::default(), now })
     }
 
-    /// The view of one row. What is decoded of its key lies in `room`, as of `key::decode_clustering`.
-    pub(crate) fn row(&self, row: rows::View<'r>, room: &mut BytesMut) -> Result<View<'_>, Error> {
-        let decode = |table: &Table| {
-            key::decode_clustering(table.clustering_types(), row.clustering(), room)
-                .map_err(|error| corrupt("clustering key", &error))
-        };
-        let clustering = self.shown.map_or(Ok(key::Components::new()), decode)?;
-        Ok(self.view(clustering, Some(row)))
+    /// The view of one row.
+    pub(crate) fn row<'v>(&'v mut self, row: rows::View<'v>) -> Result<View<'v>, Error> {
+        if let Some(table) = self.shown {
+            let types = table.clustering_types();
+            key::decode_clustering(types, row.clustering(), &mut self.clustering)
+                .map_err(|error| corrupt("clustering key", &error))?;
+        }
+        Ok(self.view(Some(row)))
     }
 
     /// The view of the partition alone: clustering and regular columns are null.
-    pub(crate) fn statics(&self) -> View<'_> {
-        self.view(key::Components::new(), None)
+    pub(crate) fn statics(&mut self) -> View<'_> {
+        self.clustering.clear();
+        self.view(None)
     }
 
-    fn view<'v>(&'v self, clustering: key::Components, row: Option<rows::View<'v>>) -> View<'v> {
-        let statics = &self.partition.static_row;
-        View { key: &self.key, clustering, statics, row, now: self.now }
+    fn view<'v>(&'v self, row: Option<rows::View<'v>>) -> View<'v> {
+        let Views { key, partition, clustering, now, .. } = self;
+        View { key, clustering, statics: &partition.static_row, row, now: *now }
     }
 }
 
 impl View<'_> {
+    /// Puts the value of `expr` here behind what is in `values`.
+    #[inline]
+    pub(crate) fn put(
+        &self,
+        expr: &Expr,
+        moment: &Moment<'_>,
+        values: &mut RowValues,
+    ) -> Result<(), Error> {
+        match expr {
+            Expr::Partition(at) => values.put(self.key.get(*at).map(|it| &it[..])),
+            Expr::Clustering(at) => values.put(self.clustering.get(*at)),
+            Expr::Cell(column) => {
+                values.put(self.at(*column).and_then(|it| it.bytes(column.id, self.now)));
+            }
+            Expr::Elements(..)
+            | Expr::Element(..)
+            | Expr::Field(..)
+            | Expr::Slice(..)
+            | Expr::Property(..)
+            | Expr::Call(..) => values.put(self.evaluate(expr, moment)?.as_deref()),
+        }
+        Ok(())
+    }
+
     /// The value of `expr` here.
     pub(crate) fn evaluate(
         &self,
@@ -78,7 +105,7 @@ impl View<'_> {
     ) -> Result<Option<Bytes>, Error> {
         Ok(match expr {
             Expr::Partition(at) => self.key.get(*at).cloned(),
-            Expr::Clustering(at) => self.clustering.get(*at).cloned(),
+            Expr::Clustering(at) => self.clustering.get(*at).map(Bytes::copy_from_slice),
             Expr::Cell(column) => self.at(*column).and_then(|it| it.value(column.id, self.now)),
             Expr::Elements(column, cql_type) => {
                 self.at(*column).and_then(|it| it.value_of(column.id, cql_type, self.now))

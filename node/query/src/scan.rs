@@ -8,9 +8,8 @@
 //! Filters travel with the command: a page of the store has the rows that pass, and may end without
 //! one where much was scanned.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
 use futures_util::future::try_join_all;
 use model::{
     Partition, PartitionKey, Slice, TokenRange,
@@ -19,7 +18,7 @@ use model::{
 };
 
 use crate::{
-    Error, Store,
+    Error, RowValues, Store,
     fold::Folded,
     functions::Moment,
     page::{Progress, refused},
@@ -39,10 +38,8 @@ const SCANNED_PER_PAGE: u64 = 16;
 /// dropped, so not many.
 const PARTITIONS_AT_ONCE: usize = 8;
 
-/// What the clustering key of a row takes, about, and what those of a page share at most: it lives as
-/// long as one of them.
-const KEY_BYTES: usize = 32;
-const KEY_ROOM_BYTES: usize = 4 << 10;
+/// Room made for the values of a page at once; what is more makes its room when it comes.
+const VALUES_BYTES: usize = 64 << 10;
 
 /// A read with its values.
 pub(crate) struct Scan<'s> {
@@ -100,14 +97,14 @@ struct Fetched {
 
 /// What is made of the rows.
 enum Sink<'s> {
-    Rows(&'s [crate::plan::select::Expr], Vec<Vec<Option<Bytes>>>),
+    Rows(&'s [crate::plan::select::Expr], RowValues),
     Fold(&'s [crate::plan::select::Aggregate], Folded),
 }
 
 /// What came of a page.
 pub(crate) struct Scanned {
     /// Its rows.
-    pub(crate) rows: Vec<Vec<Option<Bytes>>>,
+    pub(crate) rows: RowValues,
     /// How far it came; `None` at the end.
     pub(crate) progress: Option<Progress>,
     /// Tombstones stepped over, by the page of the store that met most.
@@ -124,7 +121,7 @@ impl Scan<'_> {
         moment: &Moment<'_>,
     ) -> Result<Scanned, Error> {
         let mut sink = match &self.select.output {
-            Output::Rows(exprs) => Sink::Rows(exprs, Vec::new()),
+            Output::Rows(exprs) => Sink::Rows(exprs, RowValues::default()),
             Output::Aggregate(aggregates) => Sink::Fold(aggregates, Folded::new(aggregates)),
         };
         let is_aggregate = matches!(sink, Sink::Fold(..));
@@ -153,7 +150,9 @@ impl Scan<'_> {
                 }
             };
             let Fetched { page, asked } = fetched;
-            bytes += page.partitions.iter().map(|it| it.memory_bytes() as u64).sum::<u64>();
+            let here: usize = page.partitions.iter().map(Partition::memory_bytes).sum();
+            sink.expect(here);
+            bytes += here as u64;
             tombstones = page.tombstones.max(tombstones);
             let cut = page.next.is_some();
             let ends = !cut && matches!(now, Step::Range(..));
@@ -175,14 +174,14 @@ impl Scan<'_> {
                 Scanned { rows, progress: (!over).then_some(progress), tombstones }
             }
             Sink::Fold(aggregates, folded) => {
-                Scanned { rows: vec![folded.finish(aggregates)], progress: None, tombstones }
+                Scanned { rows: folded.finish(aggregates), progress: None, tombstones }
             }
         })
     }
 
     /// The rows of a page as the store counts them: statics without rows are one.
     fn rows_of(&self, page: &store::Page) -> u64 {
-        let rows = |partition: &Partition| match self.live(partition).count() as u64 {
+        let rows = |partition: &Partition| match partition.rows.live(self.now) as u64 {
             0 if is_open(page, partition) => 0,
             0 => u64::from(partition.static_row.has_live_cell(self.now)),
             live => live,
@@ -295,31 +294,31 @@ impl Scan<'_> {
         moment: &Moment<'_>,
     ) -> Result<(u64, bool), Error> {
         let shows_clustering = self.select.output.shows_clustering();
-        let rows: usize = page.partitions.iter().map(|it| it.rows.len()).sum();
-        let room_bytes = (rows * KEY_BYTES).clamp(KEY_BYTES, KEY_ROOM_BYTES);
-        let (mut taken, mut room) = (0, BytesMut::new());
+        let mut taken = 0;
         for partition in &page.partitions {
             if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
                 progress.in_partition = 0;
             }
-            let views = Views::new(&self.select.table, shows_clustering, partition, self.now)?;
+            let mut views = Views::new(&self.select.table, shows_clustering, partition, self.now)?;
             let (mut last, mut is_cut) = (None, false);
-            for row in self.live(partition) {
+            let stopped = self.each_live(partition, |row| {
                 if progress.in_partition >= self.rows_per_partition {
-                    break;
+                    return ControlFlow::Break(Ok(()));
                 }
                 is_cut = taken == wanted;
                 if is_cut {
-                    break;
+                    return ControlFlow::Break(Ok(()));
                 }
-                if room.capacity() < KEY_BYTES {
-                    room = BytesMut::with_capacity(room_bytes);
+                let took = views.row(row).and_then(|it| sink.take(&it, moment));
+                if took.is_err() {
+                    return ControlFlow::Break(took);
                 }
-                sink.take(&views.row(row, &mut room)?, moment)?;
                 taken += 1;
                 progress.in_partition += 1;
                 last = Some(row);
-            }
+                ControlFlow::Continue(())
+            });
+            stopped.break_value().unwrap_or(Ok(()))?;
             if let Some(last) = last {
                 let clustering = Some(last.clustering_key().0);
                 progress.position = Some(Position { key: partition.key.clone(), clustering });
@@ -367,11 +366,15 @@ impl Scan<'_> {
         }
     }
 
-    /// The live rows of a partition in the order they are returned.
-    fn live<'p>(&self, partition: &'p Partition) -> Box<dyn Iterator<Item = rows::View<'p>> + 'p> {
+    /// Shows the live rows of a partition, in the order they are returned, until `visit` wants no more.
+    fn each_live<'p, B>(
+        &self,
+        partition: &'p Partition,
+        visit: impl FnMut(rows::View<'p>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         let now = self.now;
-        let live = partition.rows.views().filter(move |it| it.is_live(now));
-        if self.select.reversed { Box::new(live.rev()) } else { Box::new(live) }
+        let mut live = partition.rows.views().filter(move |it| it.is_live(now));
+        if self.select.reversed { live.rev().try_for_each(visit) } else { live.try_for_each(visit) }
     }
 }
 
@@ -381,15 +384,21 @@ fn is_open(page: &store::Page, partition: &Partition) -> bool {
 }
 
 impl Sink<'_> {
+    /// Rows come that take so many bytes in memory, which is about what is made of them.
+    fn expect(&mut self, bytes: usize) {
+        match self {
+            Sink::Rows(_, values) => values.reserve(bytes.min(VALUES_BYTES)),
+            Sink::Fold(..) => {}
+        }
+    }
+
     fn take(&mut self, view: &View<'_>, moment: &Moment<'_>) -> Result<(), Error> {
         match self {
-            Sink::Rows(exprs, rows) => {
-                // Its length is known, which a collection of results does not see.
-                let mut row = Vec::with_capacity(exprs.len());
+            Sink::Rows(exprs, values) => {
                 for expr in *exprs {
-                    row.push(view.evaluate(expr, moment)?);
+                    view.put(expr, moment, values)?;
                 }
-                rows.push(row);
+                values.end_row();
                 Ok(())
             }
             Sink::Fold(aggregates, folded) => folded.add(aggregates, view, moment),

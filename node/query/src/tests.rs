@@ -194,8 +194,8 @@ impl Script {
         {
             for page_rows in 1..=3 {
                 let pages = self.world.pages(&request, page_rows).unwrap();
-                let paged: Vec<_> = pages.iter().flat_map(|it| it.rows.clone()).collect();
-                assert_eq!(paged, rows.rows, "{text} in pages of {page_rows}");
+                let paged: Vec<_> = pages.iter().flat_map(|it| it.rows.listed()).collect();
+                assert_eq!(paged, rows.rows.listed(), "{text} in pages of {page_rows}");
             }
         }
         shown(&reply)
@@ -255,7 +255,7 @@ fn shown_page(rows: &Rows) -> String {
 
 fn lines(rows: &Rows) -> String {
     let mut out = String::new();
-    for row in &rows.rows {
+    for row in rows.rows.listed() {
         assert_eq!(row.len(), rows.columns.len());
         let value = |(value, column): (&Option<bytes::Bytes>, &crate::ColumnSpec)| match value {
             None => "null".to_owned(),

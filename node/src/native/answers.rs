@@ -70,7 +70,7 @@ fn to_rows(rows: query::Rows, shown: &Shown) -> Rows {
         Shown::Known { id, skip } if id[..] == *rows.columns.id() => metadata.skip = *skip,
         Shown::Known { .. } => metadata.changed = Some(rows.columns.id().to_vec()),
     }
-    Rows { metadata, rows: rows.rows }
+    Rows { metadata, count: rows.rows.len(), values: rows.rows.into_bytes() }
 }
 
 fn columns(columns: &Columns) -> Arc<Vec<Column>> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use coordinator::trace::{Noted, Share, Trace};
 use cql_lite::code::Code;
 use model::HostId;
@@ -94,7 +94,7 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
         Outcome::Rows(rows) => Body::Rows(client::Rows {
             columns: rows.columns.iter().map(column).collect(),
             row_count: u32::try_from(rows.rows.len()).unwrap_or(u32::MAX),
-            cells: cells(&rows.rows),
+            cells: rows.rows.into_bytes(),
             paging_state: rows.paging_state.unwrap_or_default(),
         }),
         Outcome::SchemaChange { effect, target, keyspace, name, epoch } => {
@@ -117,21 +117,6 @@ fn outcome_to_wire(outcome: Outcome) -> Body {
             })
         }
     }
-}
-
-fn cells(rows: &[Vec<Option<Bytes>>]) -> Bytes {
-    let size = |value: &Option<Bytes>| 4 + value.as_ref().map_or(0, Bytes::len);
-    let mut buffer = BytesMut::with_capacity(rows.iter().flatten().map(size).sum());
-    for value in rows.iter().flatten() {
-        match value {
-            None => buffer.put_i32(-1),
-            Some(bytes) => {
-                buffer.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
-                buffer.put_slice(bytes);
-            }
-        }
-    }
-    buffer.freeze()
 }
 
 fn column(spec: &ColumnSpec) -> client::ColumnSpec {

@@ -14,7 +14,6 @@
 //!
 //! Nothing here knows of DESC but the mask that reading takes: inverted bytes compare inversely.
 
-use bytes::BytesMut;
 use cql_lite::{
     types::{CqlType, NativeType},
     value::{self, BigInt, Decimal, NUMBER_BYTES_MAX, Sign, Value},
@@ -80,7 +79,7 @@ fn read_parts(bytes: &[u8], mask: u8, cql_type: &CqlType) -> Option<(Vec<u8>, us
             NULL_PART => parts.push(None),
             PART => {
                 let of = value::part_type(cql_type, parts.len())?;
-                let mut part = BytesMut::new();
+                let mut part = Vec::new();
                 at += read(&bytes[at..], mask, of, &mut part)?;
                 parts.push(Some(part));
             }
@@ -147,12 +146,7 @@ fn write_native(key: &mut Vec<u8>, cql_type: NativeType, component: &[u8]) -> Op
 
 /// Appends the component at the start of `bytes`, which are inverted by `mask`, to `out`. The answer is how
 /// many bytes it takes there.
-pub(super) fn read(
-    bytes: &[u8],
-    mask: u8,
-    cql_type: &CqlType,
-    out: &mut BytesMut,
-) -> Option<usize> {
+pub(super) fn read(bytes: &[u8], mask: u8, cql_type: &CqlType, out: &mut Vec<u8>) -> Option<usize> {
     let (lead, rest) = bytes.split_first()?;
     match lead ^ mask {
         EMPTY => return Some(1),
@@ -177,7 +171,7 @@ pub(super) fn read(
 }
 
 /// A value whose type has a length, which is that of `bytes`.
-fn read_fixed(bytes: &[u8], mask: u8, cql_type: NativeType, out: &mut BytesMut) -> Option<()> {
+fn read_fixed(bytes: &[u8], mask: u8, cql_type: NativeType, out: &mut Vec<u8>) -> Option<()> {
     let from = out.len();
     out.extend_from_slice(bytes);
     let value = &mut out[from..];

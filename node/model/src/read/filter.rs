@@ -4,7 +4,7 @@
 //! A condition is about partitions alone (their key, their statics) or about rows alone (their
 //! clustering, their cells). So where a partition is not meant none of its rows need be looked at.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use cql_lite::{types::CqlType, value};
 
 use super::Operator;
@@ -94,18 +94,17 @@ impl Filter {
     /// Whether a row of a partition that is meant passes. Nothing is said about whether it lives.
     pub fn passes(&self, clustering: &Clustering, row: &Row, now: i64) -> bool {
         let places = || self.conditions.iter().flat_map(|it| &it.columns);
-        let mut components = key::Components::new();
+        let mut components = key::Components::default();
         if places().any(|(place, _)| matches!(place, Place::Clustering(_))) {
             let types = key::types(&self.clustering);
-            match key::decode_clustering(types, &clustering.0, &mut BytesMut::new()) {
-                Ok(decoded) => components = decoded,
-                Err(_) => return true,
+            if key::decode_clustering(types, &clustering.0, &mut components).is_err() {
+                return true;
             }
         }
         let mut conditions = self.conditions.iter().filter(|it| !it.is_of_partition());
         conditions.all(|it| {
             it.holds(|place, cql_type| match place {
-                Place::Clustering(at) => components.get(at).cloned(),
+                Place::Clustering(at) => components.get(at).map(Bytes::copy_from_slice),
                 Place::Regular(id) => row.value(id, cql_type, now),
                 Place::Partition(_) | Place::Static(_) => None,
             })

@@ -66,20 +66,33 @@ impl<'a> View<'a> {
                 Some((cell.timestamp, cell.value(now)?))
             }
             View::Column(columns, at) => {
-                let (time, column, value) = columns.cell(at, column)?;
-                Some((time, column.values.bytes(value)))
+                let (column, place) = columns.place(at, column)?;
+                let time = columns.times.get(at).wrapping_add(column.times.get(place));
+                Some((time, column.values.bytes(column.value_of(place))))
             }
         }
     }
 
-    /// As `cell`, to be kept.
+    /// The value of a cell at `now` (seconds).
+    #[inline]
+    pub fn bytes(self, column: ColumnId, now: i64) -> Option<&'a [u8]> {
+        match self {
+            View::Each(_, row) => row.cell(column)?.value(now).map(|it| &it[..]),
+            View::Column(columns, at) => {
+                let (column, place) = columns.place(at, column)?;
+                Some(column.values.bytes(column.value_of(place)))
+            }
+        }
+    }
+
+    /// As `bytes`, to be kept.
     #[inline]
     pub fn value(self, column: ColumnId, now: i64) -> Option<Bytes> {
         match self {
             View::Each(_, row) => row.cell(column)?.value(now).cloned(),
             View::Column(columns, at) => {
-                let (_, column, value) = columns.cell(at, column)?;
-                Some(column.values.get(value))
+                let (column, place) = columns.place(at, column)?;
+                Some(column.values.get(column.value_of(place)))
             }
         }
     }

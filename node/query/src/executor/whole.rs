@@ -5,7 +5,7 @@ use cql_lite::code::Code;
 use super::{PAGE_ROWS_MAX, Run};
 use crate::{Error, Outcome, Reply, Request, Rows, plan::select::Select, prepared::Entry};
 
-/// Most bytes of values that are answered at once: they are in memory together.
+/// Most bytes of values, with their lengths, that are answered at once: they are in memory together.
 const WHOLE_BYTES_MAX: usize = 16 << 20;
 
 impl Run<'_> {
@@ -20,7 +20,7 @@ impl Run<'_> {
             let Outcome::Rows(mut page) = outcome else {
                 return Ok(Reply { outcome, warnings });
             };
-            bytes += page.rows.iter().flatten().flatten().map(|it| it.len()).sum::<usize>();
+            bytes += page.rows.byte_len();
             if WHOLE_BYTES_MAX < bytes {
                 let mib = WHOLE_BYTES_MAX >> 20;
                 let message = format!("the rows take more than {mib} MiB together");
@@ -31,7 +31,7 @@ impl Run<'_> {
             let (rows, warnings) = match all.take() {
                 None => (page, warnings),
                 Some((mut rows, mut told)) => {
-                    rows.rows.append(&mut page.rows);
+                    rows.rows.append(&page.rows);
                     told.extend(warnings);
                     (rows, told)
                 }

@@ -50,7 +50,7 @@ fn a_batch_of_statements_is_one_write_of_each_partition() {
     ];
     world.execute_batch(batch(&world, statements)).unwrap();
     let found = rows(world.run("SELECT c, v, writetime(v) FROM t WHERE k = 1"));
-    let values: Vec<_> = found.rows.into_iter().map(|row| row[2].clone().unwrap()).collect();
+    let values: Vec<_> = found.rows.listed().iter().map(|row| row[2].clone().unwrap()).collect();
     assert_eq!(
         values,
         [Bytes::from(7_i64.to_be_bytes().to_vec()), Bytes::from(7_i64.to_be_bytes().to_vec())]
@@ -161,7 +161,7 @@ fn drivers_find_collections_where_cassandra_has_them() {
     let mut column = |select: &str| {
         let found = rows(world.run(select));
         let cql_type = found.columns[0].cql_type.clone();
-        let cell = found.rows[0][0].clone().unwrap();
+        let cell = found.rows.listed()[0][0].clone().unwrap();
         let value = Value::decode(&cql_type, &cell).unwrap();
         (cql_type.to_string(), value.to_literal())
     };
@@ -213,9 +213,9 @@ fn what_drivers_ask_for_when_they_connect_is_answered() {
     // Tables of ScyllaDB are not there, and nothing is called after it.
     let scylla = world.run("SELECT * FROM system_schema.scylla_tables").unwrap_err();
     assert_eq!(scylla.code, Code::UnknownTable);
-    let tables = rows(world.run("SELECT table_name FROM system_schema.tables"));
-    let names = tables.rows.iter().map(|row| String::from_utf8_lossy(row[0].as_ref().unwrap()));
-    assert!(names.into_iter().all(|it| !it.contains("scylla")));
+    let tables = rows(world.run("SELECT table_name FROM system_schema.tables")).rows.listed();
+    let mut names = tables.iter().map(|row| String::from_utf8_lossy(row[0].as_ref().unwrap()));
+    assert!(names.all(|it| !it.contains("scylla")));
 }
 
 #[test]
@@ -225,7 +225,8 @@ fn what_is_described_is_rows_for_tools() {
     let mut described = |statement: &str| {
         let Outcome::Description(it) = world.run(statement).unwrap().outcome else { panic!() };
         let names: Vec<String> = it.rows.columns.iter().map(|it| it.name.clone()).collect();
-        let row = it.rows.rows.last().unwrap().iter();
+        let rows = it.rows.rows.listed();
+        let row = rows.last().unwrap().iter();
         let last: Vec<String> =
             row.map(|it| String::from_utf8(it.as_ref().unwrap().to_vec()).unwrap()).collect();
         (names, last, it.text)

@@ -90,7 +90,7 @@ fn five(row: &[Option<Bytes>]) -> Five {
 }
 
 fn rows(pages: Vec<Rows>) -> Vec<Vec<Option<Bytes>>> {
-    pages.into_iter().flat_map(|it| it.rows).collect()
+    pages.into_iter().flat_map(|it| it.rows.listed()).collect()
 }
 
 fn text(world: &World, text: &str) -> Request {
@@ -441,7 +441,7 @@ fn timeuuids_never_repeat_and_lie_between_their_bounds() {
     let count = |world: &mut World, condition: &str| {
         let read = format!("SELECT count(*) FROM t WHERE k = 1 {condition}");
         let Outcome::Rows(rows) = world.run(&read).unwrap().outcome else { panic!() };
-        let bytes = rows.rows[0][0].clone().unwrap();
+        let bytes = rows.rows.listed()[0][0].clone().unwrap();
         i64::from_be_bytes(bytes[..].try_into().unwrap())
     };
     assert_eq!(count(&mut world, ""), 50);

@@ -43,7 +43,7 @@ fn insert(world: &World, at: usize) -> (Request, CqlType) {
 fn stored(world: &mut World, at: usize) -> Option<Bytes> {
     let reply = world.run(&format!("SELECT c{at} FROM t WHERE k = 1")).unwrap();
     let Outcome::Rows(rows) = reply.outcome else { panic!("rows") };
-    rows.rows[0][0].clone()
+    rows.rows.listed()[0][0].clone()
 }
 
 /// One change of the bytes of a value.

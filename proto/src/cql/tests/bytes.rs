@@ -57,7 +57,8 @@ fn rows_tell_their_table_once() {
     let mut metadata =
         Metadata::of(vec![column("a", WireType::Int), column("d", WireType::Duration)]);
     metadata.paging_state = Some(vec![9]);
-    let rows = Rows { metadata, rows: vec![vec![Some(Bytes::from_static(b"xy")), None]] };
+    let rows =
+        Rows { metadata, count: 1, values: Bytes::from_static(b"\0\0\0\x02xy\xff\xff\xff\xff") };
     let response = Response::Result(Outcome::Rows(rows));
     let begin = "00000002 00000003 00000002 00000001 09 0001 6b 0001 74 0001 61 0009 0001 64";
     let end = "00000001 00000002 7879 ffffffff";
@@ -74,13 +75,16 @@ fn rows_tell_their_table_once() {
 fn rows_whose_columns_are_known_do_not_tell_them() {
     let mut metadata = Metadata::of(vec![column("a", WireType::Int)]);
     metadata.skip = true;
-    let rows =
-        Response::Result(Outcome::Rows(Rows { metadata: metadata.clone(), rows: Vec::new() }));
+    let rows = Response::Result(Outcome::Rows(Rows {
+        metadata: metadata.clone(),
+        count: 0,
+        values: Bytes::new(),
+    }));
     assert_eq!(body(rows, Version::V4), hex("00000002 00000004 00000001 00000000"));
     // In version 5 a client is told that it knows something else.
     metadata.skip = false;
     metadata.changed = Some(vec![0xab, 0xcd]);
-    let rows = Response::Result(Outcome::Rows(Rows { metadata, rows: Vec::new() }));
+    let rows = Response::Result(Outcome::Rows(Rows { metadata, count: 0, values: Bytes::new() }));
     let expected = "00000002 00000009 00000001 0002 abcd 0001 6b 0001 74 0001 61 0009 00000000";
     assert_eq!(body(rows, Version::V5), hex(expected));
 }
@@ -90,7 +94,7 @@ fn columns_of_several_tables_each_tell_theirs() {
     let other =
         Column { table: "u".into(), ..column("b", WireType::Set(Box::new(WireType::Varchar))) };
     let metadata = Metadata::of(vec![column("a", WireType::Int), other]);
-    let rows = Response::Result(Outcome::Rows(Rows { metadata, rows: Vec::new() }));
+    let rows = Response::Result(Outcome::Rows(Rows { metadata, count: 0, values: Bytes::new() }));
     let expected = "00000002 00000000 00000002 0001 6b 0001 74 0001 61 0009 \
                     0001 6b 0001 75 0001 62 0022 000d 00000000";
     assert_eq!(body(rows, Version::V4), hex(expected));
@@ -196,9 +200,9 @@ fn answers_share_a_segment_and_long_ones_take_several() {
     outbound.push(&ready, Version::V5, &mut out);
     outbound.push(&Answer::new(2, Response::Error(error)), Version::V5, &mut out);
     assert!(out.is_empty());
-    let cell = Bytes::from(vec![0; 2 * PAYLOAD_BYTES_MAX]);
+    let values = Bytes::from(vec![0; 4 + 2 * PAYLOAD_BYTES_MAX]);
     let metadata = Metadata::of(vec![column("a", WireType::Blob)]);
-    let rows = Rows { metadata, rows: vec![vec![Some(cell)]] };
+    let rows = Rows { metadata, count: 1, values };
     let long = Answer::new(3, Response::Result(Outcome::Rows(rows)));
     outbound.push(&long, Version::V5, &mut out);
     outbound.push(&ready, Version::V5, &mut out);
