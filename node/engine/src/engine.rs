@@ -436,7 +436,13 @@ impl Work for SyncLog {
         let synced = self.inner.log.sync();
         // A fast writer fills a small disk between two looks of the driver, and a look is cheap beside a sync.
         self.inner.look_at_disk();
-        synced.map(|()| true)
+        synced?;
+        // Whoever waits for the disk came during this sync, mostly: the next begins without a way through the scheduler.
+        let waits = match self.inner.options.commitlog_sync {
+            CommitlogSync::Group | CommitlogSync::Batch => self.inner.log.is_dirty(),
+            CommitlogSync::Periodic(_) => false,
+        };
+        Ok(!waits)
     }
 
     fn give_up(&mut self) {}
