@@ -14,7 +14,6 @@ use crate::compaction::run::{Dropping, Merging};
 use crate::flush::{Flush, LaneJob, Work};
 use crate::inner::{Compaction, Inner};
 use crate::job::run;
-use crate::manifest::Op;
 use crate::memtable::Memtable;
 use crate::read::{self, Scan, straight};
 use crate::sstable::filter;
@@ -333,12 +332,7 @@ impl Engine {
         run(blocking, Box::new(LaneJob::new(work, guard, Some(sender))), receiver).await?;
         self.flush(None, blocking).await?;
         let inner = Arc::clone(&self.inner);
-        let mark = move || {
-            let mut manifest = inner.manifest();
-            inner.release_log(&mut manifest)?;
-            manifest.edit(vec![Op::Clean(true)])
-        };
-        sys::run_fn(blocking, mark).await?
+        sys::run_fn(blocking, move || inner.end_log()).await?
     }
 
     /// The counters.

@@ -161,6 +161,23 @@ impl Inner {
         Ok(())
     }
 
+    /// Marks the directory clean, and gives up the whole log if no table needs any of it: the next opening reads none.
+    pub(crate) fn end_log(&self) -> Result<(), Error> {
+        let mut manifest = self.manifest();
+        // A write that was let in before the engine closed is either refused here, or its memtable says so.
+        let is_needed = || self.all_tables().iter().any(|it| it.log_needed_from().is_some());
+        match self.log.close() {
+            Some(first) if !is_needed() => {
+                manifest.edit(vec![Op::LogStart(first), Op::Clean(true)])?;
+                self.log.remove_all()
+            }
+            Some(_) | None => {
+                self.release_log(&mut manifest)?;
+                manifest.edit(vec![Op::Clean(true)])
+            }
+        }
+    }
+
     /// Takes `lane` if it is free.
     pub(crate) fn try_lane(self: &Arc<Inner>, lane: Lane) -> Option<LaneGuard> {
         let taken = self.lanes[lane as usize].busy.swap(true, Ordering::AcqRel);

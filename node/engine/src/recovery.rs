@@ -93,10 +93,15 @@ pub(crate) fn open(
 
 /// Makes the folders, takes the lock and checks the format.
 fn prepare(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, Error> {
-    let make = |path: &Path| {
+    // A file that is there was made after its folder, and the manifest after all folders: these are durable.
+    let make = |path: &Path, behind: &Path| {
+        if disk.exists(behind) && disk.exists(path) {
+            return Ok(());
+        }
         sys::disk::create_dir_all_durably(disk, path).map_err(|it| Error::io(path, it))
     };
-    make(dir)?;
+    let (file, manifest) = (dir.join("FORMAT"), dir.join("manifest.log"));
+    make(dir, &file)?;
     let lock_file = dir.join("LOCK");
     let lock = disk.lock(&lock_file).map_err(|it| {
         if it.kind() == std::io::ErrorKind::WouldBlock {
@@ -104,18 +109,17 @@ fn prepare(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, Error> {
         }
         Error::io(&lock_file, it)
     })?;
-    let file = dir.join("FORMAT");
     if disk.exists(&file) {
         check_format(disk, &file)?;
-    } else if disk.exists(&dir.join("manifest.log")) {
+    } else if disk.exists(&manifest) {
         return Err(Error::corrupt(&file, 0, "it is missing"));
     } else {
         let text = format!("{FORMAT_PREFIX}{FORMAT}\n");
         sys::disk::write_atomically(disk, &file, text.as_bytes())
             .map_err(|it| Error::io(&file, it))?;
     }
-    make(&commitlog::directory(dir))?;
-    make(&table::all_directory(dir))?;
+    make(&commitlog::directory(dir), &manifest)?;
+    make(&table::all_directory(dir), &manifest)?;
     Ok(lock)
 }
 

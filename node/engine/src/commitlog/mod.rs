@@ -73,6 +73,8 @@ struct State {
     /// A buffer to fill next: its pages are warm.
     spare: Vec<u8>,
     refusal: Option<Error>,
+    /// No record comes any more.
+    closed: bool,
     waits: Waits,
 }
 
@@ -147,6 +149,7 @@ impl Log {
                 buffered: 0,
                 spare: Vec::new(),
                 refusal: None,
+                closed: false,
                 waits: Waits::default(),
             }),
             writer: Mutex::new(writer),
@@ -259,6 +262,19 @@ impl Log {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).remove_below(segment)
     }
 
+    /// Takes no record any more. `None` if some still wait for the disk, else the first segment that a log may begin with
+    /// which comes after this one.
+    pub(crate) fn close(&self) -> Option<u64> {
+        let mut state = self.state();
+        state.closed = true;
+        (state.buffered == 0).then_some(state.next.segment + 1)
+    }
+
+    /// Removes all segments, also the one being written: of a log that was closed.
+    pub(crate) fn remove_all(&self) -> Result<(), Error> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).remove_all()
+    }
+
     /// The oldest segment on disk, if there is any but the one being written.
     pub(crate) fn oldest(&self) -> Option<u64> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).oldest()
@@ -296,6 +312,9 @@ impl Log {
 
 impl State {
     fn admit(&self, bytes: usize) -> Result<(), Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
         }

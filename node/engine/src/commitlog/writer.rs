@@ -125,6 +125,11 @@ impl Writer {
         Ok(())
     }
 
+    pub(super) fn remove_all(&mut self) -> Result<(), Error> {
+        self.current = None;
+        self.remove_below(u64::MAX)
+    }
+
     pub(super) fn oldest(&self) -> Option<u64> {
         let (&oldest, _) = self.segments.first_key_value()?;
         self.current.as_ref().is_none_or(|it| it.segment != oldest).then_some(oldest)

@@ -219,10 +219,16 @@ fn a_clean_close_leaves_nothing_to_replay() {
     drop(engine);
     let (engine, recovery) = world.open().unwrap();
     assert!(recovery.clean);
-    assert_eq!((recovery.replayed, recovery.torn.clone()), (0, None));
+    let log = |recovery: &Recovery| (recovery.segments, recovery.replayed);
+    assert_eq!((log(&recovery), recovery.torn.clone()), ((0, 0), None), "no log is read");
+    assert_eq!(recovery.orphans, Vec::<PathBuf>::new());
     assert_eq!(rows(&engine, &all_of(1)).len(), 200);
+    write(&engine, &insert(1, 1, 1, 2, b"behind the log that was given up")).unwrap();
     drop(engine);
-    assert!(!world.open().unwrap().1.clean);
+    let (engine, recovery) = world.open().unwrap();
+    assert!(!recovery.clean);
+    assert_eq!(log(&recovery), (1, 1));
+    assert_eq!(rows(&engine, &all_of(1)).len(), 200);
 }
 
 #[test]

@@ -82,8 +82,9 @@ impl SystemLog {
     ) -> Result<(Self, Vec<Record>), Error> {
         let path = dir.join(format!("{name}.log"));
         let io = |source| Error::Io { file: path.clone(), source };
-        disk::create_dir_all_durably(&*disk, dir).map_err(io)?;
         if !disk.exists(&path) {
+            // Where the file is, its folder was durable before it.
+            disk::create_dir_all_durably(&*disk, dir).map_err(io)?;
             let mut bytes = format::file_header().to_vec();
             bytes.extend_from_slice(&format::mark(FILE_HEADER_BYTES as u64));
             disk::write_atomically(&*disk, &path, &bytes).map_err(io)?;
