@@ -222,6 +222,24 @@ impl Columns {
         amount
     }
 
+    /// Shows what rows that are settled have in a column.
+    #[inline]
+    pub fn each_value<E>(
+        &self,
+        rows: Range<usize>,
+        column: ColumnId,
+        visit: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Ok(found) = self.columns.binary_search_by_key(&column, |it| it.id) else {
+            return Ok(());
+        };
+        let column = &self.columns[found];
+        let cells = column.places(rows);
+        // All of them have values, so these follow each other.
+        let first = if cells.is_empty() { 0 } else { column.value_of(cells.start) };
+        column.values.each(first..first + cells.len(), visit)
+    }
+
     /// The rows, one by one.
     pub fn make(&self, rows: Range<usize>) -> Vec<(Clustering, Row)> {
         let everywhere = self.columns.iter().filter(|it| it.rows.is_none()).count();
@@ -402,6 +420,23 @@ impl Values {
                 &arena[start..ends[at] as usize]
             }
             Values::Repeated { distinct, numbers } => distinct.bytes(numbers.get(at) as usize),
+        }
+    }
+
+    /// Shows those in a range.
+    #[inline]
+    fn each<E>(
+        &self,
+        range: Range<usize>,
+        mut visit: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Values::Fixed { arena, len: len @ 1.. } => {
+                arena[range.start * len..range.end * len].chunks_exact(*len).try_for_each(visit)
+            }
+            Values::Fixed { .. } | Values::Any { .. } | Values::Repeated { .. } => {
+                range.into_iter().try_for_each(|at| visit(self.bytes(at)))
+            }
         }
     }
 

@@ -150,6 +150,30 @@ impl Rows {
         }
     }
 
+    /// Shows the value that each live row has in `column` at `now` (seconds), a row without one left out, until one is
+    /// refused. Where rows lie as columns it goes along the column.
+    #[inline]
+    pub fn each_value<E>(
+        &self,
+        column: ColumnId,
+        now: i64,
+        mut visit: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let listed = |rows: &[Each], visit: &mut dyn FnMut(&[u8]) -> Result<(), E>| {
+            let live = rows.iter().filter(|(_, row)| row.is_live(now));
+            let mut values = live.filter_map(|(_, row)| row.cell(column)?.value(now));
+            values.try_for_each(|it| visit(it))
+        };
+        let parts = match &self.0 {
+            Form::Each(rows) => return listed(rows, &mut visit),
+            Form::Parts(parts) => parts,
+        };
+        parts.all().try_for_each(|part| match part {
+            Part::Each(rows) => listed(rows, &mut visit),
+            Part::Columns(it) => it.columns.each_value(it.rows(), column, &mut visit),
+        })
+    }
+
     /// Drops the rows that no reader sees at `now` (seconds).
     pub fn retain_live(&mut self, now: i64) {
         if self.live(now) < self.len() {

@@ -10,7 +10,17 @@ use cql_lite::{
     value::{self, BigInt, Decimal, Value},
 };
 
-use crate::{Error, RowValues, functions::Moment, plan::select::Aggregate, row::View};
+use model::{ColumnId, Rows};
+
+use crate::{
+    Error, RowValues,
+    functions::Moment,
+    plan::{
+        CellColumn,
+        select::{Aggregate, Expr},
+    },
+    row::View,
+};
 
 /// What aggregates know after some rows.
 pub(crate) struct Folded {
@@ -21,7 +31,7 @@ pub(crate) struct Folded {
 /// What one aggregate knows.
 enum State {
     Count(i64),
-    Value(Option<Bytes>),
+    Value(Option<Vec<u8>>),
     Total(Total),
 }
 
@@ -54,10 +64,52 @@ impl Folded {
                 | Aggregate::Average(expr, _)
                 | Aggregate::First(expr) => view.evaluate(expr, moment)?,
             };
-            state.add(aggregate, value)?;
+            state.add(aggregate, value.as_deref())?;
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// All live rows of a list, `live` of them, column by column. `false`, and nothing happened, where the aggregates are
+    /// about more than cells of rows.
+    pub(crate) fn add_all(
+        &mut self,
+        aggregates: &[Aggregate],
+        rows: &Rows,
+        live: usize,
+        now: i64,
+    ) -> Result<bool, Error> {
+        let of_cells = |it: &Aggregate| match it {
+            Aggregate::CountAll => true,
+            Aggregate::Count(expr)
+            | Aggregate::Min(expr, _)
+            | Aggregate::Max(expr, _)
+            | Aggregate::Sum(expr, _)
+            | Aggregate::Average(expr, _) => cell_of(expr).is_some(),
+            Aggregate::First(_) => false,
+        };
+        if !aggregates.iter().all(of_cells) {
+            return Ok(false);
+        }
+        for (state, aggregate) in self.states.iter_mut().zip(aggregates) {
+            match (&mut *state, aggregate) {
+                (State::Count(count), Aggregate::CountAll) => *count += live as i64,
+                (
+                    _,
+                    Aggregate::Count(expr)
+                    | Aggregate::Min(expr, _)
+                    | Aggregate::Max(expr, _)
+                    | Aggregate::Sum(expr, _)
+                    | Aggregate::Average(expr, _),
+                ) => {
+                    let Some(column) = cell_of(expr) else { continue };
+                    rows.each_value(column, now, |it| state.add(aggregate, Some(it)))?;
+                }
+                (_, Aggregate::CountAll | Aggregate::First(_)) => {}
+            }
+        }
+        self.rows += live as u64;
+        Ok(true)
     }
 
     /// The one row of the result.
@@ -71,20 +123,38 @@ impl Folded {
     }
 }
 
+/// The column of rows whose cell an expression is.
+fn cell_of(expr: &Expr) -> Option<ColumnId> {
+    match expr {
+        Expr::Cell(CellColumn { id, is_static: false }) => Some(*id),
+        Expr::Cell(_)
+        | Expr::Partition(_)
+        | Expr::Clustering(_)
+        | Expr::Elements(..)
+        | Expr::Element(..)
+        | Expr::Field(..)
+        | Expr::Slice(..)
+        | Expr::Property(..)
+        | Expr::Call(..) => None,
+    }
+}
+
 impl State {
     /// One more row, where the aggregate's argument has this value.
-    fn add(&mut self, aggregate: &Aggregate, value: Option<Bytes>) -> Result<(), Error> {
+    fn add(&mut self, aggregate: &Aggregate, value: Option<&[u8]>) -> Result<(), Error> {
         match (self, value) {
             (State::Count(count), value) => {
                 *count += i64::from(matches!(aggregate, Aggregate::CountAll) || value.is_some());
             }
             (State::Value(best), Some(value)) => {
-                let wins = best.as_ref().is_none_or(|best| beats(aggregate, &value, best));
+                let wins = best.as_ref().is_none_or(|best| beats(aggregate, value, best));
                 if wins {
-                    *best = Some(value);
+                    let best = best.get_or_insert_default();
+                    best.clear();
+                    best.extend_from_slice(value);
                 }
             }
-            (State::Total(total), Some(value)) => total.add(&value, Number::of(aggregate))?,
+            (State::Total(total), Some(value)) => total.add(value, Number::of(aggregate))?,
             (State::Value(_) | State::Total(_), None) => {}
         }
         Ok(())
@@ -93,7 +163,7 @@ impl State {
     fn finish(self, aggregate: &Aggregate) -> Option<Bytes> {
         match self {
             State::Count(count) => Some(Bytes::copy_from_slice(&count.to_be_bytes())),
-            State::Value(value) => value,
+            State::Value(value) => value.map(Bytes::from),
             State::Total(total) => {
                 let number = Number::of(aggregate)?;
                 let is_average = matches!(aggregate, Aggregate::Average(..));

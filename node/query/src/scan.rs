@@ -101,6 +101,16 @@ enum Sink<'s> {
     Fold(&'s [crate::plan::select::Aggregate], Folded),
 }
 
+/// Rows of a partition that were shown.
+struct Shown<'p> {
+    /// How many.
+    rows: u64,
+    /// The last of them.
+    last: Option<rows::View<'p>>,
+    /// Whether there are more that are wanted, but not on this page.
+    is_cut: bool,
+}
+
 /// What came of a page.
 pub(crate) struct Scanned {
     /// Its rows.
@@ -300,25 +310,12 @@ impl Scan<'_> {
                 progress.in_partition = 0;
             }
             let mut views = Views::new(&self.select.table, shows_clustering, partition, self.now)?;
-            let (mut last, mut is_cut) = (None, false);
-            let stopped = self.each_live(partition, |row| {
-                if progress.in_partition >= self.rows_per_partition {
-                    return ControlFlow::Break(Ok(()));
-                }
-                is_cut = taken == wanted;
-                if is_cut {
-                    return ControlFlow::Break(Ok(()));
-                }
-                let took = views.row(row).and_then(|it| sink.take(&it, moment));
-                if took.is_err() {
-                    return ControlFlow::Break(took);
-                }
-                taken += 1;
-                progress.in_partition += 1;
-                last = Some(row);
-                ControlFlow::Continue(())
-            });
-            stopped.break_value().unwrap_or(Ok(()))?;
+            let per_partition = self.rows_per_partition.saturating_sub(progress.in_partition);
+            let most = [wanted - taken, per_partition];
+            let Shown { rows, last, is_cut } =
+                self.show(partition, &mut views, most, sink, moment)?;
+            taken += rows;
+            progress.in_partition += rows;
             if let Some(last) = last {
                 let clustering = Some(last.clustering_key().0);
                 progress.position = Some(Position { key: partition.key.clone(), clustering });
@@ -366,15 +363,50 @@ impl Scan<'_> {
         }
     }
 
-    /// Shows the live rows of a partition, in the order they are returned, until `visit` wants no more.
-    fn each_live<'p, B>(
+    /// Shows the live rows of a partition, in the order they are returned: at most so many as the page wants, and as the
+    /// partition may have.
+    fn show<'p>(
         &self,
         partition: &'p Partition,
-        visit: impl FnMut(rows::View<'p>) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
+        views: &mut Views<'p>,
+        [wanted, per_partition]: [u64; 2],
+        sink: &mut Sink<'_>,
+        moment: &Moment<'_>,
+    ) -> Result<Shown<'p>, Error> {
         let now = self.now;
-        let mut live = partition.rows.views().filter(move |it| it.is_live(now));
-        if self.select.reversed { live.rev().try_for_each(visit) } else { live.try_for_each(visit) }
+        let mut live = partition.rows.views().filter(|it| it.is_live(now));
+        if let Sink::Fold(aggregates, folded) = sink {
+            let rows = partition.rows.live(now);
+            let fits = rows as u64 <= wanted.min(per_partition);
+            if fits && folded.add_all(aggregates, &partition.rows, rows, now)? {
+                let last = if self.select.reversed { live.next() } else { live.next_back() };
+                return Ok(Shown { rows: rows as u64, last, is_cut: false });
+            }
+        }
+        let mut shown = Shown { rows: 0, last: None, is_cut: false };
+        let visit = |row| {
+            if per_partition == shown.rows {
+                return ControlFlow::Break(Ok(()));
+            }
+            shown.is_cut = shown.rows == wanted;
+            if shown.is_cut {
+                return ControlFlow::Break(Ok(()));
+            }
+            let took = views.row(row).and_then(|it| sink.take(&it, moment));
+            if took.is_err() {
+                return ControlFlow::Break(took);
+            }
+            shown.rows += 1;
+            shown.last = Some(row);
+            ControlFlow::Continue(())
+        };
+        // From inside of the list, which knows where its rows lie.
+        let stopped = match self.select.reversed {
+            true => live.rev().try_for_each(visit),
+            false => live.try_for_each(visit),
+        };
+        stopped.break_value().unwrap_or(Ok(()))?;
+        Ok(shown)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Helenus, through the same verbs that a node calls: encoded mutations go in, merged rows come out.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,7 +157,15 @@ impl Store for Helenus {
 
     fn aggregate(&self, query: &Command) -> Result<Aggregate, Failure> {
         let mut aggregate = Aggregate::default();
-        each(&self.answer(query)?, |_, _, value| aggregate.take(value));
+        for partition in &self.answer(query)?.partitions {
+            let taken: Result<(), Infallible> = partition.rows.each_value(VALUE, NOW, |value| {
+                aggregate.take(value);
+                Ok(())
+            });
+            match taken {
+                Ok(()) => {}
+            }
+        }
         Ok(aggregate)
     }
 

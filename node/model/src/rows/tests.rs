@@ -35,6 +35,11 @@ fn listed(first: u8, rows: Vec<Row>) -> Vec<Each> {
 }
 
 fn values(all: &[&[u8]]) -> Values {
+    if let [first, others @ ..] = all
+        && others.iter().all(|it| it.len() == first.len())
+    {
+        return Values::Fixed { arena: all.concat().into(), len: first.len() };
+    }
     let ends = all.iter().scan(0, |end, it| {
         *end += it.len() as u32;
         Some(*end)
@@ -164,6 +169,17 @@ proptest! {
         for at in 0..=list.len() {
             let (packed, plain) = (packed.view(at), plain.view(at));
             prop_assert_eq!(packed.map(shown), plain.map(shown));
+        }
+        for column in (0..COLUMNS).map(ColumnId) {
+            let mut along = Vec::new();
+            let all: Result<(), ()> = packed.each_value(column, 0, |it| {
+                along.push(it.to_vec());
+                Ok(())
+            });
+            let expected: Vec<_> = plain.views().filter_map(|it| it.bytes(column, 0)).collect();
+            prop_assert_eq!((all, along.iter().map(|it| &it[..]).collect()), (Ok(()), expected));
+            let refused = packed.each_value(column, 0, |it| Err(it.to_vec()));
+            prop_assert_eq!(refused.err(), along.first().cloned());
         }
         for at in 0..40 {
             prop_assert_eq!(packed.first_at(&[at]), plain.first_at(&[at]));
