@@ -177,6 +177,10 @@ impl Scan<'_> {
             if cut && examined < asked && !is_aggregate && !whole_partition {
                 break;
             }
+            // One over much that is in memory would keep all who share its thread waiting.
+            if is_aggregate && step.is_some() {
+                tokio::task::yield_now().await;
+            }
         }
         let over = step.is_none() || progress.remaining == Some(0);
         Ok(match sink {

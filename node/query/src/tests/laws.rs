@@ -251,6 +251,24 @@ fn a_filter_reads_on_until_the_page_is_full() {
 }
 
 #[test]
+fn an_aggregate_lets_others_run_between_its_pages() {
+    let mut world = World::with_limits(300, 10_000);
+    world.run("CREATE TABLE t (k int, c int, PRIMARY KEY (k, c))").unwrap();
+    for c in 0..100 {
+        world.run(&format!("INSERT INTO t (k, c) VALUES (1, {c})")).unwrap();
+    }
+    for (read, count, at_once) in [
+        ("SELECT count(*) FROM t WHERE k = 1 AND c < 2", 2_i64, true),
+        ("SELECT count(*) FROM t WHERE k = 1", 100, false),
+    ] {
+        let request = text(&world, read);
+        assert_eq!(world.is_answered_at_once(request.clone()), at_once, "{read}");
+        let Outcome::Rows(rows) = world.execute(request).unwrap().outcome else { panic!() };
+        assert_eq!(rows.rows.listed()[0][0].as_deref(), Some(&count.to_be_bytes()[..]));
+    }
+}
+
+#[test]
 fn a_filter_ends_a_page_that_has_looked_at_enough() {
     let mut world = World::with_limits(300, 10_000);
     world.run("CREATE TABLE t (k int, c int, v int, PRIMARY KEY (k, c))").unwrap();

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 use coordinator::replica::{Answering, at_once};
 use cql_lite::value::Value;
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, Either, ready};
 use model::{
     Consistency, HostId, Keyspace, Mutation, Partition, PartitionKey, Schema, TableId, Token,
     counter, read::Command,
@@ -208,6 +208,12 @@ impl World {
             self.keyspace = Some(keyspace.as_str().into());
         }
         Ok(reply)
+    }
+
+    /// Whether a request is answered before anybody else may run.
+    pub(super) fn is_answered_at_once(&self, request: Request) -> bool {
+        let answering = self.runtime.block_on(async { self.executor.execute(request) });
+        matches!(answering, Either::Left(_))
     }
 
     pub(super) fn execute_many(&self, request: Request, rows: usize) -> Result<Reply, Error> {
