@@ -460,7 +460,7 @@ fn options(given: &[ast::TableOption], mut options: TableOptions) -> Result<Tabl
 fn refuse_ours(keyspace: &str, span: Span) -> Result<(), Error> {
     if system_tables::KEYSPACES.contains(&keyspace) {
         let message = format!("keyspace `{keyspace}` belongs to the system");
-        return Err(Error::new(Code::Unauthorized, message).at(span));
+        return Err(Error::new(Code::Unauthorized, message).at(span).hint(system_tables::OURS));
     }
     Ok(())
 }

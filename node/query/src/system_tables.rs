@@ -40,6 +40,10 @@ mod schema;
 mod traces;
 mod views;
 
+/// What to do where a statement would change what is ours.
+pub(crate) const OURS: &str =
+    "it tells what the nodes know, and nobody changes it: use a keyspace of your own";
+
 /// The keyspaces that are ours.
 pub(crate) const KEYSPACES: [&str; 5] =
     ["system", "system_schema", "system_traces", "system_views", "system_virtual_schema"];
