@@ -4,7 +4,9 @@
 //! between. Half of the histories happen on one node, and let it forget tombstones early; the others on three at
 //! QUORUM, of which one at a time is down. `HELENUS_READS` sets how many reads, `HELENUS_READS_SEED` which.
 
+mod changes;
 mod crossing;
+mod datum;
 mod model;
 mod random;
 
@@ -66,6 +68,20 @@ fn a_model_that_forgets_is_noticed() {
     let (_, what) =
         play_with(&setting, &steps, |model| model.writes.truncate(3)).expect_err("nobody noticed");
     assert!(what.contains("it answered"), "{what}");
+}
+
+/// The same of elements: a model that keeps what an assignment or a DELETE of the whole column takes away.
+#[test]
+fn a_model_that_keeps_elements_is_noticed() {
+    let keep = |model: &mut Model| {
+        let cells = model.writes.iter_mut().flat_map(|it| it.cells.values_mut());
+        cells.for_each(|it| it.deletes = None);
+    };
+    let is_noticed = |seed| {
+        let (setting, steps) = history(&mut Rng::from_seed(seed), 1);
+        play_with(&setting, &steps, keep).is_err()
+    };
+    assert!((1..20).any(is_noticed), "nobody noticed");
 }
 
 fn run(nodes: usize) {
@@ -239,8 +255,13 @@ impl Ground {
         let second = self.clock.wall_micros() / 1_000_000;
         match step {
             Step::Write(write) => {
-                self.execute(request(&write.text))?;
-                self.model.writes.push((second, write.clone()));
+                let outcome = self.execute(request(&write.text));
+                match (self.model.write(write, second), outcome) {
+                    (true, outcome) => drop(outcome?),
+                    (false, Ok(_)) => return Err("it was not refused".to_owned()),
+                    // A list has no element there.
+                    (false, Err(why)) => return why.contains(" list ").then_some(0).ok_or(why),
+                }
             }
             Step::Read(read, page_rows) => {
                 let expected = self.model.answer(read, second);

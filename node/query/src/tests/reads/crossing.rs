@@ -1,7 +1,6 @@
 //! What of a filtered read crosses the network: what passes, and a page of everything where replicas differ.
 
-use super::model::{Column, Type};
-use super::*;
+use super::{datum::Type, model::Column, *};
 
 const ROWS: usize = 1_000;
 

@@ -7,50 +7,10 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use model::PartitionKey;
 
-/// Types of columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
-    Int,
-    Bigint,
-    Text,
-    Boolean,
-    Blob,
-}
-
-/// A value. Of one type they compare as CQL does.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Datum {
-    Int(i32),
-    Bigint(i64),
-    Text(String),
-    Boolean(bool),
-    Blob(Vec<u8>),
-}
-
-impl Datum {
-    pub(super) fn bytes(&self) -> Vec<u8> {
-        match self {
-            Datum::Int(it) => it.to_be_bytes().to_vec(),
-            Datum::Bigint(it) => it.to_be_bytes().to_vec(),
-            Datum::Text(it) => it.as_bytes().to_vec(),
-            Datum::Boolean(it) => vec![u8::from(*it)],
-            Datum::Blob(it) => it.clone(),
-        }
-    }
-
-    pub(super) fn literal(&self) -> String {
-        match self {
-            Datum::Int(it) => it.to_string(),
-            Datum::Bigint(it) => it.to_string(),
-            Datum::Text(it) => format!("'{it}'"),
-            Datum::Boolean(it) => it.to_string(),
-            Datum::Blob(it) => {
-                let digits: String = it.iter().map(|byte| format!("{byte:02x}")).collect();
-                format!("0x{digits}")
-            }
-        }
-    }
-}
+use super::{
+    changes::{Cells, Change},
+    datum::{Datum, Type, collection},
+};
 
 #[derive(Clone, Debug)]
 pub(super) struct Column {
@@ -72,6 +32,17 @@ pub(super) struct Table {
     pub(super) gc_grace: u32,
 }
 
+impl Table {
+    fn column(&self, name: &str) -> &Column {
+        let mut values = self.statics.iter().chain(&self.regulars);
+        values.find(|it| it.name == name).unwrap()
+    }
+
+    fn is_static(&self, name: &str) -> bool {
+        self.statics.iter().any(|it| it.name == name)
+    }
+}
+
 /// One write.
 #[derive(Clone, Debug)]
 pub(super) struct Write {
@@ -86,12 +57,12 @@ pub(super) struct Write {
 
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    /// Cells, of a row and of the statics, by column; `None` deletes one.
-    Cells {
+    /// Columns, of a row and of the statics.
+    Change {
         row: Option<Vec<Datum>>,
         /// An INSERT: the row is there even without cells.
         marks: bool,
-        cells: BTreeMap<String, Option<Datum>>,
+        changes: BTreeMap<String, Change>,
     },
     /// The whole partition, statics too.
     DeletePartition,
@@ -107,9 +78,13 @@ pub(super) enum Op {
     Gt,
     Ge,
     In,
+    Contains,
+    ContainsKey,
+    Entry,
 }
 
-/// `column op value`, `column IN (values)` or `(columns) op (values)`.
+/// `column op value`, `column IN (values)`, `(columns) op (values)`, `column CONTAINS [KEY] value` or
+/// `column[key] = value`.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
     pub(super) columns: Vec<String>,
@@ -128,6 +103,12 @@ impl Condition {
             Op::Gt => ">",
             Op::Ge => ">=",
             Op::In => return format!("{} IN ({values})", self.columns[0]),
+            Op::Contains => "CONTAINS",
+            Op::ContainsKey => "CONTAINS KEY",
+            Op::Entry => {
+                let [key, value] = &self.values[..] else { unreachable!("{self:?}") };
+                return format!("{}[{}] = {}", self.columns[0], key.literal(), value.literal());
+            }
         };
         match &self.columns[..] {
             [column] => format!("{column} {op} {values}"),
@@ -148,6 +129,9 @@ impl Condition {
             Op::Gt => order == Ordering::Greater,
             Op::Ge => order != Ordering::Less,
             Op::In => self.values.contains(values[0]),
+            Op::Contains => values[0].contains(&self.values[0]),
+            Op::ContainsKey => values[0].under(&self.values[0]).is_some(),
+            Op::Entry => values[0].under(&self.values[0]) == Some(&self.values[1]),
         }
     }
 }
@@ -155,6 +139,8 @@ impl Condition {
 #[derive(Clone, Debug)]
 pub(super) enum Selector {
     Column(String),
+    /// `column[key]`, of a map or a set.
+    Under(String, Datum),
     Writetime(String),
     Ttl(String),
     Count,
@@ -178,12 +164,20 @@ pub(super) struct Read {
     pub(super) limit: Option<usize>,
 }
 
+/// A cell that lives.
+#[derive(Clone, Debug)]
+struct Cell {
+    value: Datum,
+    micros: i64,
+    expires: Option<i64>,
+}
+
 /// A value as a reader sees it.
 #[derive(Clone, Debug)]
 struct Shown {
     value: Datum,
-    micros: i64,
-    expires: Option<i64>,
+    /// What it is made of, in order; nothing for what lies in the primary key.
+    cells: Vec<Cell>,
 }
 
 /// What is not null, by column.
@@ -192,13 +186,42 @@ type Row = BTreeMap<String, Shown>;
 /// A row of an answer.
 pub(super) type Answered = Vec<Option<Vec<u8>>>;
 
-/// Every write so far, with the second in which it was made.
+/// A write that was made.
+pub(super) struct Made {
+    second: i64,
+    write: Write,
+    /// What it wrote, by column.
+    pub(super) cells: BTreeMap<String, Cells>,
+}
+
+/// Every write so far.
 pub(super) struct Model {
     pub(super) table: Table,
-    pub(super) writes: Vec<(i64, Write)>,
+    pub(super) writes: Vec<Made>,
 }
 
 impl Model {
+    /// Makes a write in second `now`, unless it is one to be refused: whether it was made.
+    pub(super) fn write(&mut self, write: &Write, now: i64) -> bool {
+        let mut cells = BTreeMap::new();
+        if let What::Change { row, changes, .. } = &write.what {
+            for (name, change) in changes {
+                let written = if self.table.column(name).of.has_elements() {
+                    let at = row.as_deref().filter(|_| !self.table.is_static(name));
+                    let found = self.cells(&write.key, at, name, now);
+                    let found: Vec<_> = found.into_iter().map(|(at, it)| (at, it.value)).collect();
+                    change.elements(write.micros, self.writes.len() as i64 + 1, &found)
+                } else {
+                    change.sole()
+                };
+                let Some(written) = written else { return false };
+                cells.insert(name.clone(), written);
+            }
+        }
+        self.writes.push(Made { second: now, write: write.clone(), cells });
+        true
+    }
+
     /// What `read` answers in second `now`.
     pub(super) fn answer(&self, read: &Read, now: i64) -> Vec<Answered> {
         let mut rows = Vec::new();
@@ -224,13 +247,14 @@ impl Model {
             return vec![read.selectors.iter().map(|it| aggregate(it, &rows)).collect()];
         }
         rows.truncate(read.limit.unwrap_or(usize::MAX));
-        let selected = |row: &Row| read.selectors.iter().map(|it| select(it, row, now)).collect();
+        let selected =
+            |row: &Row| read.selectors.iter().map(|it| self.select(it, row, now)).collect();
         rows.iter().map(selected).collect()
     }
 
     /// Partitions that were ever written, in the order of the answer.
     fn keys(&self, read: &Read) -> Vec<Vec<Datum>> {
-        let mut keys: Vec<Vec<Datum>> = self.writes.iter().map(|it| it.1.key.clone()).collect();
+        let mut keys: Vec<Vec<Datum>> = self.writes.iter().map(|it| it.write.key.clone()).collect();
         keys.sort();
         keys.dedup();
         if !read.by_key {
@@ -247,8 +271,8 @@ impl Model {
     /// The rows of a partition, in stored order, statics beside each.
     fn rows(&self, key: &[Datum], now: i64) -> Vec<Row> {
         let mut at: Vec<&Vec<Datum>> = Vec::new();
-        for (_, write) in &self.writes {
-            if let What::Cells { row: Some(row), .. } = &write.what
+        for Made { write, .. } in &self.writes {
+            if let What::Change { row: Some(row), .. } = &write.what
                 && write.key == key
                 && !at.contains(&row)
             {
@@ -265,8 +289,8 @@ impl Model {
         for row in at {
             let mut shown = Row::new();
             for column in &self.table.regulars {
-                if let Some(cell) = self.cell(key, Some(row), &column.name, now) {
-                    shown.insert(column.name.clone(), cell);
+                if let Some(value) = self.value(key, Some(row), column, now) {
+                    shown.insert(column.name.clone(), value);
                 }
             }
             if !shown.is_empty() || self.is_marked(key, row, now) {
@@ -278,58 +302,95 @@ impl Model {
     }
 
     fn statics(&self, key: &[Datum], now: i64) -> Row {
-        let cell = |it: &Column| Some((it.name.clone(), self.cell(key, None, &it.name, now)?));
-        self.table.statics.iter().filter_map(cell).collect()
+        let value = |it: &Column| Some((it.name.clone(), self.value(key, None, it, now)?));
+        self.table.statics.iter().filter_map(value).collect()
     }
 
     fn with_key(&self, key: &[Datum], row: Option<&[Datum]>, mut shown: Row) -> Row {
         let partition = self.table.partition.iter().zip(key);
         let clustering = self.table.clustering.iter().zip(row.unwrap_or_default());
         for (column, value) in partition.chain(clustering) {
-            let value = Shown { value: value.clone(), micros: 0, expires: None };
+            let value = Shown { value: value.clone(), cells: Vec::new() };
             shown.insert(column.name.clone(), value);
         }
         shown
     }
 
     /// The value of a column: of the row, or of the statics.
-    fn cell(&self, key: &[Datum], at: Option<&[Datum]>, name: &str, now: i64) -> Option<Shown> {
-        let mut best: Option<(Rank, Option<Shown>)> = None;
-        for (second, write) in &self.writes {
-            let What::Cells { row, cells, .. } = &write.what else { continue };
-            let Some(value) = cells.get(name) else { continue };
-            let here = write.key == key && at.is_none_or(|it| row.as_deref() == Some(it));
-            if !here || self.is_deleted(key, at, write.micros) {
+    fn value(
+        &self,
+        key: &[Datum],
+        at: Option<&[Datum]>,
+        column: &Column,
+        now: i64,
+    ) -> Option<Shown> {
+        let found = self.cells(key, at, &column.name, now);
+        let cells: Vec<Cell> = found.values().cloned().collect();
+        // A collection without elements is none.
+        let first = cells.first()?.value.clone();
+        let values = cells.iter().map(|it| it.value.clone());
+        let value = match &column.of {
+            Type::List(_) => Datum::List(values.collect()),
+            Type::Set(_) => Datum::Set(values.collect()),
+            Type::Map(_) => Datum::Map(found.into_keys().zip(values).collect()),
+            Type::Int
+            | Type::Bigint
+            | Type::Text
+            | Type::Boolean
+            | Type::Blob
+            | Type::Frozen(_) => first,
+        };
+        Some(Shown { value, cells })
+    }
+
+    /// The cells of a column that live, by their places.
+    fn cells(
+        &self,
+        key: &[Datum],
+        at: Option<&[Datum]>,
+        name: &str,
+        now: i64,
+    ) -> BTreeMap<Datum, Cell> {
+        let is_here = |it: &&Made| it.is_of(key, at) && it.cells.contains_key(name);
+        let writes: Vec<&Made> = self.writes.iter().filter(is_here).collect();
+        let mut best: BTreeMap<&Datum, (Rank, Option<Cell>)> = BTreeMap::new();
+        for Made { second, write, cells } in &writes {
+            let micros = write.micros;
+            let deletes = |it: &&Made| it.cells[name].deletes.is_some_and(|it| micros <= it);
+            if writes.iter().any(deletes) || self.is_deleted(key, at, micros) {
                 continue;
             }
             let expires = self.expires(*second, write);
-            let rank = rank(write.micros, value.as_ref(), expires, *second);
-            if best.as_ref().is_none_or(|(it, _)| *it < rank) {
-                let micros = write.micros;
-                let shown = value.clone().map(|value| Shown { value, micros, expires });
-                best = Some((rank, shown));
+            for (place, value) in &cells[name].at {
+                let rank = rank(micros, value.as_ref(), expires, *second);
+                if best.get(place).is_none_or(|(it, _)| *it < rank) {
+                    let cell = value.clone().map(|value| Cell { value, micros, expires });
+                    best.insert(place, (rank, cell));
+                }
             }
         }
-        best?.1.filter(|it| it.expires.is_none_or(|it| now < it))
+        let lives = |it: &Cell| it.expires.is_none_or(|it| now < it);
+        let living = best.into_iter().filter_map(|(place, (_, cell))| Some((place, cell?)));
+        living.filter(|it| lives(&it.1)).map(|(place, cell)| (place.clone(), cell)).collect()
     }
 
     /// Whether an INSERT keeps the row there.
     fn is_marked(&self, key: &[Datum], at: &[Datum], now: i64) -> bool {
-        let markers = self.writes.iter().filter(|(_, write)| {
-            let What::Cells { row: Some(row), marks: true, .. } = &write.what else { return false };
-            write.key == key && row == at && !self.is_deleted(key, Some(at), write.micros)
+        let markers = self.writes.iter().filter(|it| {
+            matches!(it.write.what, What::Change { marks: true, .. })
+                && it.is_of(key, Some(at))
+                && !self.is_deleted(key, Some(at), it.write.micros)
         });
         // The later one counts; of two at once the one that expires, and the later of two that do.
-        let best =
-            markers.map(|(second, write)| (write.micros, self.expires(*second, write))).max();
+        let best = markers.map(|it| (it.write.micros, self.expires(it.second, &it.write))).max();
         best.is_some_and(|(_, expires)| expires.is_none_or(|it| now < it))
     }
 
     /// Whether a deletion covers what was written at `micros`, in a row or in the statics.
     fn is_deleted(&self, key: &[Datum], at: Option<&[Datum]>, micros: i64) -> bool {
-        self.writes.iter().any(|(_, write)| {
+        self.writes.iter().any(|Made { write, .. }| {
             let covers = match (&write.what, at) {
-                (What::Cells { .. }, _) | (What::DeleteRows(_), None) => false,
+                (What::Change { .. }, _) | (What::DeleteRows(_), None) => false,
                 (What::DeletePartition, _) => true,
                 (What::DeleteRows(conditions), Some(at)) => {
                     let row = self.with_key(key, Some(at), Row::new());
@@ -340,9 +401,37 @@ impl Model {
         })
     }
 
+    fn select(&self, selector: &Selector, row: &Row, now: i64) -> Option<Vec<u8>> {
+        // Of a column with a cell for each element, a list.
+        let of_cells = |name: &str, of: &dyn Fn(&Cell) -> Option<Datum>| {
+            let said: Vec<Option<Datum>> = row.get(name)?.cells.iter().map(of).collect();
+            if self.table.column(name).of.has_elements() {
+                return Some(collection(said.len(), said.iter().map(Option::as_ref)));
+            }
+            Some(said[0].as_ref()?.bytes())
+        };
+        match selector {
+            Selector::Column(name) => Some(row.get(name)?.value.bytes()),
+            Selector::Under(name, key) => Some(row.get(name)?.value.under(key)?.bytes()),
+            Selector::Writetime(name) => of_cells(name, &|it| Some(Datum::Bigint(it.micros))),
+            Selector::Ttl(name) => {
+                of_cells(name, &|it| Some(Datum::Int(i32::try_from(it.expires? - now).unwrap())))
+            }
+            Selector::Count | Selector::Min(_) | Selector::Max(_) => None,
+        }
+    }
+
     fn expires(&self, second: i64, write: &Write) -> Option<i64> {
         let ttl = write.ttl.unwrap_or(self.table.ttl);
         (ttl != 0).then(|| second + i64::from(ttl))
+    }
+}
+
+impl Made {
+    /// Whether it changes columns of this row, or of this partition.
+    fn is_of(&self, key: &[Datum], at: Option<&[Datum]>) -> bool {
+        let What::Change { row, .. } = &self.write.what else { return false };
+        self.write.key == key && at.is_none_or(|it| row.as_deref() == Some(it))
     }
 }
 
@@ -364,18 +453,6 @@ pub(super) fn placed(key: &[Datum]) -> PartitionKey {
     PartitionKey::new(model::key::compose(&parts).unwrap())
 }
 
-fn select(selector: &Selector, row: &Row, now: i64) -> Option<Vec<u8>> {
-    match selector {
-        Selector::Column(name) => Some(row.get(name)?.value.bytes()),
-        Selector::Writetime(name) => Some(row.get(name)?.micros.to_be_bytes().to_vec()),
-        Selector::Ttl(name) => {
-            let left = row.get(name)?.expires? - now;
-            Some(i32::try_from(left).unwrap().to_be_bytes().to_vec())
-        }
-        Selector::Count | Selector::Min(_) | Selector::Max(_) => None,
-    }
-}
-
 fn aggregate(selector: &Selector, rows: &[Row]) -> Option<Vec<u8>> {
     let values = |name: &str| {
         let found: Vec<&Datum> = rows.iter().filter_map(|it| Some(&it.get(name)?.value)).collect();
@@ -385,6 +462,8 @@ fn aggregate(selector: &Selector, rows: &[Row]) -> Option<Vec<u8>> {
         Selector::Count => Some((rows.len() as i64).to_be_bytes().to_vec()),
         Selector::Min(name) => values(name).into_iter().min().map(Datum::bytes),
         Selector::Max(name) => values(name).into_iter().max().map(Datum::bytes),
-        Selector::Column(_) | Selector::Writetime(_) | Selector::Ttl(_) => None,
+        Selector::Column(_) | Selector::Under(..) | Selector::Writetime(_) | Selector::Ttl(_) => {
+            None
+        }
     }
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use sys::Rng;
 
-use super::model::{
-    Column, Condition, Datum, Op, Read, Selector, Table, Type, What, Write, placed,
+use super::{
+    changes::{Change, literal},
+    datum::{Datum, Type},
+    model::{Column, Condition, Op, Read, Selector, Table, What, Write, placed},
 };
 
 /// One of these.
@@ -19,7 +21,7 @@ fn within(rng: &mut Rng, low: u64, high: u64) -> usize {
 }
 
 /// Few values of each type, so that they meet.
-fn datum(rng: &mut Rng, of: Type) -> Datum {
+fn datum(rng: &mut Rng, of: &Type) -> Datum {
     let number = rng.below(5) as i32 - 1;
     let text = ["a", "", "ab", "b", "ba"];
     match of {
@@ -28,13 +30,22 @@ fn datum(rng: &mut Rng, of: Type) -> Datum {
         Type::Text => Datum::Text(pick(rng, &text).to_owned()),
         Type::Boolean => Datum::Boolean(number % 2 == 0),
         Type::Blob => Datum::Blob(vec![0xFF; number.unsigned_abs() as usize]),
+        Type::List(of) => Datum::List(some(rng, |rng| datum(rng, of))),
+        Type::Set(of) => Datum::Set(some(rng, |rng| datum(rng, of))),
+        Type::Map(of) => Datum::Map(some(rng, |rng| (datum(rng, &of.0), datum(rng, &of.1)))),
+        Type::Frozen(of) => datum(rng, of),
     }
+}
+
+/// A few, perhaps none.
+fn some<T, C: FromIterator<T>>(rng: &mut Rng, mut one: impl FnMut(&mut Rng) -> T) -> C {
+    (0..within(rng, 0, 3)).map(|_| one(rng)).collect()
 }
 
 /// A key of a partition: a single component is never empty.
 fn key(rng: &mut Rng, table: &Table) -> Vec<Datum> {
     loop {
-        let key: Vec<Datum> = table.partition.iter().map(|it| datum(rng, it.of)).collect();
+        let key: Vec<Datum> = table.partition.iter().map(|it| datum(rng, &it.of)).collect();
         if 1 < key.len() || !key[0].bytes().is_empty() {
             return key;
         }
@@ -50,17 +61,47 @@ fn columns(rng: &mut Rng, letter: &str, count: usize, types: &[Type]) -> Vec<Col
     (0..count).map(column).collect()
 }
 
+const ALL: [Type; 5] = [Type::Int, Type::Bigint, Type::Text, Type::Boolean, Type::Blob];
+
+/// Columns outside the primary key, some of them collections.
+fn values(rng: &mut Rng, letter: &str, count: usize) -> Vec<Column> {
+    let mut columns = columns(rng, letter, count, &ALL);
+    for column in &mut columns {
+        if rng.chance(0.4) {
+            column.of = collection(rng);
+        }
+    }
+    columns
+}
+
+fn collection(rng: &mut Rng) -> Type {
+    let plain = |rng: &mut Rng| Box::new(pick(rng, &ALL));
+    let frozen = |rng: &mut Rng| {
+        Type::Frozen(Box::new(match rng.below(3) {
+            0 => Type::List(plain(rng)),
+            1 => Type::Set(plain(rng)),
+            _ => Type::Map(Box::new((*plain(rng), *plain(rng)))),
+        }))
+    };
+    let part = |rng: &mut Rng| if rng.chance(0.2) { frozen(rng) } else { *plain(rng) };
+    match rng.below(4) {
+        0 => Type::List(Box::new(part(rng))),
+        1 => Type::Set(Box::new(part(rng))),
+        2 => Type::Map(Box::new((part(rng), part(rng)))),
+        _ => frozen(rng),
+    }
+}
+
 /// A table. Where everything happens on one node and time only goes forward, tombstones may be forgotten early.
 pub(super) fn table(rng: &mut Rng, forgets: bool) -> Table {
-    let all = [Type::Int, Type::Bigint, Type::Text, Type::Boolean, Type::Blob];
     let keys = [Type::Int, Type::Bigint, Type::Text, Type::Blob];
     let (partition, clustering) = (within(rng, 1, 2), within(rng, 0, 3));
     let (statics, regulars) = (within(rng, 0, 2), within(rng, 0, 3));
     Table {
         partition: columns(rng, "p", partition, &keys),
-        clustering: columns(rng, "c", clustering, &all),
-        statics: columns(rng, "s", if clustering == 0 { 0 } else { statics }, &all),
-        regulars: columns(rng, "v", regulars, &all),
+        clustering: columns(rng, "c", clustering, &ALL),
+        statics: values(rng, "s", if clustering == 0 { 0 } else { statics }),
+        regulars: values(rng, "v", regulars),
         ttl: if rng.chance(0.2) { within(rng, 1, 40) as u32 } else { 0 },
         gc_grace: if forgets { within(rng, 0, 20) as u32 } else { 864_000 },
     }
@@ -68,19 +109,12 @@ pub(super) fn table(rng: &mut Rng, forgets: bool) -> Table {
 
 /// Its CREATE TABLE.
 pub(super) fn create(table: &Table) -> String {
-    let name = |of: Type| match of {
-        Type::Int => "int",
-        Type::Bigint => "bigint",
-        Type::Text => "text",
-        Type::Boolean => "boolean",
-        Type::Blob => "blob",
-    };
     let mut columns = String::new();
     for column in
         [&table.partition, &table.clustering, &table.statics, &table.regulars].into_iter().flatten()
     {
         let is_static = if column.name.starts_with('s') { " STATIC" } else { "" };
-        columns += &format!("{} {}{is_static}, ", column.name, name(column.of));
+        columns += &format!("{} {}{is_static}, ", column.name, column.of.name());
     }
     let list = |of: &[Column]| of.iter().map(|it| it.name.clone()).collect::<Vec<_>>().join(", ");
     let mut key = format!("({})", list(&table.partition));
@@ -141,31 +175,70 @@ fn ttl(rng: &mut Rng) -> Option<u32> {
 }
 
 fn row(rng: &mut Rng, table: &Table) -> Vec<Datum> {
-    table.clustering.iter().map(|it| datum(rng, it.of)).collect()
+    table.clustering.iter().map(|it| datum(rng, &it.of)).collect()
 }
 
-/// Values for some columns, null among them.
-fn cells(rng: &mut Rng, of: &[Column], chance: f64) -> BTreeMap<String, Option<Datum>> {
-    let mut cells = BTreeMap::new();
+/// What happens to some columns.
+fn changed(
+    rng: &mut Rng,
+    of: &[Column],
+    chance: f64,
+    one: fn(&mut Rng, &Type) -> Change,
+) -> BTreeMap<String, Change> {
+    let mut changes = BTreeMap::new();
     for column in of {
         if rng.chance(chance) {
-            let value = datum(rng, column.of);
-            cells.insert(column.name.clone(), (!rng.chance(0.2)).then_some(value));
+            changes.insert(column.name.clone(), one(rng, &column.of));
         }
     }
-    cells
+    changes
 }
 
-fn literal(value: Option<&Datum>) -> String {
-    value.map_or_else(|| "null".to_owned(), Datum::literal)
+/// A new value, or null.
+fn set(rng: &mut Rng, of: &Type) -> Change {
+    let value = datum(rng, of);
+    Change::Set((!rng.chance(0.2)).then_some(value))
+}
+
+/// What an UPDATE may do to a column.
+fn assignment(rng: &mut Rng, of: &Type) -> Change {
+    if rng.chance(0.3) {
+        return set(rng, of);
+    }
+    let value = datum(rng, of);
+    match (of, rng.below(4)) {
+        (Type::List(_), 0) => Change::Prepend(value),
+        (Type::List(_) | Type::Set(_), 1) => Change::Remove(value),
+        (Type::Map(of), 1) => Change::Remove(Datum::Set(some(rng, |rng| datum(rng, &of.0)))),
+        (Type::Map(of), 0 | 2) => {
+            let value = datum(rng, &of.1);
+            Change::SetKey(datum(rng, &of.0), (!rng.chance(0.2)).then_some(value))
+        }
+        (Type::List(of), 2) => {
+            let value = datum(rng, of);
+            Change::SetIndex(within(rng, 0, 2), (!rng.chance(0.2)).then_some(value))
+        }
+        (Type::List(_) | Type::Set(_) | Type::Map(_), _) => Change::Append(value),
+        _ => set(rng, of),
+    }
+}
+
+/// What a DELETE of columns may do to one.
+fn removal(rng: &mut Rng, of: &Type) -> Change {
+    match (of, rng.chance(0.6)) {
+        (Type::List(_), true) => Change::SetIndex(within(rng, 0, 2), None),
+        (Type::Set(of), true) => Change::SetKey(datum(rng, of), None),
+        (Type::Map(of), true) => Change::SetKey(datum(rng, &of.0), None),
+        _ => Change::Delete,
+    }
 }
 
 fn insert(rng: &mut Rng, table: &Table, micros: i64, key: Vec<Datum>) -> Write {
-    let mut set = cells(rng, &table.statics, 0.3);
+    let mut changes = changed(rng, &table.statics, 0.3, set);
     // Without a row only statics are written.
-    let row = (set.is_empty() || rng.chance(0.7)).then(|| row(rng, table));
+    let row = (changes.is_empty() || rng.chance(0.7)).then(|| row(rng, table));
     if row.is_some() {
-        set.extend(cells(rng, &table.regulars, 0.6));
+        changes.extend(changed(rng, &table.regulars, 0.6, set));
     }
     let mut names: Vec<String> = table.partition.iter().map(|it| it.name.clone()).collect();
     let mut values: Vec<String> = key.iter().map(Datum::literal).collect();
@@ -173,7 +246,8 @@ fn insert(rng: &mut Rng, table: &Table, micros: i64, key: Vec<Datum>) -> Write {
         names.extend(table.clustering.iter().map(|it| it.name.clone()));
         values.extend(row.iter().map(Datum::literal));
     }
-    for (name, value) in &set {
+    for (name, change) in &changes {
+        let Change::Set(value) = change else { unreachable!("{change:?} in an INSERT") };
         names.push(name.clone());
         values.push(literal(value.as_ref()));
     }
@@ -184,37 +258,37 @@ fn insert(rng: &mut Rng, table: &Table, micros: i64, key: Vec<Datum>) -> Write {
         names.join(", "),
         values.join(", ")
     );
-    Write { text, micros, ttl, key, what: What::Cells { row, marks: true, cells: set } }
+    Write { text, micros, ttl, key, what: What::Change { row, marks: true, changes } }
 }
 
 /// UPDATE, or DELETE of single columns.
 fn change(rng: &mut Rng, table: &Table, micros: i64, key: Vec<Datum>) -> Write {
-    let mut set = cells(rng, &table.statics, 0.4);
-    let regular = cells(rng, &table.regulars, 0.5);
+    let deletes = rng.chance(0.3);
+    let one = if deletes { removal } else { assignment };
+    let mut changes = changed(rng, &table.statics, 0.4, one);
+    let regular = changed(rng, &table.regulars, 0.5, one);
     let row = (!regular.is_empty()).then(|| row(rng, table));
-    set.extend(regular);
-    if set.is_empty() {
+    changes.extend(regular);
+    if changes.is_empty() {
         return insert(rng, table, micros, key);
     }
     let mut place = named(&key, table);
     for (column, value) in table.clustering.iter().zip(row.iter().flatten()) {
         place += &format!(" AND {} = {}", column.name, value.literal());
     }
-    if rng.chance(0.3) {
-        set.values_mut().for_each(|it| *it = None);
-        let names: Vec<String> = set.keys().cloned().collect();
+    if deletes {
+        let names: Vec<String> = changes.iter().map(|(name, it)| it.target(name)).collect();
         let names = names.join(", ");
         let text = format!("DELETE {names} FROM t USING TIMESTAMP {micros} WHERE {place}");
-        let what = What::Cells { row, marks: false, cells: set };
+        let what = What::Change { row, marks: false, changes };
         return Write { text, micros, ttl: None, key, what };
     }
     let ttl = ttl(rng);
     let using = ttl.map(|it| format!(" AND TTL {it}")).unwrap_or_default();
-    let each: Vec<String> =
-        set.iter().map(|(name, value)| format!("{name} = {}", literal(value.as_ref()))).collect();
+    let each: Vec<String> = changes.iter().map(|(name, it)| it.assignment(name)).collect();
     let text =
         format!("UPDATE t USING TIMESTAMP {micros}{using} SET {} WHERE {place}", each.join(", "));
-    Write { text, micros, ttl, key, what: What::Cells { row, marks: false, cells: set } }
+    Write { text, micros, ttl, key, what: What::Change { row, marks: false, changes } }
 }
 
 /// Rows by a prefix of the clustering key and perhaps a slice behind it: what the key serves by itself.
@@ -224,8 +298,8 @@ fn stretch(rng: &mut Rng, table: &Table, several: bool) -> Vec<Condition> {
     for column in &table.clustering[..prefix] {
         let count = if several && rng.chance(0.3) { within(rng, 1, 3) } else { 0 };
         let (op, values) = match count {
-            0 => (Op::Eq, vec![datum(rng, column.of)]),
-            _ => (Op::In, (0..count).map(|_| datum(rng, column.of)).collect()),
+            0 => (Op::Eq, vec![datum(rng, &column.of)]),
+            _ => (Op::In, (0..count).map(|_| datum(rng, &column.of)).collect()),
         };
         conditions.push(Condition { columns: vec![column.name.clone()], op, values });
     }
@@ -239,7 +313,7 @@ fn stretch(rng: &mut Rng, table: &Table, several: bool) -> Vec<Condition> {
     let bound = |rng: &mut Rng, ops: [Op; 2]| Condition {
         columns: rest[..wide].iter().map(|it| it.name.clone()).collect(),
         op: pick(rng, &ops),
-        values: rest[..wide].iter().map(|it| datum(rng, it.of)).collect(),
+        values: rest[..wide].iter().map(|it| datum(rng, &it.of)).collect(),
     };
     let sides = within(rng, 0, 2);
     if sides != 0 {
@@ -262,11 +336,25 @@ fn filters(rng: &mut Rng, table: &Table, distinct: bool) -> Vec<Condition> {
     }
     let one = |rng: &mut Rng| {
         let column = pick(rng, &of);
-        let ops = [Op::Eq, Op::Lt, Op::Le, Op::Gt, Op::Ge];
-        let (op, values) = (pick(rng, &ops), vec![datum(rng, column.of)]);
+        let (op, values) = asked(rng, &column.of);
         Condition { columns: vec![column.name.clone()], op, values }
     };
     (0..within(rng, 1, 2)).map(|_| one(rng)).collect()
+}
+
+/// What may be asked of a column.
+fn asked(rng: &mut Rng, of: &Type) -> (Op, Vec<Datum>) {
+    if !of.has_elements() && rng.chance(0.5) {
+        let ops = [Op::Eq, Op::Lt, Op::Le, Op::Gt, Op::Ge];
+        return (pick(rng, &ops), vec![datum(rng, of)]);
+    }
+    match (of.thawed(), rng.below(3)) {
+        (Type::List(of) | Type::Set(of), _) => (Op::Contains, vec![datum(rng, of)]),
+        (Type::Map(of), 0) => (Op::Contains, vec![datum(rng, &of.1)]),
+        (Type::Map(of), 1) => (Op::ContainsKey, vec![datum(rng, &of.0)]),
+        (Type::Map(of), _) => (Op::Entry, vec![datum(rng, &of.0), datum(rng, &of.1)]),
+        (of, _) => (Op::Eq, vec![datum(rng, of)]),
+    }
 }
 
 /// A SELECT that the table answers.
@@ -366,6 +454,12 @@ fn selectors(rng: &mut Rng, table: &Table, distinct: bool) -> Vec<Selector> {
             some.push(Selector::Writetime(column.name.clone()));
             some.push(Selector::Ttl(column.name.clone()));
         }
+        if let Type::Set(of) = column.of.thawed() {
+            some.push(Selector::Under(column.name.clone(), datum(rng, of)));
+        }
+        if let Type::Map(of) = column.of.thawed() {
+            some.push(Selector::Under(column.name.clone(), datum(rng, &of.0)));
+        }
     }
     some
 }
@@ -373,6 +467,7 @@ fn selectors(rng: &mut Rng, table: &Table, distinct: bool) -> Vec<Selector> {
 fn shown(selector: &Selector) -> String {
     match selector {
         Selector::Column(name) => name.clone(),
+        Selector::Under(name, key) => format!("{name}[{}]", key.literal()),
         Selector::Writetime(name) => format!("writetime({name})"),
         Selector::Ttl(name) => format!("ttl({name})"),
         Selector::Count => "count(*)".to_owned(),
