@@ -334,7 +334,9 @@ pub(crate) fn writable(name: &ast::TableName, scope: &Scope<'_>) -> Result<Arc<T
     let table = scope.table(name)?;
     if system_tables::keyspace(&table.keyspace).is_some() {
         let message = format!("{}.{} can only be read", table.keyspace, table.name);
-        return Err(Error::new(Code::Unauthorized, message).at(name.span()).hint(system_tables::OURS));
+        return Err(Error::new(Code::Unauthorized, message)
+            .at(name.span())
+            .hint(system_tables::OURS));
     }
     Ok(table)
 }
