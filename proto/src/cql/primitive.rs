@@ -193,6 +193,12 @@ impl StringMap {
         Ok(StringMap { count, bytes: bytes.slice(..length) })
     }
 
+    /// Writes it as it came.
+    pub fn put(&self, out: &mut BytesMut) {
+        put_short(out, self.count.into());
+        out.extend_from_slice(&self.bytes);
+    }
+
     /// What it maps to what, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = (Text, Text)> {
         let mut reader = Reader::new(self.bytes.clone());

@@ -92,12 +92,7 @@ impl Request {
     pub fn put(&self, version: super::Version, out: &mut BytesMut) {
         match self {
             Request::Options => {}
-            Request::Startup(it) => {
-                let options: Vec<_> = it.options.iter().collect();
-                let options: Vec<(&str, &str)> =
-                    options.iter().map(|(key, value)| (&**key, &**value)).collect();
-                Startup::put(&options, out);
-            }
+            Request::Startup(it) => it.options.put(out),
             Request::AuthResponse(it) => it.put(out),
             Request::Register(it) => it.put(out),
             Request::Query(it) => it.put(version, out),
