@@ -8,7 +8,9 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use model::columns::Amount;
 use model::rows::View;
-use model::{Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Slice};
+use model::{
+    Chunk, Clustering, Content, Deletion, Partition, PartitionKey, RangeTombstone, Row, Slice,
+};
 
 /// What a source knows of `[start, end)`. The part's deletion and statics are those of the whole partition,
 /// where the source keeps them there.
@@ -186,72 +188,106 @@ fn all_cells(row: &Row) -> impl Iterator<Item = &model::Cell> {
 }
 
 /// The deletions of columns with elements.
-fn column_deletions(row: &Row) -> impl Iterator<Item = model::Deletion> {
+fn column_deletions(row: &Row) -> impl Iterator<Item = Deletion> {
     row.elements.iter().filter_map(|(_, it)| it.deletion)
 }
 
 /// Smallest timestamp of anything in `part`, microseconds; `i64::MAX` of nothing.
 pub(crate) fn timestamp_min(part: &Partition) -> i64 {
-    fold_timestamps(part, i64::MAX, i64::min)
-}
-
-/// Largest timestamp of anything in `part`, microseconds; `i64::MIN` of nothing.
-pub(crate) fn timestamp_max(part: &Partition) -> i64 {
-    fold_timestamps(part, i64::MIN, i64::max)
+    let ranges = part.range_tombstones.iter().map(|it| it.deletion.timestamp);
+    let above = part.deletion.iter().map(|it| it.timestamp).chain(ranges);
+    let rows = part.rows.iter().map(|(_, it)| row_timestamp_min(it));
+    above.chain(rows).fold(row_timestamp_min(&part.static_row), i64::min)
 }
 
 /// Smallest timestamp of anything in a row, microseconds; `i64::MAX` of nothing.
 pub(crate) fn row_timestamp_min(row: &Row) -> i64 {
-    fold_row(row, i64::MAX, i64::min)
-}
-
-fn fold_row(row: &Row, so_far: i64, pick: fn(i64, i64) -> i64) -> i64 {
     let cells = all_cells(row).map(|cell| cell.timestamp);
     let cells = cells.chain(column_deletions(row).map(|it| it.timestamp));
     let marker = row.liveness.iter().map(|it| it.timestamp);
     let deletion = row.deletion.iter().map(|it| it.timestamp);
-    cells.chain(marker).chain(deletion).fold(so_far, pick)
+    cells.chain(marker).chain(deletion).min().unwrap_or(i64::MAX)
 }
 
-fn fold_timestamps(part: &Partition, none: i64, pick: fn(i64, i64) -> i64) -> i64 {
-    let ranges = part.range_tombstones.iter().map(|it| it.deletion.timestamp);
-    let above = part.deletion.iter().map(|it| it.timestamp).chain(ranges).fold(none, pick);
-    let rows = part.rows.iter().fold(above, |so_far, (_, it)| fold_row(it, so_far, pick));
-    fold_row(&part.static_row, rows, pick)
+/// What the statistics of an sstable keep of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Summary {
+    /// Expired cells count as what they still are: whether they are tombstones depends on when one asks.
+    pub(crate) tombstones: u64,
+    /// Of anything, microseconds; `i64::MAX` and `i64::MIN` of nothing.
+    pub(crate) timestamp_min: i64,
+    pub(crate) timestamp_max: i64,
+    /// When the last of it expires, seconds; `i64::MAX` if something never does, `i64::MIN` of nothing.
+    pub(crate) expires_max: i64,
+    /// When the last of it was deleted, or written to expire, seconds; `i64::MIN` of nothing.
+    pub(crate) deleted_max: i64,
 }
 
-/// When the last of `part` expires, `i64::MAX` if something never does, and when the last of it was deleted, or written to
-/// expire; seconds, `i64::MIN` of nothing.
-pub(crate) fn ends(part: &Partition) -> (i64, i64) {
-    let (mut expires, mut deleted) = (i64::MIN, i64::MIN);
-    let mut expiring = |expiry: Option<(u32, i64)>| match expiry {
-        Some((ttl, at)) => {
-            expires = expires.max(at);
-            deleted = deleted.max(at.saturating_sub(i64::from(ttl)));
+impl Summary {
+    /// Of all that is in `part`.
+    pub(crate) fn of(part: &Partition) -> Summary {
+        let mut summary = Summary {
+            tombstones: 0,
+            timestamp_min: i64::MAX,
+            timestamp_max: i64::MIN,
+            expires_max: i64::MIN,
+            deleted_max: i64::MIN,
+        };
+        let ranges = part.range_tombstones.iter().map(|it| it.deletion);
+        part.deletion.into_iter().chain(ranges).for_each(|it| summary.deletion(it));
+        summary.row(&part.static_row);
+        for chunk in part.rows.chunks() {
+            match chunk {
+                Chunk::Each(rows) => rows.iter().for_each(|(_, row)| summary.row(row)),
+                Chunk::Columns(columns, rows) => {
+                    let (oldest, newest) = columns.timestamps(rows);
+                    summary.timestamp(oldest);
+                    summary.timestamp(newest);
+                    summary.expires_max = i64::MAX;
+                }
+            }
         }
-        None => expires = i64::MAX,
-    };
-    let rows = || part.rows.iter().map(|(_, row)| row).chain([&part.static_row]);
-    for row in rows() {
-        row.liveness.iter().for_each(|it| expiring(it.expiry));
+        summary
+    }
+
+    fn row(&mut self, row: &Row) {
+        if let Some(marker) = row.liveness {
+            self.timestamp(marker.timestamp);
+            self.expiry(marker.expiry);
+        }
+        row.deletion.into_iter().chain(column_deletions(row)).for_each(|it| self.deletion(it));
         for cell in all_cells(row) {
+            self.timestamp(cell.timestamp);
             match &cell.content {
-                Content::Live { .. } => expiring(None),
-                Content::Expiring { ttl, expires_at, .. } => expiring(Some((*ttl, *expires_at))),
-                Content::Dead { .. } => {}
+                Content::Live { .. } => self.expiry(None),
+                Content::Expiring { ttl, expires_at, .. } => self.expiry(Some((*ttl, *expires_at))),
+                Content::Dead { deleted_at } => {
+                    self.tombstones += 1;
+                    self.deleted_max = self.deleted_max.max(*deleted_at);
+                }
             }
         }
     }
-    let dead = |row: &Row| {
-        let cells = all_cells(row).filter_map(|cell| match &cell.content {
-            Content::Dead { deleted_at } => Some(*deleted_at),
-            Content::Live { .. } | Content::Expiring { .. } => None,
-        });
-        let columns = column_deletions(row).map(|it| it.deleted_at);
-        cells.chain(columns).chain(row.deletion.map(|it| it.deleted_at)).max()
-    };
-    let ranges = part.range_tombstones.iter().map(|it| it.deletion.deleted_at);
-    let deletions =
-        ranges.chain(part.deletion.map(|it| it.deleted_at)).chain(rows().filter_map(dead));
-    (expires, deletions.fold(deleted, i64::max))
+
+    fn timestamp(&mut self, at: i64) {
+        self.timestamp_min = self.timestamp_min.min(at);
+        self.timestamp_max = self.timestamp_max.max(at);
+    }
+
+    fn deletion(&mut self, it: Deletion) {
+        self.tombstones += 1;
+        self.timestamp(it.timestamp);
+        self.deleted_max = self.deleted_max.max(it.deleted_at);
+    }
+
+    /// A TTL in seconds, and when it ends.
+    fn expiry(&mut self, expiry: Option<(u32, i64)>) {
+        match expiry {
+            Some((ttl, at)) => {
+                self.expires_max = self.expires_max.max(at);
+                self.deleted_max = self.deleted_max.max(at.saturating_sub(i64::from(ttl)));
+            }
+            None => self.expires_max = i64::MAX,
+        }
+    }
 }

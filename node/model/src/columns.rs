@@ -11,8 +11,6 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
 use crate::{
     cell::{Cell, Content, Deletion},
     elements::Elements,
@@ -20,6 +18,10 @@ use crate::{
     row::{Liveness, Row},
     schema::ColumnId,
 };
+
+mod values;
+
+pub use values::{Ints, Values};
 
 /// Rows in order, column by column. Times are differences to those of the row.
 #[derive(Debug)]
@@ -88,41 +90,6 @@ pub mod kind {
     pub const DEAD: i64 = 2;
     /// Not one cell but the elements of a column, as `Elements::encode` writes them.
     pub const ELEMENTS: i64 = 3;
-}
-
-/// Integers, one for each row or cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ints {
-    /// All alike.
-    Const(i64),
-    /// One by one.
-    Each(Vec<i64>),
-}
-
-/// Byte strings, each a slice of shared bytes.
-#[derive(Debug)]
-pub enum Values {
-    /// All of one length.
-    Fixed {
-        /// One after the other.
-        arena: Bytes,
-        /// Of each.
-        len: usize,
-    },
-    /// The value at `at` ends at `ends[at]` and begins where the one before ended.
-    Any {
-        /// One after the other.
-        arena: Bytes,
-        /// Ascending.
-        ends: Vec<u32>,
-    },
-    /// `numbers` tell which of `distinct`.
-    Repeated {
-        /// What differs.
-        distinct: Box<Values>,
-        /// Which it is.
-        numbers: Ints,
-    },
 }
 
 /// How much there is of some rows.
@@ -208,6 +175,38 @@ impl Columns {
             })
     }
 
+    /// Which of these rows are settled.
+    pub fn settled(&self, rows: Range<usize>) -> Vec<bool> {
+        let mut settled: Vec<bool> =
+            rows.clone().map(|at| self.flags.get(at) & !flag::MARKER == 0).collect();
+        for column in &self.columns {
+            if column.kinds == Ints::Const(kind::LIVE) {
+                continue;
+            }
+            for place in column.places(rows.clone()) {
+                if column.kinds.get(place) != kind::LIVE {
+                    settled[column.row_of(place) - rows.start] = false;
+                }
+            }
+        }
+        settled
+    }
+
+    /// The oldest and the newest timestamp of anything in rows that are settled, microseconds; of none the largest and the
+    /// least there is.
+    pub fn timestamps(&self, rows: Range<usize>) -> (i64, i64) {
+        let mut ends = (i64::MAX, i64::MIN);
+        let mut take = |it: i64| ends = (ends.0.min(it), ends.1.max(it));
+        // That of a row is that of its marker or of its first cell.
+        rows.clone().for_each(|at| take(self.times.get(at)));
+        for column in self.columns.iter().filter(|it| it.times != Ints::Const(0)) {
+            for place in column.places(rows.clone()) {
+                take(self.times.get(column.row_of(place)).wrapping_add(column.times.get(place)));
+            }
+        }
+        ends
+    }
+
     /// How much there is of rows that are settled.
     #[inline]
     pub fn amount(&self, rows: Range<usize>) -> Amount {
@@ -252,7 +251,7 @@ impl Columns {
         let mut made: Vec<(Clustering, Row)> = bare.collect();
         for column in &self.columns {
             for place in column.places(rows.clone()) {
-                let row = column.rows.as_ref().map_or(place, |it| it[place] as usize);
+                let row = column.row_of(place);
                 column.put(&mut made[row - rows.start].1, place, self.times.get(row));
             }
         }
@@ -314,7 +313,7 @@ impl Columns {
 impl Column {
     /// Where the cells of `rows` are.
     #[inline]
-    fn places(&self, rows: Range<usize>) -> Range<usize> {
+    pub fn places(&self, rows: Range<usize>) -> Range<usize> {
         match &self.rows {
             None => rows,
             Some(present) => {
@@ -324,9 +323,15 @@ impl Column {
         }
     }
 
+    /// Whose the cell at `place` is.
+    #[inline]
+    pub fn row_of(&self, place: usize) -> usize {
+        self.rows.as_ref().map_or(place, |it| it[place] as usize)
+    }
+
     /// Which of the values a cell has that is not dead.
     #[inline]
-    pub(crate) fn value_of(&self, place: usize) -> usize {
+    pub fn value_of(&self, place: usize) -> usize {
         self.ranks.as_ref().map_or(place, |it| it[place][0] as usize)
     }
 
@@ -366,101 +371,5 @@ impl Column {
             + self.rows.as_ref().map_or(0, |it| it.capacity() * size_of::<u32>())
             + self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<[u32; 3]>())
             + self.values.heap_bytes()
-    }
-}
-
-impl Ints {
-    /// The integer at `at`, which is below the count.
-    #[inline]
-    pub fn get(&self, at: usize) -> i64 {
-        match self {
-            Ints::Const(value) => *value,
-            Ints::Each(values) => values[at],
-        }
-    }
-
-    /// Memory beside the value itself, bytes.
-    pub fn heap_bytes(&self) -> usize {
-        match self {
-            Ints::Const(_) => 0,
-            Ints::Each(values) => values.capacity() * size_of::<i64>(),
-        }
-    }
-
-    #[inline]
-    fn all(&self, places: Range<usize>, is: impl Fn(i64) -> bool) -> bool {
-        match self {
-            Ints::Const(value) => places.is_empty() || is(*value),
-            Ints::Each(values) => values[places].iter().all(|it| is(*it)),
-        }
-    }
-}
-
-impl Values {
-    /// The value at `at`, which is below the count.
-    #[inline]
-    pub fn get(&self, at: usize) -> Bytes {
-        match self {
-            Values::Fixed { arena, len } => arena.slice(at * len..(at + 1) * len),
-            Values::Any { arena, ends } => {
-                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
-                arena.slice(start..ends[at] as usize)
-            }
-            Values::Repeated { distinct, numbers } => distinct.get(numbers.get(at) as usize),
-        }
-    }
-
-    /// As `get`, without a hold on the bytes.
-    #[inline]
-    pub fn bytes(&self, at: usize) -> &[u8] {
-        match self {
-            Values::Fixed { arena, len } => &arena[at * len..(at + 1) * len],
-            Values::Any { arena, ends } => {
-                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
-                &arena[start..ends[at] as usize]
-            }
-            Values::Repeated { distinct, numbers } => distinct.bytes(numbers.get(at) as usize),
-        }
-    }
-
-    /// Shows those in a range.
-    #[inline]
-    fn each<E>(
-        &self,
-        range: Range<usize>,
-        mut visit: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        match self {
-            Values::Fixed { arena, len: len @ 1.. } => {
-                arena[range.start * len..range.end * len].chunks_exact(*len).try_for_each(visit)
-            }
-            Values::Fixed { .. } | Values::Any { .. } | Values::Repeated { .. } => {
-                range.into_iter().try_for_each(|at| visit(self.bytes(at)))
-            }
-        }
-    }
-
-    /// Bytes of those in a range.
-    #[inline]
-    fn bytes_of(&self, range: Range<usize>) -> usize {
-        match self {
-            Values::Fixed { len, .. } => range.len() * len,
-            Values::Any { ends, .. } => {
-                let end = |at: usize| at.checked_sub(1).map_or(0, |at| ends[at] as usize);
-                end(range.end) - end(range.start)
-            }
-            Values::Repeated { .. } => range.map(|at| self.bytes(at).len()).sum(),
-        }
-    }
-
-    /// Memory beside the value itself and the bytes that it was read from.
-    pub fn heap_bytes(&self) -> usize {
-        match self {
-            Values::Fixed { arena, .. } => arena.len(),
-            Values::Any { ends, .. } => ends.capacity() * size_of::<u32>(),
-            Values::Repeated { distinct, numbers } => {
-                size_of::<Values>() + distinct.heap_bytes() + numbers.heap_bytes()
-            }
-        }
     }
 }

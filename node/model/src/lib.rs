@@ -56,7 +56,7 @@ pub use key::{Clustering, PartitionKey, Slice};
 pub use mutation::Mutation;
 pub use partition::{Partition, RangeTombstone};
 pub use row::{Liveness, Row};
-pub use rows::Rows;
+pub use rows::{Chunk, Rows};
 pub use schema::{ColumnId, Keyspace, Schema, Table, TableId};
 pub use token::{Token, TokenRange};
 

@@ -1,7 +1,5 @@
 //! Partitions: rows in clustering order with the tombstones above them.
 
-use std::cmp::Ordering;
-
 use bytes::Bytes;
 
 use crate::{
@@ -93,7 +91,7 @@ impl Partition {
             });
         }
         ranges::merge(&mut self.range_tombstones, other.range_tombstones);
-        self.merge_rows(other.rows);
+        self.rows.merge(other.rows);
     }
 
     /// Merges a deletion of the whole partition into it.
@@ -125,7 +123,7 @@ impl Partition {
             row.shadow(deletion);
         }
         if !row.is_empty() {
-            self.merge_rows(vec![(clustering, row)].into());
+            self.rows.merge(vec![(clustering, row)].into());
         }
     }
 
@@ -166,8 +164,10 @@ impl Partition {
         let stays = |it: &Deletion| !it.is_purgeable(gc_before, max_purgeable);
         self.deletion = self.deletion.filter(stays);
         self.static_row.purge(now, gc_before, max_purgeable);
-        self.rows.iter_mut().for_each(|(_, row)| row.purge(now, gc_before, max_purgeable));
-        self.rows.retain(|(_, row)| !row.is_empty());
+        self.rows.retain_unsettled(|row| {
+            row.purge(now, gc_before, max_purgeable);
+            !row.is_empty()
+        });
         self.range_tombstones.retain(|it| stays(&it.deletion));
     }
 
@@ -264,59 +264,6 @@ impl Partition {
         }
         if has_emptied {
             self.rows.extract_if(from..to, |(_, row)| row.is_empty()).for_each(drop);
-        }
-    }
-
-    /// Merges rows that no deletion above them shadows any more.
-    fn merge_rows(&mut self, other: Rows) {
-        let Some(first) = other.view(0) else { return };
-        let Some(last) = self.rows.len().checked_sub(1).and_then(|it| self.rows.view(it)) else {
-            self.rows = other;
-            return;
-        };
-        if last.clustering() < first.clustering() {
-            self.rows.append(other);
-            return;
-        }
-        let behind = other.view(other.len() - 1).zip(self.rows.view(0));
-        if behind.is_some_and(|(last, first)| last.clustering() < first.clustering()) {
-            let ours = std::mem::replace(&mut self.rows, other);
-            self.rows.append(ours);
-            return;
-        }
-        if other.len() == 1 {
-            other.into_iter().for_each(|(clustering, row)| self.insert_row(clustering, row));
-            return;
-        }
-        let other = other.into_each();
-        let Some((first, _)) = other.first() else { return };
-        // Rows before the first of `other` stay where they are.
-        let from = self.rows.partition_point(|(it, _)| it < first);
-        let mut ours = self.rows.split_off(from).into_iter().peekable();
-        let mut theirs = other.into_iter().peekable();
-        self.rows.reserve(ours.len().max(theirs.len()));
-        while let (Some((left, _)), Some((right, _))) = (ours.peek(), theirs.peek()) {
-            match left.cmp(right) {
-                Ordering::Less => self.rows.extend(ours.next()),
-                Ordering::Greater => self.rows.extend(theirs.next()),
-                Ordering::Equal => {
-                    if let (Some((clustering, mut row)), Some((_, other))) =
-                        (ours.next(), theirs.next())
-                    {
-                        row.merge(other);
-                        self.rows.push((clustering, row));
-                    }
-                }
-            }
-        }
-        self.rows.extend(ours);
-        self.rows.extend(theirs);
-    }
-
-    fn insert_row(&mut self, clustering: Clustering, row: Row) {
-        match self.rows.binary_search_by(|(it, _)| it.cmp(&clustering)) {
-            Ok(at) => self.rows[at].1.merge(row),
-            Err(at) => self.rows.insert(at, (clustering, row)),
         }
     }
 }

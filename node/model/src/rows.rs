@@ -11,7 +11,7 @@
 use std::{
     fmt, iter, mem,
     ops::{Deref, DerefMut, Range},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use crate::{
@@ -22,9 +22,15 @@ use crate::{
     schema::ColumnId,
 };
 
+mod merge;
+mod part;
 mod view;
 
+use part::{Part, Parts, Stretch, live};
 pub use view::View;
+
+/// Settled rows in a row, among others, from which on they are left where they lie.
+const SETTLED_MIN: usize = 4;
 
 /// A row with its clustering.
 type Each = (Clustering, Row);
@@ -37,42 +43,51 @@ enum Form {
     Parts(Box<Parts>),
 }
 
-/// Rows of which some, at least, lie as columns.
-struct Parts {
-    first: Part,
-    others: Vec<Part>,
-    /// The same as a list, once somebody wanted one.
-    each: OnceLock<Vec<Each>>,
-}
-
-/// Rows that follow each other, one at least.
-#[derive(Clone)]
-enum Part {
-    Each(Vec<Each>),
-    Columns(Stretch),
-}
-
-/// Some of the rows of columns. All are settled (`Columns::are_settled`): they are live whenever one looks, and no
-/// tombstone is among them.
-#[derive(Clone)]
-struct Stretch {
-    columns: Arc<Columns>,
-    from: u32,
-    to: u32,
+/// Rows that follow each other, where they lie.
+#[derive(Clone, Debug)]
+pub enum Chunk<'a> {
+    /// A list.
+    Each(&'a [(Clustering, Row)]),
+    /// Some of the rows of columns, all of them settled.
+    Columns(&'a Columns, Range<usize>),
 }
 
 impl Rows {
-    /// Rows of columns. Those that are not all settled are made one by one.
+    /// Rows of columns. Those that are not settled are made one by one.
     #[inline]
     pub fn of(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
-        let bounds = (u32::try_from(rows.start), u32::try_from(rows.end));
-        match bounds {
-            (Ok(from), Ok(to)) if from < to && columns.are_settled(rows.clone()) => {
+        if columns.are_settled(rows.clone()) {
+            return Rows::of_settled(columns, rows);
+        }
+        Rows::of_some_settled(columns, rows)
+    }
+
+    fn of_settled(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
+        match (u32::try_from(rows.start), u32::try_from(rows.end)) {
+            (Ok(from), Ok(to)) if from < to => {
                 let stretch = Stretch { columns: Arc::clone(columns), from, to };
                 Rows::of_part(Part::Columns(stretch))
             }
             _ => Rows(Form::Each(columns.make(rows))),
         }
+    }
+
+    /// The runs of settled rows stay where they lie, unless they are so short that a list costs less.
+    #[cold]
+    fn of_some_settled(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
+        let settled = columns.settled(rows.clone());
+        let mut all = Rows::default();
+        let mut from = rows.start;
+        for run in settled.chunk_by(|left, right| left == right) {
+            let to = from + run.len();
+            if run[0] && SETTLED_MIN <= run.len() {
+                all.append(Rows::of_settled(columns, from..to));
+            } else {
+                all.append(columns.make(from..to).into());
+            }
+            from = to;
+        }
+        all
     }
 
     /// How many there are.
@@ -112,6 +127,15 @@ impl Rows {
                 found
             }),
         }
+    }
+
+    /// All of them, in order, where they lie.
+    pub fn chunks(&self) -> impl Iterator<Item = Chunk<'_>> {
+        let (each, parts) = match &self.0 {
+            Form::Each(rows) => (Some(Chunk::Each(rows)), None),
+            Form::Parts(parts) => (None, Some(parts.all())),
+        };
+        each.into_iter().chain(parts.into_iter().flatten().map(Part::chunk))
     }
 
     /// Whether all are known to be settled without a look at each.
@@ -176,8 +200,27 @@ impl Rows {
 
     /// Drops the rows that no reader sees at `now` (seconds).
     pub fn retain_live(&mut self, now: i64) {
-        if self.live(now) < self.len() {
-            self.retain(|(_, row)| row.is_live(now));
+        self.retain_unsettled(|row| row.is_live(now));
+    }
+
+    /// Shows those rows that are not known to be settled, and drops those that it is told to.
+    pub fn retain_unsettled(&mut self, mut keep: impl FnMut(&mut Row) -> bool) {
+        let parts = match &mut self.0 {
+            Form::Each(rows) => return rows.retain_mut(|(_, row)| keep(row)),
+            Form::Parts(parts) => parts,
+        };
+        if parts.all().all(|it| matches!(it, Part::Columns(_))) {
+            return;
+        }
+        let Form::Parts(parts) = mem::take(self).0 else { return };
+        for part in parts.into_all() {
+            match part {
+                Part::Each(mut rows) => {
+                    rows.retain_mut(|(_, row)| keep(row));
+                    self.append(rows.into());
+                }
+                Part::Columns(_) => self.push_part(part),
+            }
         }
     }
 
@@ -207,10 +250,9 @@ impl Rows {
                 right.into()
             }
             Form::Parts(parts) => {
-                let Parts { first, others, .. } = *parts;
                 let (mut left, mut right) = (Rows::default(), Rows::default());
                 let mut room = at;
-                for part in iter::once(first).chain(others) {
+                for part in parts.into_all() {
                     let len = part.len();
                     let (here, there) = part.split(room.min(len));
                     room -= room.min(len);
@@ -243,11 +285,7 @@ impl Rows {
         match next.0 {
             Form::Each(rows) if rows.is_empty() => {}
             Form::Each(rows) => self.push_part(Part::Each(rows)),
-            Form::Parts(parts) => {
-                let Parts { first, others, .. } = *parts;
-                self.push_part(first);
-                others.into_iter().for_each(|it| self.push_part(it));
-            }
+            Form::Parts(parts) => parts.into_all().for_each(|it| self.push_part(it)),
         }
     }
 
@@ -300,103 +338,12 @@ impl Rows {
             }
             (Form::Parts(parts), next) => {
                 parts.each.take();
-                parts.others.push(next);
+                match (parts.last_mut(), next) {
+                    (Part::Each(rows), Part::Each(next)) => rows.extend(next),
+                    (_, next) => parts.others.push(next),
+                }
             }
         }
-    }
-}
-
-fn live(rows: &[Each], now: i64) -> usize {
-    rows.iter().filter(|(_, row)| row.is_live(now)).count()
-}
-
-impl Parts {
-    /// Boxed, so that a list, which is what most partitions have, is not larger than it was.
-    fn new(first: Part, others: Vec<Part>) -> Box<Parts> {
-        Box::new(Parts { first, others, each: OnceLock::new() })
-    }
-
-    #[inline]
-    fn all(&self) -> impl DoubleEndedIterator<Item = &Part> {
-        iter::once(&self.first).chain(&self.others)
-    }
-}
-
-impl Part {
-    fn len(&self) -> usize {
-        match self {
-            Part::Each(rows) => rows.len(),
-            Part::Columns(it) => it.rows().len(),
-        }
-    }
-
-    #[inline]
-    fn views(&self) -> impl DoubleEndedIterator<Item = View<'_>> {
-        let (each, stretch) = match self {
-            Part::Each(rows) => (&rows[..], None),
-            Part::Columns(it) => (&[][..], Some(it)),
-        };
-        let in_columns = stretch.into_iter().flat_map(|it| {
-            let view = |at| View::Column(&it.columns, at);
-            it.rows().map(view)
-        });
-        each.iter().map(|(clustering, row)| View::Each(clustering, row)).chain(in_columns)
-    }
-
-    fn view(&self, at: usize) -> Option<View<'_>> {
-        match self {
-            Part::Each(rows) => rows.get(at).map(|(clustering, row)| View::Each(clustering, row)),
-            Part::Columns(it) => Some(View::Column(&it.columns, it.from as usize + at)),
-        }
-    }
-
-    fn live(&self, now: i64) -> usize {
-        match self {
-            Part::Each(rows) => live(rows, now),
-            Part::Columns(it) => it.rows().len(),
-        }
-    }
-
-    fn first_at(&self, clustering: &[u8]) -> usize {
-        match self {
-            Part::Each(rows) => rows.partition_point(|(it, _)| it.0 < *clustering),
-            Part::Columns(it) => it.columns.first_at(it.rows(), clustering) - it.from as usize,
-        }
-    }
-
-    /// The first `at` rows and the others, where there are any.
-    fn split(self, at: usize) -> (Option<Part>, Option<Part>) {
-        if at == 0 {
-            return (None, Some(self));
-        }
-        if at == self.len() {
-            return (Some(self), None);
-        }
-        match self {
-            Part::Each(mut rows) => {
-                let right = rows.split_off(at);
-                (Some(Part::Each(rows)), Some(Part::Each(right)))
-            }
-            Part::Columns(it) => {
-                // Below the count, which is one of 32 bits.
-                let middle = it.from + at as u32;
-                let right = Stretch { from: middle, ..it.clone() };
-                (Some(Part::Columns(Stretch { to: middle, ..it })), Some(Part::Columns(right)))
-            }
-        }
-    }
-
-    fn into_each(self) -> Vec<Each> {
-        match self {
-            Part::Each(rows) => rows,
-            Part::Columns(it) => it.columns.make(it.rows()),
-        }
-    }
-}
-
-impl Stretch {
-    fn rows(&self) -> Range<usize> {
-        self.from as usize..self.to as usize
     }
 }
 

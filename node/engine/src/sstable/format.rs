@@ -10,6 +10,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use model::codec::{Malformed, Reader, Writer};
+use model::rows::View;
 use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
@@ -255,14 +256,14 @@ impl Layout {
     /// Counts a stretch of a partition in.
     pub(crate) fn count(&mut self, part: &Partition) {
         let (rows, ranges) = (&part.rows, &part.range_tombstones);
-        let firsts = rows.first().map(|(it, _)| &it.0).into_iter();
-        let first = firsts.chain(ranges.first().map(|it| &it.start)).min();
-        let row_end = rows.last().map(|(it, _)| piece::successor(&it.0));
+        let firsts = rows.views().next().map(View::clustering).into_iter();
+        let first = firsts.chain(ranges.first().map(|it| &it.start[..])).min();
+        let row_end = rows.views().next_back().map(|it| piece::successor(it.clustering()));
         let end = row_end.into_iter().chain(ranges.last().map(|it| it.end.clone())).max();
         let (Some(first), Some(end)) = (first, end) else { return };
         let (least, most) = &mut self.clusterings;
         // Own bytes: what came from a block would keep that in memory.
-        if most.is_empty() || first < least {
+        if most.is_empty() || *first < least[..] {
             *least = Bytes::copy_from_slice(first);
         }
         if *most < end {

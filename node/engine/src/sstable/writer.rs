@@ -1,16 +1,18 @@
 //! Writes an sstable from partitions in order, holding one block, the index and one hash for each partition.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{Partition, PartitionKey, TableId};
+use model::columns::Columns;
+use model::{Chunk, Clustering, Partition, PartitionKey, Row, TableId};
 use sys::{Disk, File, Open};
 
 use super::block::{self, Fragment};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
-use crate::piece::{self, Piece};
+use crate::piece::{self, Piece, Summary};
 use crate::{Error, TableShape};
 
 /// Bytes handed to the disk at once.
@@ -102,7 +104,7 @@ impl Writer {
             stats.layout.iter_mut().for_each(|it| it.heads += 1);
         }
         self.hashes.push(filter::hash(&head.key));
-        let bytes = piece::row_bytes(&model::Clustering::default(), &head.static_row);
+        let bytes = piece::row_bytes(&Clustering::default(), &head.static_row);
         self.open = Some(OpenFragment { start: Bytes::new(), part: head, bytes });
     }
 
@@ -116,16 +118,15 @@ impl Writer {
                 self.cut(piece.start.clone())?;
                 continue;
             }
-            let Some((bound, bytes)) = cut_point(&piece.part, room) else {
-                open.bytes +=
-                    piece.part.rows.iter().map(|(c, row)| piece::row_bytes(c, row)).sum::<usize>();
+            let (cut, bytes) = cut_point(&piece.part, room);
+            open.bytes += bytes;
+            let Some(bound) = cut else {
                 open.bytes +=
                     piece.part.range_tombstones.iter().map(piece::range_bytes).sum::<usize>();
                 piece::append(&mut open.part, piece.part);
                 return Ok(());
             };
             let rest = piece.split_off(&bound);
-            open.bytes += bytes;
             piece::append(&mut open.part, piece.part);
             self.cut(bound)?;
             piece = rest;
@@ -216,40 +217,73 @@ fn own(key: &PartitionKey) -> PartitionKey {
     PartitionKey { token: key.token, bytes: Bytes::copy_from_slice(&key.bytes) }
 }
 
-/// Where a part must be cut to fit into `room` bytes, and how many bytes lie before; `None` if it fits.
+/// Where a part must be cut so that its rows fit into `room` bytes, if it must, and how many bytes of rows lie before.
 /// At least one row or range tombstone lies before the cut, so that every cut gets ahead.
-fn cut_point(part: &Partition, room: usize) -> Option<(Bytes, usize)> {
-    let mut bytes = 0;
-    let mut previous = None;
+fn cut_point(part: &Partition, room: usize) -> (Option<Bytes>, usize) {
+    let (mut bytes, mut is_first) = (0, true);
     let mut at_row = None;
-    for (clustering, row) in &part.rows {
-        if bytes >= room && previous.is_some() {
-            at_row = Some((clustering.0.clone(), bytes));
+    for chunk in part.rows.chunks() {
+        at_row = match chunk {
+            Chunk::Each(rows) => cut_in_list(rows, room, &mut is_first, &mut bytes),
+            Chunk::Columns(columns, rows) => {
+                let cut = cut_in_columns(columns, rows, room, is_first, &mut bytes);
+                is_first = false;
+                cut
+            }
+        };
+        if at_row.is_some() {
             break;
         }
-        bytes += piece::row_bytes(clustering, row);
-        previous = Some(clustering);
     }
     let at_range = part.range_tombstones.get(RANGES_MAX).map(|it| it.start.clone());
-    match (at_row, at_range) {
-        (Some((row, _)), Some(range)) if range < row => Some((range, bytes)),
-        (None, Some(range)) => Some((range, bytes)),
-        (at_row, _) => at_row,
+    let cut = at_row.into_iter().chain(at_range).min();
+    (cut, bytes)
+}
+
+fn cut_in_list(
+    rows: &[(Clustering, Row)],
+    room: usize,
+    is_first: &mut bool,
+    bytes: &mut usize,
+) -> Option<Bytes> {
+    for (clustering, row) in rows {
+        if *bytes >= room && !*is_first {
+            return Some(clustering.0.clone());
+        }
+        *bytes += piece::row_bytes(clustering, row);
+        *is_first = false;
     }
+    None
+}
+
+fn cut_in_columns(
+    columns: &Columns,
+    rows: Range<usize>,
+    room: usize,
+    is_first: bool,
+    bytes: &mut usize,
+) -> Option<Bytes> {
+    let up_to = |end: usize| *bytes + piece::amount_bytes(columns.amount(rows.start..end));
+    // The first row in front of which there are enough.
+    let (mut from, mut to) = (rows.start + usize::from(is_first), rows.end);
+    if up_to(to) >= room {
+        while from < to {
+            let middle = from.midpoint(to);
+            if up_to(middle) < room { from = middle + 1 } else { to = middle }
+        }
+    }
+    *bytes = up_to(to);
+    (to < rows.end).then(|| columns.keys.get(to))
 }
 
 impl SstableStats {
     fn count(&mut self, part: &Partition) {
-        // Expired cells count as what they still are: whether they are tombstones depends on when one asks.
-        let dead = |row: &model::Row| piece::row_tombstones(row, i64::MIN);
+        let summary = Summary::of(part);
         self.rows += part.rows.len() as u64;
-        self.tombstones += u64::from(part.deletion.is_some());
-        self.tombstones += part.range_tombstones.len() as u64 + dead(&part.static_row);
-        self.tombstones += part.rows.iter().map(|(_, row)| dead(row)).sum::<u64>();
-        self.timestamp_min = self.timestamp_min.min(piece::timestamp_min(part));
-        self.timestamp_max = self.timestamp_max.max(piece::timestamp_max(part));
-        let (expires, deleted) = piece::ends(part);
-        self.expires_max = self.expires_max.max(expires);
-        self.deleted_max = self.deleted_max.max(deleted);
+        self.tombstones += summary.tombstones;
+        self.timestamp_min = self.timestamp_min.min(summary.timestamp_min);
+        self.timestamp_max = self.timestamp_max.max(summary.timestamp_max);
+        self.expires_max = self.expires_max.max(summary.expires_max);
+        self.deleted_max = self.deleted_max.max(summary.deleted_max);
     }
 }

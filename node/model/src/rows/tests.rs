@@ -1,12 +1,14 @@
 //! Rows that lie as columns are the same rows.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
 use crate::{
-    Content, Liveness,
-    columns::{Column, Ints, Values, kind},
+    Content, Deletion, Liveness,
+    columns::{Column, Ints, Values, flag, kind},
 };
 
 const COLUMNS: u32 = 3;
@@ -193,6 +195,91 @@ proptest! {
         }
         prop_assert_eq!(&packed, &plain);
         prop_assert_eq!(packed.clone().into_each(), list);
+    }
+}
+
+/// Some of 24 clusterings, each with a row.
+fn sparse() -> impl Strategy<Value = Vec<Each>> {
+    vec(option::of(settled()), 24).prop_map(|rows| {
+        let rows = rows.into_iter().enumerate();
+        let listed = rows.map(|(at, row)| Some((Clustering(vec![at as u8].into()), row?)));
+        listed.flatten().collect()
+    })
+}
+
+/// The same rows, in parts that begin at `cuts`: as columns and as lists in turns.
+fn in_parts(rows: &[Each], cuts: &[usize], mut as_columns: bool) -> Rows {
+    let mut all = Rows::default();
+    let mut cuts: Vec<usize> = cuts.iter().map(|it| *it.min(&rows.len())).collect();
+    cuts.push(rows.len());
+    cuts.sort_unstable();
+    let mut from = 0;
+    for to in cuts {
+        let part = &rows[from..to];
+        match as_columns && !part.is_empty() {
+            true => all.append(Rows::of(&columns(part), 0..part.len())),
+            false => all.append(part.to_vec().into()),
+        }
+        (from, as_columns) = (to, !as_columns);
+    }
+    all
+}
+
+proptest! {
+    #[test]
+    fn rows_merge_wherever_they_lie(
+        (left, right) in (sparse(), sparse()),
+        (left_cuts, right_cuts) in (vec(0_usize..24, 0..4), vec(0_usize..24, 0..4)),
+        (left_first, right_first) in (any::<bool>(), any::<bool>()),
+        (from, to) in (0_usize..24, 0_usize..=24),
+    ) {
+        let right = right.get(from..to.max(from).min(right.len())).unwrap_or_default();
+        let mut expected: BTreeMap<Clustering, Row> = left.iter().cloned().collect();
+        for (clustering, row) in right {
+            expected.entry(clustering.clone()).or_default().merge(row.clone());
+        }
+        let mut merged = in_parts(&left, &left_cuts, left_first);
+        merged.merge(in_parts(right, &right_cuts, right_first));
+        prop_assert_eq!(merged.len(), expected.len());
+        prop_assert_eq!(merged.into_each(), expected.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_settled_stays_in_columns_beside_what_is_not(
+        rows in vec(settled(), 1..40),
+        deleted in vec(0_usize..40, 0..4),
+    ) {
+        let mut rows = listed(0, rows);
+        let mut with_deletions = Arc::into_inner(columns(&rows)).unwrap();
+        let is_deleted = |at: &usize| deleted.contains(at);
+        let flags = (0..rows.len()).map(|at| {
+            with_deletions.flags.get(at) | if is_deleted(&at) { flag::DELETION } else { 0 }
+        });
+        with_deletions.flags = Ints::Each(flags.collect());
+        with_deletions.deletion_times = Ints::Const(-1);
+        with_deletions.deleted_ats = Ints::Const(0);
+        let ranks = (0..rows.len()).map(|at| (0, (0..at).filter(is_deleted).count() as u32));
+        with_deletions.ranks = Some(ranks.collect());
+        let mut packed = Rows::of(&Arc::new(with_deletions), 0..rows.len());
+        for (at, (_, row)) in rows.iter_mut().enumerate().filter(|(at, _)| is_deleted(at)) {
+            let timestamp = row.liveness.map_or_else(|| row.cells[0].1.timestamp, |it| it.timestamp) - 1;
+            row.deletion = Some(Deletion { timestamp, deleted_at: 0 });
+            prop_assert_eq!(&packed[at].1, &*row);
+        }
+        let in_columns = packed.chunks().map(|it| match it {
+            Chunk::Columns(_, rows) => rows.len(),
+            Chunk::Each(_) => 0,
+        });
+        let in_columns: usize = in_columns.sum();
+        prop_assert!(rows.len() <= in_columns + deleted.len() * SETTLED_MIN + SETTLED_MIN);
+        let mut shown = 0;
+        packed.retain_unsettled(|row| {
+            shown += 1;
+            row.deletion.is_none()
+        });
+        prop_assert_eq!(shown + in_columns, rows.len());
+        rows.retain(|(_, row)| row.deletion.is_none());
+        prop_assert_eq!(packed.into_each(), rows);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Writes a block.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use model::codec::Writer;
-use model::columns::{flag, kind, second_of};
-use model::{Cell, ColumnId, Content, Mutation, Partition, Row, TableId};
+use model::columns::{self, Columns, flag, kind, second_of};
+use model::{Cell, Chunk, ColumnId, Content, Mutation, Partition, Row, TableId};
 
 use super::{Fragment, ints, keys, values};
 use crate::piece;
@@ -21,30 +23,51 @@ pub(super) mod part {
 
 /// The raw bytes of a block of these fragments of `table`, which are in order: `docs/formats/sstable.md`.
 pub(crate) fn encode(table: TableId, fragments: &[Fragment]) -> Bytes {
+    let chunks = || fragments.iter().flat_map(|it| it.part.rows.chunks());
+    let mut elements: Vec<(usize, ColumnId, Bytes)> = Vec::new();
+    let (mut count, mut value_bytes) = (0, 0);
+    for chunk in chunks() {
+        match chunk {
+            Chunk::Each(rows) => {
+                for (at, (_, row)) in rows.iter().enumerate() {
+                    value_bytes += row.cells.iter().map(|(_, it)| value_len(it)).sum::<usize>();
+                    let encoded =
+                        row.elements.iter().map(|(id, it)| (count + at, *id, it.encode()));
+                    elements.extend(encoded);
+                }
+                count += rows.len();
+            }
+            Chunk::Columns(columns, rows) => {
+                count += rows.len();
+                value_bytes += columns.amount(rows).bytes;
+            }
+        }
+    }
     // What values take is mostly what all takes: a buffer that grew to a large one would be copied again and again.
-    let rows = || fragments.iter().flat_map(|it| &it.part.rows);
-    let values = rows().flat_map(|(_, row)| &row.cells).map(|(_, cell)| match &cell.content {
-        Content::Live { value } | Content::Expiring { value, .. } => value.len(),
-        Content::Dead { .. } => 0,
-    });
-    let mut out = Writer::with_capacity(values.sum::<usize>() + 1024);
+    let mut out = Writer::with_capacity(value_bytes + 1024);
     out.uint(fragments.len() as u64);
     for it in fragments {
         put_part(&mut out, table, it);
     }
-    let elements: Vec<(usize, ColumnId, Bytes)> = rows()
-        .enumerate()
-        .flat_map(|(at, (_, row))| row.elements.iter().map(move |(id, it)| (at, *id, it.encode())))
-        .collect();
-    let mut columns = Rows::default();
-    for (clustering, row) in rows() {
-        columns.add(&clustering.0, row);
+    let mut columns = Rows::with_capacity(count);
+    for chunk in chunks() {
+        match chunk {
+            Chunk::Each(rows) => rows.iter().for_each(|(it, row)| columns.add(&it.0, row)),
+            Chunk::Columns(settled, rows) => columns.add_settled(settled, rows),
+        }
     }
     elements.iter().for_each(|(row, id, bytes)| columns.add_elements(*row as i64, *id, bytes));
     if !columns.keys.is_empty() {
         columns.put(&mut out);
     }
     out.finish()
+}
+
+fn value_len(cell: &Cell) -> usize {
+    match &cell.content {
+        Content::Live { value } | Content::Expiring { value, .. } => value.len(),
+        Content::Dead { .. } => 0,
+    }
 }
 
 fn put_part(out: &mut Writer, table: TableId, fragment: &Fragment) {
@@ -101,6 +124,42 @@ struct Column<'a> {
 }
 
 impl<'a> Rows<'a> {
+    fn with_capacity(count: usize) -> Rows<'a> {
+        Rows {
+            keys: Vec::with_capacity(count),
+            times: Vec::with_capacity(count),
+            flags: Vec::with_capacity(count),
+            ..Rows::default()
+        }
+    }
+
+    /// Rows of columns, all of them settled.
+    fn add_settled(&mut self, columns: &'a Columns, rows: Range<usize>) {
+        let first = self.keys.len();
+        self.keys.extend(rows.clone().map(|at| columns.keys.bytes(at)));
+        columns.times.extend(rows.clone(), &mut self.times);
+        columns.flags.extend(rows.clone(), &mut self.flags);
+        for column in &columns.columns {
+            let places = column.places(rows.clone());
+            if places.is_empty() {
+                continue;
+            }
+            let place = self.place_of(column.id, 0);
+            self.columns[place].1.add_settled(column, places, first, rows.start);
+        }
+    }
+
+    /// Where the column is, which is `near` probably; it is made if it is new.
+    fn place_of(&mut self, id: ColumnId, near: usize) -> usize {
+        if self.columns.get(near).is_some_and(|(it, _)| *it == id) {
+            return near;
+        }
+        self.columns.binary_search_by_key(&id, |(id, _)| *id).unwrap_or_else(|place| {
+            self.columns.insert(place, (id, Column::default()));
+            place
+        })
+    }
+
     fn add(&mut self, key: &'a [u8], row: &'a Row) {
         let marker = row.liveness.map(|it| it.timestamp);
         let cell = row.cells.first().map(|(_, it)| it.timestamp);
@@ -128,16 +187,7 @@ impl<'a> Rows<'a> {
         let mut near = 0;
         for (id, cell) in &row.cells {
             // The columns of a row mostly follow each other.
-            let place = match self.columns.get(near) {
-                Some((it, _)) if it == id => near,
-                Some(_) | None => match self.columns.binary_search_by_key(id, |(id, _)| *id) {
-                    Ok(place) => place,
-                    Err(place) => {
-                        self.columns.insert(place, (*id, Column::default()));
-                        place
-                    }
-                },
-            };
+            let place = self.place_of(*id, near);
             self.columns[place].1.add(at, time, cell);
             near = place + 1;
         }
@@ -145,13 +195,7 @@ impl<'a> Rows<'a> {
 
     /// The elements of a column of a row that was added. No column has both cells and elements.
     fn add_elements(&mut self, row: i64, id: ColumnId, bytes: &'a [u8]) {
-        let place = match self.columns.binary_search_by_key(&id, |(id, _)| *id) {
-            Ok(place) => place,
-            Err(place) => {
-                self.columns.insert(place, (id, Column::default()));
-                place
-            }
-        };
+        let place = self.place_of(id, 0);
         let column = &mut self.columns[place].1;
         column.rows.push(row);
         column.times.push(0);
@@ -178,6 +222,22 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Column<'a> {
+    /// Cells of rows that are settled, which begin with `from` there and with `first` here.
+    fn add_settled(
+        &mut self,
+        column: &'a columns::Column,
+        places: Range<usize>,
+        first: usize,
+        from: usize,
+    ) {
+        self.rows.extend(places.clone().map(|it| (first + column.row_of(it) - from) as i64));
+        column.times.extend(places.clone(), &mut self.times);
+        self.kinds.resize(self.kinds.len() + places.len(), kind::LIVE);
+        // All of them have values, so these follow each other.
+        let value = column.value_of(places.start);
+        self.values.extend((value..value + places.len()).map(|it| column.values.bytes(it)));
+    }
+
     fn add(&mut self, row: i64, row_time: i64, cell: &'a Cell) {
         self.rows.push(row);
         self.times.push(cell.timestamp.wrapping_sub(row_time));

@@ -1,0 +1,144 @@
+//! What a column consists of: integers, and byte strings.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+/// Integers, one for each row or cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ints {
+    /// All alike.
+    Const(i64),
+    /// One by one.
+    Each(Vec<i64>),
+}
+
+/// Byte strings, each a slice of shared bytes.
+#[derive(Debug)]
+pub enum Values {
+    /// All of one length.
+    Fixed {
+        /// One after the other.
+        arena: Bytes,
+        /// Of each.
+        len: usize,
+    },
+    /// The value at `at` ends at `ends[at]` and begins where the one before ended.
+    Any {
+        /// One after the other.
+        arena: Bytes,
+        /// Ascending.
+        ends: Vec<u32>,
+    },
+    /// `numbers` tell which of `distinct`.
+    Repeated {
+        /// What differs.
+        distinct: Box<Values>,
+        /// Which it is.
+        numbers: Ints,
+    },
+}
+
+impl Ints {
+    /// The integer at `at`, which is below the count.
+    #[inline]
+    pub fn get(&self, at: usize) -> i64 {
+        match self {
+            Ints::Const(value) => *value,
+            Ints::Each(values) => values[at],
+        }
+    }
+
+    /// Appends those in a range to a list.
+    pub fn extend(&self, range: Range<usize>, list: &mut Vec<i64>) {
+        match self {
+            Ints::Const(value) => list.resize(list.len() + range.len(), *value),
+            Ints::Each(values) => list.extend_from_slice(&values[range]),
+        }
+    }
+
+    /// Memory beside the value itself, bytes.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Ints::Const(_) => 0,
+            Ints::Each(values) => values.capacity() * size_of::<i64>(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn all(&self, places: Range<usize>, is: impl Fn(i64) -> bool) -> bool {
+        match self {
+            Ints::Const(value) => places.is_empty() || is(*value),
+            Ints::Each(values) => values[places].iter().all(|it| is(*it)),
+        }
+    }
+}
+
+impl Values {
+    /// The value at `at`, which is below the count.
+    #[inline]
+    pub fn get(&self, at: usize) -> Bytes {
+        match self {
+            Values::Fixed { arena, len } => arena.slice(at * len..(at + 1) * len),
+            Values::Any { arena, ends } => {
+                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+                arena.slice(start..ends[at] as usize)
+            }
+            Values::Repeated { distinct, numbers } => distinct.get(numbers.get(at) as usize),
+        }
+    }
+
+    /// As `get`, without a hold on the bytes.
+    #[inline]
+    pub fn bytes(&self, at: usize) -> &[u8] {
+        match self {
+            Values::Fixed { arena, len } => &arena[at * len..(at + 1) * len],
+            Values::Any { arena, ends } => {
+                let start = if at == 0 { 0 } else { ends[at - 1] as usize };
+                &arena[start..ends[at] as usize]
+            }
+            Values::Repeated { distinct, numbers } => distinct.bytes(numbers.get(at) as usize),
+        }
+    }
+
+    /// Shows those in a range.
+    #[inline]
+    pub(super) fn each<E>(
+        &self,
+        range: Range<usize>,
+        mut visit: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Values::Fixed { arena, len: len @ 1.. } => {
+                arena[range.start * len..range.end * len].chunks_exact(*len).try_for_each(visit)
+            }
+            Values::Fixed { .. } | Values::Any { .. } | Values::Repeated { .. } => {
+                range.into_iter().try_for_each(|at| visit(self.bytes(at)))
+            }
+        }
+    }
+
+    /// Bytes of those in a range.
+    #[inline]
+    pub(super) fn bytes_of(&self, range: Range<usize>) -> usize {
+        match self {
+            Values::Fixed { len, .. } => range.len() * len,
+            Values::Any { ends, .. } => {
+                let end = |at: usize| at.checked_sub(1).map_or(0, |at| ends[at] as usize);
+                end(range.end) - end(range.start)
+            }
+            Values::Repeated { .. } => range.map(|at| self.bytes(at).len()).sum(),
+        }
+    }
+
+    /// Memory beside the value itself and the bytes that it was read from.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Values::Fixed { arena, .. } => arena.len(),
+            Values::Any { ends, .. } => ends.capacity() * size_of::<u32>(),
+            Values::Repeated { distinct, numbers } => {
+                size_of::<Values>() + distinct.heap_bytes() + numbers.heap_bytes()
+            }
+        }
+    }
+}
