@@ -17,6 +17,10 @@ use crate::mutation;
 use crate::row::Row;
 use crate::schema::TableId;
 
+mod pack;
+
+pub use pack::Packer;
+
 /// An encoded mutation that holds nothing but rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overview {

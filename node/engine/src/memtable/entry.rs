@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::written::Place;
+use model::written::{Packer, Place};
 use model::{Clustering, Row};
 
 /// A row. As written it is made only for whoever reads it, so that taking it in costs next to nothing.
@@ -77,6 +77,17 @@ impl Entry {
             Stored::Written { rows, place } => place.read(rows),
             Stored::Merged(row) => (**row).clone(),
         }
+    }
+
+    /// Adds the row to those that are collected.
+    pub(crate) fn pack(&self, packer: &mut Packer) {
+        if let Stored::Written { rows, place } = &self.stored
+            && packer.add_written(rows, *place)
+        {
+            return;
+        }
+        let (clustering, row) = self.row();
+        packer.add(clustering, row);
     }
 
     /// Memory beside the entry itself and the bytes of its mutation.

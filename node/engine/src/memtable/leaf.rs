@@ -1,6 +1,7 @@
 //! A stretch of a partition: rows in clustering order, and the deletions above them.
 
 use bytes::Bytes;
+use model::written::Packer;
 use model::{Deletion, Partition, PartitionKey, RangeTombstone, Slice};
 
 use super::entry::{Entry, Prefix};
@@ -95,7 +96,14 @@ impl Leaf {
             }
         }
         let mut part = Partition::empty(key.clone());
-        part.rows = self.entries[from..to].iter().map(Entry::row).collect();
+        part.rows = match &self.entries[from..to] {
+            [only] => vec![only.row()].into(),
+            entries => {
+                let mut packer = Packer::default();
+                entries.iter().for_each(|it| it.pack(&mut packer));
+                packer.finish()
+            }
+        };
         part.range_tombstones = piece::clip_ranges(self.ranges(), &start, &end);
         Piece { start, end, part }
     }

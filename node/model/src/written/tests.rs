@@ -51,6 +51,43 @@ proptest! {
         prop_assert_eq!(check(&encoded(only_rows))?, is_found);
     }
 
+    /// However they come, and whatever is among them.
+    #[test]
+    fn rows_that_are_packed_are_the_same_rows(
+        partition in worlds::partition(),
+        as_written in prop::collection::vec(any::<bool>(), 1..8),
+    ) {
+        let rows: Vec<_> = partition.rows.iter().map(|(clustering, row)| {
+            let row = Row { elements: Vec::new(), ..row.clone() };
+            (clustering.clone(), row)
+        }).filter(|(_, row)| !row.is_empty()).collect();
+        let only_rows = Partition { rows: rows.clone().into(), ..Partition::empty(partition.key) };
+        let bytes = encoded(only_rows);
+        let mut places = Vec::new();
+        let overview = look_over(&bytes, &mut places);
+        prop_assert_eq!(overview.is_some(), !rows.is_empty());
+        let own = bytes.slice(overview.map_or(0, |it| it.rows)..);
+        let mut packer = Packer::default();
+        for ((place, (clustering, row)), written) in
+            places.iter().zip(&rows).zip(as_written.iter().cycle())
+        {
+            if !written || !packer.add_written(&own, *place) {
+                packer.add(clustering.clone(), row.clone());
+            }
+        }
+        let packed = packer.finish();
+        let is_plain = |row: &Row| {
+            let stays = |(_, it): &(_, crate::Cell)| matches!(it.content, crate::Content::Live { .. });
+            row.deletion.is_none()
+                && row.liveness.is_none_or(|it| it.expiry.is_none())
+                && row.cells.iter().all(stays)
+        };
+        if 4 <= rows.len() && rows.iter().all(|(_, row)| is_plain(row)) {
+            prop_assert!(packed.are_settled());
+        }
+        prop_assert_eq!(packed.into_each(), rows);
+    }
+
     #[test]
     fn what_is_more_than_rows_is_left_to_decode(partition in worlds::partition()) {
         let bare = Partition { rows: partition.rows.clone(), ..Partition::empty(partition.key.clone()) };

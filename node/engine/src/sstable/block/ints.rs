@@ -23,6 +23,9 @@ const PACKED: u8 = 0x04;
 /// Exceptions follow.
 const PATCHED: u8 = 0x08;
 
+/// Values by which it is chosen how to write many.
+const SAMPLE: usize = 64;
+
 /// Differences of differences at most.
 const ORDER_MAX: u8 = 2;
 
@@ -49,22 +52,7 @@ pub(crate) fn put(out: &mut Writer, values: &[i64]) {
         out.int(values[0]);
         return;
     }
-    let mut residuals = Cow::Borrowed(values);
-    let mut best = (plan(0, values), Cow::Borrowed(values));
-    let mut firsts = 0;
-    for order in 1..=ORDER_MAX {
-        if best.0.width == 0 || residuals.len() < 2 {
-            break;
-        }
-        firsts += bits_of_int(residuals[0]);
-        residuals = Cow::Owned(differences(&residuals));
-        let mut plan = plan(order, &residuals);
-        plan.bits += firsts;
-        if plan.bits < best.0.bits {
-            best = (plan, residuals.clone());
-        }
-    }
-    let (plan, residuals) = best;
+    let (plan, residuals) = choose(values);
     let offsets = residuals.iter().map(|it| it.wrapping_sub(plan.frame).cast_unsigned());
     let exceptions: Vec<(usize, u64)> =
         offsets.clone().enumerate().filter(|(_, it)| plan.width < width_of(*it)).collect();
@@ -156,6 +144,59 @@ fn differences(values: &[i64]) -> Vec<i64> {
     values.windows(2).map(|it| it[1].wrapping_sub(it[0])).collect()
 }
 
+/// How to write `values`, of which there are two at least, and what is left of them by that order.
+fn choose(values: &[i64]) -> (Plan, Cow<'_, [i64]>) {
+    let orders = (0..=ORDER_MAX).take_while(|it| usize::from(*it) < values.len());
+    // Some of many tell as well which order it is, and about which frame.
+    let step = values.len().div_ceil(SAMPLE);
+    let some = |order: u8| -> Vec<i64> {
+        let count = values.len() - usize::from(order);
+        (0..count).step_by(step).map(|at| residual(&values[at..], order)).collect()
+    };
+    let mut best: Option<Plan> = None;
+    let mut firsts = 0;
+    for order in orders {
+        let mut sample = some(order);
+        sample.sort_unstable();
+        let mut plan = plan(order, &sample, &frames(&sample));
+        plan.bits = plan.bits * step as u64 + firsts;
+        firsts += bits_of_int(residual(values, order));
+        if best.is_none_or(|it| plan.bits < it.bits) {
+            best = Some(plan);
+        }
+        if best.is_some_and(|it| it.width == 0) && step == 1 {
+            break;
+        }
+    }
+    let Plan { order, frame, .. } =
+        best.unwrap_or(Plan { order: 0, frame: values[0], width: 64, bits: u64::MAX });
+    let mut residuals = Cow::Borrowed(values);
+    for _ in 0..order {
+        residuals = Cow::Owned(differences(&residuals));
+    }
+    let least = residuals.iter().copied().min().unwrap_or(frame);
+    (plan(order, &residuals, &[least, frame]), residuals)
+}
+
+/// The first of the differences of this order.
+fn residual(values: &[i64], order: u8) -> i64 {
+    let difference = |at: usize| values[at + 1].wrapping_sub(values[at]);
+    match order {
+        0 => values[0],
+        1 => difference(0),
+        _ => difference(1).wrapping_sub(difference(0)),
+    }
+}
+
+/// What may be taken from each of these, which ascend.
+fn frames(sample: &[i64]) -> [i64; 3] {
+    match sample.len() {
+        // Where a few lie far below all others, they are the exceptions.
+        32.. => [sample[0], sample[1], sample[sample.len() / 16 + 1]],
+        _ => [sample[0]; 3],
+    }
+}
+
 /// Bits of an integer written by itself.
 fn bits_of_int(value: i64) -> u64 {
     let zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
@@ -167,17 +208,8 @@ fn width_of(offset: u64) -> u32 {
     u64::BITS - offset.leading_zeros()
 }
 
-/// The cheapest way to write `residuals`, of which there is one at least.
-fn plan(order: u8, residuals: &[i64]) -> Plan {
-    let mut frames = [residuals.iter().copied().min().unwrap_or(0); 3];
-    // Where a few lie far below all others, they are the exceptions.
-    if 32 <= residuals.len() {
-        let mut sample: Vec<i64> =
-            residuals.iter().step_by(residuals.len().div_ceil(64)).copied().collect();
-        sample.sort_unstable();
-        frames[1] = sample[1];
-        frames[2] = sample[sample.len() / 16 + 1];
-    }
+/// The cheapest way to write `residuals`, of which there is one at least, with one of these frames.
+fn plan(order: u8, residuals: &[i64], frames: &[i64]) -> Plan {
     let mut best: Option<Plan> = None;
     for (at, &frame) in frames.iter().enumerate() {
         if frames[..at].contains(&frame) {
@@ -191,34 +223,60 @@ fn plan(order: u8, residuals: &[i64]) -> Plan {
     best.unwrap_or(Plan { order, frame: frames[0], width: 64, bits: u64::MAX })
 }
 
+/// How many offsets need so many bits, by that.
+#[derive(Clone, Copy)]
+struct Widths {
+    counts: [u32; 65],
+    /// A bit for each that some need.
+    used: u128,
+}
+
+impl Widths {
+    const NONE: Widths = Widths { counts: [0; 65], used: 0 };
+
+    fn add(&mut self, offset: u64) {
+        let width = width_of(offset);
+        self.counts[width as usize] += 1;
+        self.used |= 1 << width;
+    }
+
+    /// What some need that is `least` bits or more, and how many do.
+    fn from(&self, least: u32) -> impl Iterator<Item = (u32, u64)> + '_ {
+        let mut left = self.used & (u128::MAX << least);
+        std::iter::from_fn(move || {
+            let width = (left != 0).then(|| left.trailing_zeros())?;
+            left &= left - 1;
+            Some((width, u64::from(self.counts[width as usize])))
+        })
+    }
+}
+
 /// The best width for this frame, and about how many bits it takes.
 fn width_for(frame: i64, residuals: &[i64]) -> (u32, u64) {
-    let (mut above, mut below) = ([0_u64; 65], [0_u64; 65]);
+    let (mut above, mut below) = (Widths::NONE, Widths::NONE);
     for it in residuals {
         let offset = it.wrapping_sub(frame);
         if offset < 0 {
-            below[width_of(!offset.cast_unsigned()) as usize] += 1;
+            below.add(!offset.cast_unsigned());
         } else {
-            above[width_of(offset.cast_unsigned()) as usize] += 1;
+            above.add(offset.cast_unsigned());
         }
     }
-    let some = |counts: [u64; 65]| -> Vec<(u32, u64)> {
-        (0..=64).zip(counts).filter(|(_, count)| *count > 0).collect()
-    };
-    let (above, below) = (some(above), some(below));
+    let head = bits_of_int(frame);
     let cost = |width: u32| {
         // Of each exception: a byte or so for its place, and the rest of it and its sign, seven bits a byte.
         let exception =
             |it: u32| 8 + 8 * u64::from((it + 1).saturating_sub(width).div_ceil(7).max(1));
-        let wider =
-            above.iter().filter(|it| width < it.0).chain(below.iter().filter(|_| width < 64));
-        let head = bits_of_int(frame) + if width > 0 { 8 } else { 0 };
-        head + residuals.len() as u64 * u64::from(width)
-            + wider.map(|(it, count)| count * exception(*it)).sum::<u64>()
+        let too_wide = above.from(width + 1).map(|(it, count)| count * exception(it));
+        let under = below.from(0).map(|(it, count)| count * exception(it));
+        let exceptions = too_wide.sum::<u64>() + if width < 64 { under.sum::<u64>() } else { 0 };
+        head + if width > 0 { 8 } else { 0 }
+            + residuals.len() as u64 * u64::from(width)
+            + exceptions
     };
-    let widths = above.iter().map(|(width, _)| *width);
-    let whole = (!below.is_empty()).then_some(64);
-    let tried = widths.chain([0]).chain(whole).map(|width| (width, cost(width)));
+    let widths = above.from(1).map(|(width, _)| width);
+    let whole = (below.used != 0).then_some(64);
+    let tried = std::iter::once(0).chain(widths).chain(whole).map(|width| (width, cost(width)));
     tried.min_by_key(|(width, bits)| (*bits, *width)).unwrap_or((64, u64::MAX))
 }
 
