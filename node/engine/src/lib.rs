@@ -31,6 +31,7 @@ mod memtable;
 mod merge;
 mod options;
 mod piece;
+mod prefix;
 mod read;
 mod recovery;
 mod sstable;

@@ -161,6 +161,11 @@ impl Reader {
         }
     }
 
+    /// How many bytes were read, or passed over.
+    pub fn at(&self) -> usize {
+        self.offset
+    }
+
     /// Whether everything was read.
     pub fn is_done(&self) -> bool {
         self.offset == self.input.len()

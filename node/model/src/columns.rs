@@ -103,6 +103,9 @@ pub struct Amount {
     pub bytes: usize,
 }
 
+/// Rows from which on it pays to guess where one lies.
+const SPREAD_MIN: usize = 32;
+
 /// A clustering that is looked for. Its first bytes tell it from most others.
 struct Sought<'a> {
     word: u64,
@@ -123,7 +126,7 @@ impl<'a> Sought<'a> {
 
 /// The first eight bytes, in the order of the bytes: of less than eight, with zeros behind.
 #[inline]
-fn word(bytes: &[u8]) -> u64 {
+pub fn word(bytes: &[u8]) -> u64 {
     if let Some(first) = bytes.first_chunk() {
         return u64::from_be_bytes(*first);
     }
@@ -151,8 +154,8 @@ impl Columns {
     /// The first of `rows` at or behind `clustering`.
     #[inline]
     pub fn first_at(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
-        let (mut from, mut to) = (rows.start, rows.end);
         let sought = Sought::new(clustering);
+        let Range { start: mut from, end: mut to } = self.narrow(rows, &sought);
         while from < to {
             let middle = from.midpoint(to);
             if sought.is_behind(self.keys.bytes(middle)) {
@@ -162,6 +165,33 @@ impl Columns {
             }
         }
         from
+    }
+
+    /// Where what is sought lies among many rows: near where it would if they were evenly spread, as what comes at a
+    /// steady pace is.
+    #[inline]
+    fn narrow(&self, rows: Range<usize>, sought: &Sought<'_>) -> Range<usize> {
+        if rows.len() < SPREAD_MIN {
+            return rows;
+        }
+        let word_at = |at: usize| word(self.keys.bytes(at));
+        let (least, most) = (word_at(rows.start), word_at(rows.end - 1));
+        if sought.word <= least || most <= sought.word {
+            return rows;
+        }
+        let part = (sought.word - least) as f64 / (most - least) as f64;
+        let guess = rows.start + (part * (rows.len() - 1) as f64) as usize;
+        let (mut from, mut to, mut step) = (guess, guess, 4);
+        while rows.start < from && !sought.is_behind(self.keys.bytes(from)) {
+            from = from.saturating_sub(step).max(rows.start);
+            step *= 2;
+        }
+        step = 4;
+        while to < rows.end && sought.is_behind(self.keys.bytes(to)) {
+            to = (to + step).min(rows.end);
+            step *= 2;
+        }
+        from..to
     }
 
     /// Whether these rows are values that stay, and nothing else: no time decides who sees them.

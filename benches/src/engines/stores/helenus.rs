@@ -56,7 +56,8 @@ impl Helenus {
             match self.engine.apply_all(mutations) {
                 Ok(_unwaited) => return Ok(()),
                 Err(engine::Error::Overloaded { .. }) => {
-                    self.runtime.block_on(tokio::time::sleep(RETRY));
+                    // Inside of the runtime: its clock is not there before.
+                    self.runtime.block_on(async { tokio::time::sleep(RETRY).await });
                 }
                 Err(error) => return Err(error.into()),
             }

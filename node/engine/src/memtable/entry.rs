@@ -7,6 +7,8 @@ use bytes::Bytes;
 use model::written::{Packer, Place};
 use model::{Clustering, Row};
 
+use crate::prefix::Prefix;
+
 /// A row. As written it is made only for whoever reads it, so that taking it in costs next to nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -23,24 +25,6 @@ enum Stored {
         place: Place,
     },
     Merged(Arc<(Clustering, Row)>),
-}
-
-/// The first 16 bytes of a clustering or of a key: most comparisons need no more, and no look at other memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Prefix(u128);
-
-impl Prefix {
-    /// Whether a byte string is told from all others of its length by its prefix.
-    pub(crate) fn holds(bytes: &[u8]) -> bool {
-        bytes.len() <= size_of::<Prefix>()
-    }
-
-    pub(crate) fn of(clustering: &[u8]) -> Prefix {
-        let mut first = [0; 16];
-        let len = clustering.len().min(16);
-        first[..len].copy_from_slice(&clustering[..len]);
-        Prefix(u128::from_be_bytes(first))
-    }
 }
 
 impl Entry {

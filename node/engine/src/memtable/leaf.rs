@@ -4,8 +4,9 @@ use bytes::Bytes;
 use model::written::Packer;
 use model::{Deletion, Partition, PartitionKey, RangeTombstone, Slice};
 
-use super::entry::{Entry, Prefix};
+use super::entry::Entry;
 use crate::piece::{self, Piece};
+use crate::prefix::Prefix;
 
 /// Rows and range tombstones in a leaf at most: small enough to shift, large enough to be few.
 pub(super) const LEAF_ITEMS_MAX: usize = 128;

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::{Deletion, Partition, PartitionKey, RangeTombstone, Slice};
 
-use super::entry::{Entry, Prefix};
+use super::entry::Entry;
 use super::leaf::{LEAF_ITEMS_MAX, Leaf};
 use crate::piece::{self, Piece};
+use crate::prefix::Prefix;
 
 /// A partition's rows with the tombstones above them.
 #[derive(Clone, Debug)]
@@ -46,9 +47,7 @@ impl Run {
 
     /// Whether this is the partition of these bytes. Of short ones it looks at nothing but the run itself.
     pub(super) fn is_of(&self, key: &[u8]) -> bool {
-        self.key.bytes.len() == key.len()
-            && self.key_prefix == Prefix::of(key)
-            && (Prefix::holds(key) || self.key.bytes == key)
+        Prefix::are_same((self.key_prefix, &self.key.bytes), (Prefix::of(key), key))
     }
 
     /// Memory taken beside the mutations that rows lie in, bytes. Never shrinks: what a deletion frees is free with

@@ -23,7 +23,9 @@ use bytes::Bytes;
 use model::columns::Columns;
 use model::{Partition, PartitionKey, Rows, Slice};
 
+use super::index::Upto;
 use crate::piece::{self, Piece};
+use crate::prefix::Prefix;
 pub(crate) use encode::encode;
 
 /// Rows of a block at most.
@@ -59,12 +61,20 @@ pub(crate) struct Stretch {
 #[derive(Debug)]
 struct Part {
     key: PartitionKey,
+    prefix: Prefix,
     start: Bytes,
     end: Bytes,
     /// Deletion, statics and range tombstones, where there are any.
     head: Option<Box<Partition>>,
     first_row: usize,
     end_row: usize,
+}
+
+impl Part {
+    fn is_of(&self, key: &PartitionKey, prefix: Prefix) -> bool {
+        self.key.token == key.token
+            && Prefix::are_same((self.prefix, &self.key.bytes), (prefix, &key.bytes))
+    }
 }
 
 impl Block {
@@ -81,16 +91,25 @@ impl Block {
         self.bytes
     }
 
-    /// Partition deletion and statics of the partition that begins here, without rows.
-    pub(crate) fn head(&self, key: &PartitionKey) -> Option<Partition> {
-        let begins = |it: &Part| (&it.key, it.start.as_ref()).cmp(&(key, b"".as_slice()));
-        let part = &self.parts[self.parts.binary_search_by(begins).ok()?];
+    /// The last fragment that begins before `bound`, or there, if it is of this partition.
+    pub(crate) fn part_of(&self, key: &PartitionKey, bound: &[u8], upto: Upto) -> Option<usize> {
+        let prefix = Prefix::of(&key.bytes);
+        let counts = |it: &Part| match it.is_of(key, prefix) {
+            true => upto.counts(it.start[..].cmp(bound)),
+            false => it.key < *key,
+        };
+        let last = self.parts.partition_point(counts).checked_sub(1)?;
+        self.parts[last].is_of(key, prefix).then_some(last)
+    }
+
+    /// Partition deletion and statics of a fragment, if it begins the partition.
+    pub(crate) fn head(&self, key: &PartitionKey, part: usize) -> Partition {
         let mut head = Partition::empty(key.clone());
-        if let Some(it) = &part.head {
+        if let Some(it) = &self.parts[part].head {
             head.deletion = it.deletion;
             head.static_row = it.static_row.clone();
         }
-        Some(head)
+        head
     }
 
     /// The first key here that is not before.
@@ -102,17 +121,16 @@ impl Block {
         self.parts.get(at).map(|it| it.key.clone())
     }
 
-    /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows, from the last fragment
-    /// of which `before` says that it begins before that end. `None` if it is not of this partition.
+    /// What a fragment knows of the clusterings at the near end of `want`: at most `rows_max` rows.
     pub(crate) fn piece(
         &self,
         key: &PartitionKey,
-        before: impl Fn(&PartitionKey, &Bytes) -> bool,
+        part: usize,
         want: &Slice,
         reversed: bool,
         rows_max: usize,
-    ) -> Option<Piece> {
-        let part = self.last_part(key, before)?;
+    ) -> Piece {
+        let part = &self.parts[part];
         let mut start = (&part.start).max(&want.start).clone();
         let mut end = (&part.end).min(&want.end).clone();
         let mut from = self.rows.first_at(part.first_row..part.end_row, &start);
@@ -131,21 +149,18 @@ impl Block {
         if let Some(head) = &part.head {
             piece.range_tombstones = piece::clip_ranges(&head.range_tombstones, &start, &end);
         }
-        Some(Piece { start, end, part: piece })
+        Piece { start, end, part: piece }
     }
 
     /// As `piece`, of rows alone: `None` if not all that is there are settled rows.
     pub(crate) fn stretch(
         &self,
-        key: &PartitionKey,
-        before: impl Fn(&PartitionKey, &Bytes) -> bool,
+        part: usize,
         want: &Slice,
         reversed: bool,
         rows_max: usize,
     ) -> Option<Stretch> {
-        let Some(part) = self.last_part(key, before) else {
-            return Some(Stretch { rows: Rows::default(), more: None });
-        };
+        let part = &self.parts[part];
         if part.head.as_ref().is_some_and(|it| !it.range_tombstones.is_empty()) {
             return None;
         }
@@ -169,16 +184,6 @@ impl Block {
         }
         let rows = Rows::of(&self.rows, from..to);
         (from == to || rows.are_settled()).then_some(Stretch { rows, more })
-    }
-
-    /// The last fragment of which `before` says so, if it is of this partition.
-    fn last_part(
-        &self,
-        key: &PartitionKey,
-        before: impl Fn(&PartitionKey, &Bytes) -> bool,
-    ) -> Option<&Part> {
-        let at = self.parts.partition_point(|it| before(&it.key, &it.start));
-        self.parts[..at].last().filter(|it| it.key == *key)
     }
 
     #[cfg(test)]

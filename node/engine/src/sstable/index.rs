@@ -1,12 +1,19 @@
 //! The index of an sstable in memory: where each block begins, and where it lies.
 //!
-//! A search goes over the tokens, which lie side by side, and looks at keys and clusterings only among blocks that begin
-//! in a partition of the same token.
+//! ```text
+//!   tokens   -7  -7  -7   3   9 …       of the partition that each block begins in
+//!   words     0  ab  f3   0   0 …       the first eight bytes of where in it
+//!   entries   ·   ·   ·   ·   · …       where keys and beginnings lie whole, as they were written
+//! ```
+//!
+//! A search goes over tokens and words, which lie side by side. Only where these do not tell does it look at the rest.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use bytes::Bytes;
 use model::codec::{Malformed, Reader};
+use model::columns::word;
 use model::{PartitionKey, Token};
 
 use super::format::{Extent, IndexEntry};
@@ -14,43 +21,66 @@ use super::format::{Extent, IndexEntry};
 /// Blocks in order.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Of the partition that each block begins in.
     tokens: Vec<Token>,
-    blocks: Vec<Block>,
+    words: Vec<u64>,
+    /// Where the entry of each block begins in the section.
+    entries: Vec<u32>,
+    extents: Vec<Extent>,
+    /// The index's section.
+    raw: Bytes,
+    /// Blocks that follow each other begin in different partitions of one token.
+    has_collisions: bool,
     /// Bytes of the blocks that begin in one partition, of the one that has most.
     largest_bytes: u64,
 }
 
-#[derive(Debug)]
-struct Block {
-    /// Of the partition; a slice of the index's section, as `start` is.
-    key: Bytes,
-    /// Where in the partition it begins.
-    start: Bytes,
-    extent: Extent,
+/// Which blocks a search counts that begin exactly where it looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Upto {
+    /// Those too.
+    Including,
+    /// Only those before.
+    Excluding,
+}
+
+impl Upto {
+    /// Whether a block counts that begins so.
+    pub(crate) fn counts(self, begins: Ordering) -> bool {
+        begins.is_lt() || (begins.is_eq() && self == Upto::Including)
+    }
 }
 
 impl Index {
     /// Reads what `format::encode_index` wrote.
     pub(crate) fn decode(raw: Bytes) -> Result<Index, Malformed> {
-        let mut reader = Reader::new(raw);
+        let mut reader = Reader::new(raw.clone());
         let count = reader.count(5, "index length")?;
         let mut index = Index {
             tokens: Vec::with_capacity(count),
-            blocks: Vec::with_capacity(count),
+            words: Vec::with_capacity(count),
+            entries: Vec::with_capacity(count),
+            extents: Vec::with_capacity(count),
+            raw,
+            has_collisions: false,
             largest_bytes: 0,
         };
+        let mut last: Option<PartitionKey> = None;
         // Where the blocks of the partition begin that is read now.
         let mut begins = 0;
         for _ in 0..count {
+            let at = u32::try_from(reader.at()).map_err(|_| reader.malformed("index length"))?;
             let IndexEntry { key, start, extent } = IndexEntry::read(&mut reader)?;
-            if index.blocks.last().is_none_or(|it| it.key != key.bytes) {
+            if last.as_ref() != Some(&key) {
                 begins = extent.offset;
+                index.has_collisions |= last.is_some_and(|it| it.token == key.token);
             }
             let end = extent.offset.saturating_add(extent.bytes);
             index.largest_bytes = index.largest_bytes.max(end.saturating_sub(begins));
             index.tokens.push(key.token);
-            index.blocks.push(Block { key: key.bytes, start, extent });
+            index.words.push(word(&start));
+            index.entries.push(at);
+            index.extents.push(extent);
+            last = Some(key);
         }
         Ok(index)
     }
@@ -62,38 +92,67 @@ impl Index {
 
     /// Where block `at` lies.
     pub(crate) fn extent(&self, at: usize) -> Extent {
-        self.blocks[at].extent
+        self.extents[at]
     }
 
     /// The partition in which block `at` begins, if there is such a block.
     pub(crate) fn key(&self, at: usize) -> Option<PartitionKey> {
-        let key = &self.blocks.get(at)?.key;
-        Some(PartitionKey { token: self.tokens[at], bytes: key.clone() })
+        (at < self.tokens.len()).then(|| self.entry(at).key)
     }
 
     /// How many blocks begin before `clustering` of `key`, or there.
-    pub(crate) fn up_to(&self, key: &PartitionKey, clustering: &[u8]) -> usize {
-        self.count(key.token, |it| (&it.key[..], &it.start[..]) <= (&key.bytes[..], clustering))
+    pub(crate) fn count(&self, key: &PartitionKey, clustering: &[u8], upto: Upto) -> usize {
+        self.count_if(key.token, |at| {
+            let it = self.entry(at);
+            upto.counts((&it.key.bytes[..], &it.start[..]).cmp(&(&key.bytes[..], clustering)))
+        })
     }
 
-    /// How many blocks begin before `clustering` of `key`.
-    pub(crate) fn before(&self, key: &PartitionKey, clustering: &[u8]) -> usize {
-        self.count(key.token, |it| (&it.key[..], &it.start[..]) < (&key.bytes[..], clustering))
+    /// As `count`, without a look at keys: right if the last block that counts holds something of `key`, of which there
+    /// then is nothing in another that would be looked at instead. `None` where tokens do not tell partitions apart.
+    pub(crate) fn probable_count(
+        &self,
+        token: Token,
+        clustering: &[u8],
+        upto: Upto,
+    ) -> Option<usize> {
+        if self.has_collisions {
+            return None;
+        }
+        let Range { start, end } = self.blocks_of_token(token);
+        let words = &self.words[start..end];
+        let sought = word(clustering);
+        let less = words.partition_point(|it| *it < sought);
+        let same = words[less..].partition_point(|it| *it == sought);
+        let first = start + less;
+        let is_before = |at: usize| upto.counts(self.entry(at).start[..].cmp(clustering));
+        Some(first_not(first..first + same, is_before))
     }
 
     /// The blocks that begin in the partition.
     pub(crate) fn blocks_of(&self, key: &PartitionKey) -> Range<usize> {
-        let from = self.count(key.token, |it| it.key < key.bytes);
-        from..self.count(key.token, |it| it.key <= key.bytes)
+        let from = self.count_if(key.token, |at| self.entry(at).key.bytes < key.bytes);
+        from..self.count_if(key.token, |at| self.entry(at).key.bytes <= key.bytes)
     }
 
     #[cfg(test)]
     pub(super) fn starts(&self) -> Vec<Bytes> {
-        self.blocks.iter().map(|it| it.start.clone()).collect()
+        (0..self.tokens.len()).map(|at| self.entry(at).start).collect()
+    }
+
+    fn entry(&self, at: usize) -> IndexEntry {
+        let mut reader = Reader::starting_at(self.raw.clone(), self.entries[at] as usize);
+        IndexEntry::read(&mut reader).expect("it was read when the index was")
     }
 
     /// How many blocks there are of lesser tokens, and of `token` such that `is_before`.
-    fn count(&self, token: Token, is_before: impl Fn(&Block) -> bool) -> usize {
+    fn count_if(&self, token: Token, is_before: impl Fn(usize) -> bool) -> usize {
+        let Range { start, end } = self.blocks_of_token(token);
+        first_not(start..end, is_before)
+    }
+
+    /// The blocks that begin in a partition of this token.
+    fn blocks_of_token(&self, token: Token) -> Range<usize> {
         let from = self.tokens.partition_point(|it| *it < token);
         // Nearly always one partition, and mostly of few blocks.
         let mut len = 1;
@@ -102,6 +161,16 @@ impl Index {
         }
         let to = (from + len - 1).min(self.tokens.len());
         let same = self.tokens[from..to].partition_point(|it| *it == token);
-        from + self.blocks[from..from + same].partition_point(is_before)
+        from..from + same
     }
+}
+
+/// The first of `range` that is not before: all that are lie in front of it.
+fn first_not(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> usize {
+    let (mut from, mut to) = (range.start, range.end);
+    while from < to {
+        let middle = from.midpoint(to);
+        if is_before(middle) { from = middle + 1 } else { to = middle }
+    }
+    from
 }

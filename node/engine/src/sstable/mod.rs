@@ -8,7 +8,7 @@
 pub(crate) mod block;
 pub(crate) mod filter;
 pub(crate) mod format;
-mod index;
+pub(crate) mod index;
 pub(crate) mod writer;
 
 use std::ops::Bound;
@@ -16,16 +16,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::{Partition, PartitionKey, Slice};
+use model::{Partition, PartitionKey, Rows, Slice};
 use sys::{Disk, File, Open};
 
 use crate::Error;
 use crate::cache::{Halt, Io};
-use crate::piece::Piece;
+use crate::piece::{self, Piece};
 use block::{Block, Stretch};
 use filter::Filter;
 use format::{BadVersion, Extent, Footer, SstableStats};
-use index::Index;
+use index::{Index, Upto};
 pub(crate) use writer::Writer;
 
 /// Index and filter are read whole: an absurd length is an error, not an allocation.
@@ -161,10 +161,9 @@ impl Sstable {
 
     /// Partition deletion and statics, without rows; `None` if the partition is not here.
     pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
-        let Some(at) = self.mapped(io)?.index.up_to(key, b"").checked_sub(1) else {
-            return Ok(None);
-        };
-        Ok(self.block(at, io)?.head(key))
+        let want = Slice { start: Bytes::new(), end: piece::top() };
+        let Some((block, part)) = self.find(key, &want, false, io)? else { return Ok(None) };
+        Ok(Some(block.head(key, part)))
     }
 
     /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows. `None` if the partition is not
@@ -177,8 +176,8 @@ impl Sstable {
         rows_max: usize,
         io: &Io,
     ) -> Result<Option<Piece>, Halt> {
-        let block = self.block_of(key, want, reversed, io)?;
-        Ok(block.piece(key, begins_before(key, want, reversed), want, reversed, rows_max))
+        let found = self.find(key, want, reversed, io)?;
+        Ok(found.map(|(block, part)| block.piece(key, part, want, reversed, rows_max)))
     }
 
     /// As `piece`, of rows alone: `None` if not all that is there are settled rows.
@@ -190,24 +189,43 @@ impl Sstable {
         rows_max: usize,
         io: &Io,
     ) -> Result<Option<Stretch>, Halt> {
-        let block = self.block_of(key, want, reversed, io)?;
-        Ok(block.stretch(key, begins_before(key, want, reversed), want, reversed, rows_max))
+        Ok(match self.find(key, want, reversed, io)? {
+            None => Some(Stretch { rows: Rows::default(), more: None }),
+            Some((block, part)) => block.stretch(part, want, reversed, rows_max),
+        })
     }
 
-    /// The block at the near end of `want`.
-    fn block_of(
+    /// The block at the near end of `want`, and which of its fragments is of the partition there. `None` if the partition is
+    /// not here.
+    fn find(
         &self,
         key: &PartitionKey,
         want: &Slice,
         reversed: bool,
         io: &Io,
-    ) -> Result<Arc<Block>, Halt> {
+    ) -> Result<Option<(Arc<Block>, usize)>, Halt> {
         let index = &self.mapped(io)?.index;
-        let at = match reversed {
-            false => index.up_to(key, &want.start),
-            true => index.before(key, &want.end),
+        // Forward: up to the fragment that holds the first clustering. Backward: up to the last one that begins
+        // below the end.
+        let (bound, upto) = match reversed {
+            false => (&want.start, Upto::Including),
+            true => (&want.end, Upto::Excluding),
         };
-        self.block(at.saturating_sub(1), io)
+        let probable = index.probable_count(key.token, bound, upto);
+        if let Some(at) = probable.and_then(|it| it.checked_sub(1)) {
+            let block = self.block(at, io)?;
+            if let Some(part) = block.part_of(key, bound, upto) {
+                return Ok(Some((block, part)));
+            }
+        }
+        let count = index.count(key, bound, upto);
+        if Some(count) == probable {
+            return Ok(None);
+        }
+        let Some(at) = count.checked_sub(1) else { return Ok(None) };
+        let block = self.block(at, io)?;
+        let part = block.part_of(key, bound, upto);
+        Ok(part.map(|it| (block, it)))
     }
 
     /// Where blocks begin in their partitions.
@@ -259,19 +277,6 @@ impl Sstable {
             format::block(self.version, raw)
                 .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
         })
-    }
-}
-
-/// Which fragments begin before the near end of `want`. Forward: up to the one that holds the first clustering.
-/// Backward: up to the last one that begins below the end.
-fn begins_before<'a>(
-    key: &'a PartitionKey,
-    want: &'a Slice,
-    reversed: bool,
-) -> impl Fn(&PartitionKey, &Bytes) -> bool + 'a {
-    move |it_key, start| match reversed {
-        false => (it_key, start) <= (key, &want.start),
-        true => (it_key, start) < (key, &want.end),
     }
 }
 

@@ -11,6 +11,7 @@ use model::{ColumnId, Elements, Mutation, PartitionKey};
 use super::encode::part;
 use super::{Block, Part, ROWS_MAX, ints, keys, values};
 use crate::piece;
+use crate::prefix::Prefix;
 
 /// Flags, key, count of rows.
 const PART_BYTES_MIN: usize = 3;
@@ -57,7 +58,8 @@ fn read_part(reader: &mut Reader, first_row: usize) -> Result<Part, Malformed> {
     } else {
         Some(Box::new(Mutation::decode(reader.bytes("fragment head")?)?.partition))
     };
-    Ok(Part { key, start, end, head, first_row, end_row })
+    let prefix = Prefix::of(&key.bytes);
+    Ok(Part { key, prefix, start, end, head, first_row, end_row })
 }
 
 fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {

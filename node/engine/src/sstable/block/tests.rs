@@ -179,8 +179,8 @@ proptest! {
             if *end <= want.start || want.end <= *start {
                 continue;
             }
-            let before = |key: &PartitionKey, it: &Bytes| (key, it) <= (&part.key, start);
-            let found = block.piece(&part.key, before, &want, reversed, rows_max).unwrap();
+            let number = block.part_of(&part.key, start, Upto::Including).unwrap();
+            let found = block.piece(&part.key, number, &want, reversed, rows_max);
             let expected = cut(fragment, &want, reversed, rows_max);
             prop_assert_eq!((found.start, found.end), (expected.start, expected.end));
             prop_assert_eq!(found.part, expected.part);

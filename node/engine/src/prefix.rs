@@ -1,0 +1,24 @@
+//! The beginnings of byte strings, held where they are compared.
+
+use bytes::Bytes;
+
+/// The first 16 bytes of a clustering or of a key: most comparisons need no more, and no look at other memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Prefix(u128);
+
+impl Prefix {
+    /// Whether two byte strings of these prefixes are the same one. Of short ones it looks at nothing else.
+    pub(crate) fn are_same(left: (Prefix, &Bytes), right: (Prefix, &[u8])) -> bool {
+        let (bytes, other) = (left.1, right.1);
+        left.0 == right.0
+            && bytes.len() == other.len()
+            && (bytes.len() <= size_of::<Prefix>() || *bytes == other)
+    }
+
+    pub(crate) fn of(clustering: &[u8]) -> Prefix {
+        let mut first = [0; 16];
+        let len = clustering.len().min(16);
+        first[..len].copy_from_slice(&clustering[..len]);
+        Prefix(u128::from_be_bytes(first))
+    }
+}
