@@ -1,10 +1,11 @@
 //! The beginnings of byte strings, held where they are compared.
 
 use bytes::Bytes;
+use model::columns::word;
 
 /// The first 16 bytes of a clustering or of a key: most comparisons need no more, and no look at other memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Prefix(u128);
+pub(crate) struct Prefix([u64; 2]);
 
 impl Prefix {
     /// Whether two byte strings of these prefixes are the same one. Of short ones it looks at nothing else.
@@ -15,10 +16,7 @@ impl Prefix {
             && (bytes.len() <= size_of::<Prefix>() || *bytes == other)
     }
 
-    pub(crate) fn of(clustering: &[u8]) -> Prefix {
-        let mut first = [0; 16];
-        let len = clustering.len().min(16);
-        first[..len].copy_from_slice(&clustering[..len]);
-        Prefix(u128::from_be_bytes(first))
+    pub(crate) fn of(bytes: &[u8]) -> Prefix {
+        Prefix([word(bytes), word(bytes.get(8..).unwrap_or_default())])
     }
 }

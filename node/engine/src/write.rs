@@ -6,12 +6,12 @@
 use std::ops::Range;
 use std::sync::{Arc, RwLockReadGuard};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use model::written::{self, Place};
 use model::{Mutation, TableId};
 
 use crate::inner::Inner;
-use crate::memtable::Change;
+use crate::memtable::{Change, Copied};
 use crate::stats;
 use crate::version::Version;
 use crate::{Error, Lane, Ticket};
@@ -47,7 +47,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// What it changes. `places` are those that `read` appended to; `rows` is the copy of its rows.
-    pub(crate) fn change<'b>(self, places: &'b [Place], rows: Bytes) -> Change<'b>
+    pub(crate) fn change<'b>(self, places: &'b [Place], rows: Copied) -> Change<'b>
     where
         'a: 'b,
     {
@@ -70,22 +70,40 @@ impl<'a> Incoming<'a> {
     }
 }
 
-/// Copies of rows, for the memtable of one table: one buffer for all of them, which goes when the last of them does.
-pub(crate) struct Copies(Bytes);
+/// Copies of rows, for the memtable of one table: one buffer for all of them.
+pub(crate) struct Copies {
+    buffer: Arc<Bytes>,
+    /// Where those of the next mutation begin.
+    from: u32,
+}
 
 impl Copies {
-    /// Of what `incoming` holds of `table`.
+    /// Of what `incoming` holds of `table`: as much of it, from the front, as a buffer has places for.
     pub(crate) fn of(incoming: &[Incoming<'_>], table: TableId) -> Copies {
-        let of_table = || incoming.iter().filter(|it| it.table == table);
-        let mut together = BytesMut::with_capacity(of_table().map(|it| it.rows().len()).sum());
-        of_table().for_each(|it| together.extend_from_slice(it.rows()));
-        Copies(together.freeze())
+        let of_table = || incoming.iter().filter(|it| it.table == table).map(Incoming::rows);
+        let bytes = of_table().map(<[u8]>::len).sum::<usize>().min(u32::MAX as usize);
+        let mut together = Vec::with_capacity(bytes);
+        for rows in of_table() {
+            if bytes < together.len() + rows.len() {
+                break;
+            }
+            together.extend_from_slice(rows);
+        }
+        Copies { buffer: Arc::new(together.into()), from: 0 }
     }
 
     /// The rows of the next one.
-    pub(crate) fn next(&mut self, incoming: &Incoming<'_>) -> Bytes {
-        let len = incoming.rows().len();
-        if len == self.0.len() { std::mem::take(&mut self.0) } else { self.0.split_to(len) }
+    pub(crate) fn next(&mut self, incoming: &Incoming<'_>) -> Copied {
+        let rows = incoming.rows();
+        // No mutation is as long as that.
+        let len = rows.len() as u32;
+        let from = self.from;
+        if self.buffer.len() - (from as usize) < rows.len() {
+            let buffer = Arc::new(Bytes::copy_from_slice(rows));
+            return Copied { buffer, from: 0, len };
+        }
+        self.from += len;
+        Copied { buffer: Arc::clone(&self.buffer), from, len }
     }
 }
 

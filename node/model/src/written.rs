@@ -59,6 +59,12 @@ pub fn look_over(bytes: &[u8], places: &mut Vec<Place>) -> Option<Overview> {
 }
 
 impl Place {
+    /// The same place where these rows lie `bytes` further behind.
+    #[must_use]
+    pub fn behind(self, bytes: u32) -> Place {
+        Place { at: self.at + bytes, ..self }
+    }
+
     /// The clustering of the row, in the bytes from `Overview::rows` on.
     ///
     /// # Panics

@@ -9,6 +9,17 @@ use model::{Clustering, Row};
 
 use crate::prefix::Prefix;
 
+/// The rows of one mutation, copied among those of others into one buffer, which goes when the last of them does.
+#[derive(Clone, Debug)]
+pub(crate) struct Copied {
+    /// Behind a thin pointer: a memtable has one for each row.
+    pub(crate) buffer: Arc<Bytes>,
+    /// Where in it they begin.
+    pub(crate) from: u32,
+    /// Bytes of them.
+    pub(crate) len: u32,
+}
+
 /// A row. As written it is made only for whoever reads it, so that taking it in costs next to nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -21,7 +32,9 @@ pub(crate) struct Entry {
 enum Stored {
     /// Among the rows of an encoded mutation, which was looked over.
     Written {
-        rows: Bytes,
+        /// Those of many mutations.
+        buffer: Arc<Bytes>,
+        /// Where in all of it.
         place: Place,
     },
     Merged(Arc<(Clustering, Row)>),
@@ -29,9 +42,16 @@ enum Stored {
 
 impl Entry {
     /// The row at `place` among `rows`, where it was found.
-    pub(crate) fn written(rows: Bytes, place: Place) -> Entry {
-        let prefix = Prefix::of(place.clustering(&rows));
-        Entry { prefix, stored: Stored::Written { rows, place } }
+    pub(crate) fn written(rows: &Copied, place: Place) -> Entry {
+        Entry::written_last(rows.clone(), place)
+    }
+
+    /// As `written`, of the last of these rows: what they hold on to needs no second hold.
+    pub(crate) fn written_last(rows: Copied, place: Place) -> Entry {
+        let Copied { buffer, from, .. } = rows;
+        let place = place.behind(from);
+        let prefix = Prefix::of(place.clustering(&buffer));
+        Entry { prefix, stored: Stored::Written { buffer, place } }
     }
 
     pub(crate) fn merged(clustering: Clustering, row: Row) -> Entry {
@@ -45,7 +65,7 @@ impl Entry {
 
     pub(crate) fn clustering(&self) -> &[u8] {
         match &self.stored {
-            Stored::Written { rows, place } => place.clustering(rows),
+            Stored::Written { buffer, place } => place.clustering(buffer),
             Stored::Merged(row) => &row.0.0,
         }
     }
@@ -58,15 +78,15 @@ impl Entry {
     /// A copy of the row, which shares its values.
     pub(crate) fn row(&self) -> (Clustering, Row) {
         match &self.stored {
-            Stored::Written { rows, place } => place.read(rows),
+            Stored::Written { buffer, place } => place.read(buffer),
             Stored::Merged(row) => (**row).clone(),
         }
     }
 
     /// Adds the row to those that are collected.
     pub(crate) fn pack(&self, packer: &mut Packer) {
-        if let Stored::Written { rows, place } = &self.stored
-            && packer.add_written(rows, *place)
+        if let Stored::Written { buffer, place } = &self.stored
+            && packer.add_written(buffer, *place)
         {
             return;
         }

@@ -9,7 +9,6 @@ mod entry;
 mod leaf;
 pub(crate) mod run;
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,9 +16,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use model::written::Place;
 use model::{Partition, PartitionKey, Token};
+use sys::HashMap;
 
 use crate::commitlog::Position;
 use crate::piece;
+pub(crate) use entry::Copied;
 use entry::Entry;
 use run::Run;
 
@@ -27,7 +28,7 @@ use run::Run;
 const SHARDS: usize = u64::BITS as usize;
 
 /// What a partition takes in its shard.
-const SLOT_BYTES: usize = size_of::<(Token, Slot)>() * 3 / 2;
+const SLOT_BYTES: usize = (size_of::<(Token, Slot)>() + size_of::<Token>()) * 3 / 2;
 
 /// One table's writes since the last freeze.
 #[derive(Debug)]
@@ -43,9 +44,15 @@ pub(crate) struct Memtable {
     logged: AtomicBool,
 }
 
-/// Partitions in order.
+/// Some of the partitions.
 #[derive(Debug, Default)]
-struct Shard(BTreeMap<Token, Slot>);
+struct Shard {
+    slots: HashMap<Token, Slot>,
+    /// The keys of `slots`. Put in order when somebody goes over them: a write only looks one up.
+    tokens: Vec<Token>,
+    /// So many of `tokens` are in order.
+    ordered: usize,
+}
 
 /// The partitions of one token, by their keys: nearly always one.
 #[derive(Debug)]
@@ -57,7 +64,7 @@ struct Slot {
 /// A change to one partition.
 pub(crate) enum Change<'a> {
     /// The rows of an encoded mutation that was looked over: at these places in their bytes.
-    Rows { key: &'a [u8], rows: Bytes, places: &'a [Place], timestamp_min: i64 },
+    Rows { key: &'a [u8], rows: Copied, places: &'a [Place], timestamp_min: i64 },
     /// Anything, with how many bytes the mutation takes that its values lie in.
     Any { partition: Partition, bytes: usize },
 }
@@ -129,13 +136,27 @@ impl Memtable {
         let mut occupied = self.occupied.load(Ordering::Acquire) & (u64::MAX << first);
         while occupied != 0 {
             let number = occupied.trailing_zeros() as usize;
-            let shard = self.shards[number].read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(run) = shard.next(from) {
-                return Some(Arc::clone(run));
+            let next = self.ordered(number, |shard| shard.next(from).cloned());
+            if next.is_some() {
+                return next;
             }
             occupied &= occupied - 1;
         }
         None
+    }
+
+    /// Looks into a shard whose tokens are in order.
+    fn ordered<T>(&self, number: usize, look: impl Fn(&Shard) -> T) -> T {
+        let shard = self.shards[number].read().unwrap_or_else(PoisonError::into_inner);
+        if shard.ordered == shard.tokens.len() {
+            return look(&shard);
+        }
+        drop(shard);
+        let mut shard = self.shards[number].write().unwrap_or_else(PoisonError::into_inner);
+        // Finds that most of them are in order already.
+        shard.tokens.sort();
+        shard.ordered = shard.tokens.len();
+        look(&shard)
     }
 
     /// Memory taken, bytes, about.
@@ -178,7 +199,7 @@ impl Change<'_> {
 
     fn bytes(&self) -> usize {
         match self {
-            Change::Rows { rows, .. } => rows.len(),
+            Change::Rows { rows, .. } => rows.len as usize,
             Change::Any { bytes, .. } => *bytes,
         }
     }
@@ -188,8 +209,8 @@ impl Change<'_> {
             Change::Any { partition, .. } => run.merge(partition),
             Change::Rows { rows, places, .. } => {
                 let Some((last, places)) = places.split_last() else { return };
-                places.iter().for_each(|it| run.put(Entry::written(rows.clone(), *it)));
-                run.put(Entry::written(rows, *last));
+                places.iter().for_each(|it| run.put(Entry::written(&rows, *it)));
+                run.put(Entry::written_last(rows, *last));
             }
         }
     }
@@ -197,19 +218,23 @@ impl Change<'_> {
 
 impl Shard {
     fn get(&self, key: &PartitionKey) -> Option<&Arc<Run>> {
-        self.0.get(&key.token)?.runs().find(|it| it.is_of(&key.bytes))
+        self.slots.get(&key.token)?.runs().find(|it| it.is_of(&key.bytes))
     }
 
     fn get_mut(&mut self, token: Token, key: &[u8]) -> Option<&mut Arc<Run>> {
-        let Slot { first, others } = self.0.get_mut(&token)?;
+        let Slot { first, others } = self.slots.get_mut(&token)?;
         std::iter::once(first).chain(others).find(|it| it.is_of(key))
     }
 
     fn insert(&mut self, run: Arc<Run>) {
-        match self.0.get_mut(&run.key().token) {
+        let token = run.key().token;
+        match self.slots.get_mut(&token) {
             None => {
-                let token = run.key().token;
-                self.0.insert(token, Slot { first: run, others: Vec::new() });
+                self.slots.insert(token, Slot { first: run, others: Vec::new() });
+                let is_next = self.ordered == self.tokens.len()
+                    && self.tokens.last().is_none_or(|last| *last < token);
+                self.tokens.push(token);
+                self.ordered += usize::from(is_next);
             }
             Some(slot) => {
                 slot.others.push(run);
@@ -221,13 +246,16 @@ impl Shard {
         }
     }
 
+    /// Of a shard whose tokens are in order.
     fn next(&self, from: Bound<&PartitionKey>) -> Option<&Arc<Run>> {
-        let token = match from {
-            Bound::Included(key) | Bound::Excluded(key) => Bound::Included(key.token),
-            Bound::Unbounded => Bound::Unbounded,
+        let first = match from {
+            Bound::Included(key) | Bound::Excluded(key) => {
+                self.tokens.partition_point(|it| *it < key.token)
+            }
+            Bound::Unbounded => 0,
         };
-        let mut runs = self.0.range((token, Bound::Unbounded)).flat_map(|(_, slot)| slot.runs());
-        runs.find(|it| match from {
+        let slots = self.tokens[first..].iter().filter_map(|it| self.slots.get(it));
+        slots.flat_map(Slot::runs).find(|it| match from {
             Bound::Included(key) => key <= it.key(),
             Bound::Excluded(key) => key < it.key(),
             Bound::Unbounded => true,

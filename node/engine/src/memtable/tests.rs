@@ -59,7 +59,11 @@ fn write(run: &mut Run, partition: &Partition) {
     let change = match written::look_over(&bytes, &mut places) {
         Some(Overview { key, rows, timestamp_min, .. }) => Change::Rows {
             key: &bytes[key],
-            rows: Bytes::copy_from_slice(&bytes[rows..]),
+            rows: Copied {
+                from: rows as u32,
+                len: (bytes.len() - rows) as u32,
+                buffer: Arc::new(bytes.clone()),
+            },
             places: &places,
             timestamp_min,
         },

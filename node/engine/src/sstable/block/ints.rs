@@ -146,36 +146,61 @@ fn differences(values: &[i64]) -> Vec<i64> {
 
 /// How to write `values`, of which there are two at least, and what is left of them by that order.
 fn choose(values: &[i64]) -> (Plan, Cow<'_, [i64]>) {
-    let orders = (0..=ORDER_MAX).take_while(|it| usize::from(*it) < values.len());
-    // Some of many tell as well which order it is, and about which frame.
-    let step = values.len().div_ceil(SAMPLE);
-    let some = |order: u8| -> Vec<i64> {
-        let count = values.len() - usize::from(order);
-        (0..count).step_by(step).map(|at| residual(&values[at..], order)).collect()
-    };
-    let mut best: Option<Plan> = None;
-    let mut firsts = 0;
-    for order in orders {
-        let mut sample = some(order);
-        sample.sort_unstable();
-        let mut plan = plan(order, &sample, &frames(&sample));
-        plan.bits = plan.bits * step as u64 + firsts;
-        firsts += bits_of_int(residual(values, order));
-        if best.is_none_or(|it| plan.bits < it.bits) {
-            best = Some(plan);
-        }
-        if best.is_some_and(|it| it.width == 0) && step == 1 {
-            break;
-        }
-    }
-    let Plan { order, frame, .. } =
-        best.unwrap_or(Plan { order: 0, frame: values[0], width: 64, bits: u64::MAX });
+    let order = if values.len() <= SAMPLE { best_order(values) } else { likely_order(values) };
     let mut residuals = Cow::Borrowed(values);
     for _ in 0..order {
         residuals = Cow::Owned(differences(&residuals));
     }
-    let least = residuals.iter().copied().min().unwrap_or(frame);
-    (plan(order, &residuals, &[least, frame]), residuals)
+    let step = residuals.len().div_ceil(SAMPLE);
+    let mut sample: Vec<i64> = residuals.iter().step_by(step).copied().collect();
+    let [_, few, more] = frames(&mut sample);
+    let least = residuals.iter().copied().min().unwrap_or(0);
+    (plan(order, &residuals, &[least, few, more]), residuals)
+}
+
+/// Tried out.
+fn best_order(values: &[i64]) -> u8 {
+    let mut best: Option<Plan> = None;
+    let mut firsts = 0;
+    for order in orders(values) {
+        let mut residuals: Vec<i64> = residuals(values, order, 1).collect();
+        let frames = frames(&mut residuals);
+        let mut plan = plan(order, &residuals, &frames);
+        plan.bits += firsts;
+        firsts += bits_of_int(residual(values, order));
+        if best.is_none_or(|it| plan.bits < it.bits) {
+            best = Some(plan);
+        }
+        if best.is_some_and(|it| it.width == 0) {
+            break;
+        }
+    }
+    best.map_or(0, |it| it.order)
+}
+
+/// By how far some of the residuals are from the one in their middle.
+fn likely_order(values: &[i64]) -> u8 {
+    let step = values.len().div_ceil(SAMPLE);
+    let spread = |order: &u8| -> u32 {
+        let mut sample: Vec<i64> = residuals(values, *order, step).collect();
+        let middle = sample.len() / 2;
+        let (_, &mut middle, _) = sample.select_nth_unstable(middle);
+        let offsets = sample.iter().map(|it| it.wrapping_sub(middle));
+        offsets.map(|it| width_of((it << 1 ^ it >> 63).cast_unsigned())).sum()
+    };
+    orders(values).min_by_key(spread).unwrap_or(0)
+}
+
+/// How often differences can be taken.
+fn orders(values: &[i64]) -> impl Iterator<Item = u8> {
+    let len = values.len();
+    (0..=ORDER_MAX).take_while(move |it| usize::from(*it) < len)
+}
+
+/// Every `step`th of the differences of this order.
+fn residuals(values: &[i64], order: u8, step: usize) -> impl Iterator<Item = i64> {
+    let count = values.len() - usize::from(order);
+    (0..count).step_by(step).map(move |at| residual(&values[at..], order))
 }
 
 /// The first of the differences of this order.
@@ -188,13 +213,16 @@ fn residual(values: &[i64], order: u8) -> i64 {
     }
 }
 
-/// What may be taken from each of these, which ascend.
-fn frames(sample: &[i64]) -> [i64; 3] {
-    match sample.len() {
-        // Where a few lie far below all others, they are the exceptions.
-        32.. => [sample[0], sample[1], sample[sample.len() / 16 + 1]],
-        _ => [sample[0]; 3],
+/// What may be taken from each of these, the least first. Puts them into another order.
+fn frames(sample: &mut [i64]) -> [i64; 3] {
+    // Where a few lie far below all others, they are the exceptions.
+    if 32 <= sample.len() {
+        let few = sample.len() / 16 + 1;
+        let (lower, &mut more, _) = sample.select_nth_unstable(few);
+        lower.sort_unstable();
+        return [lower[0], lower[1], more];
     }
+    [sample.iter().copied().min().unwrap_or(0); 3]
 }
 
 /// Bits of an integer written by itself.
