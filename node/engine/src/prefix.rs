@@ -1,5 +1,7 @@
 //! The beginnings of byte strings, held where they are compared.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use model::columns::word;
 
@@ -18,5 +20,27 @@ impl Prefix {
 
     pub(crate) fn of(bytes: &[u8]) -> Prefix {
         Prefix([word(bytes), word(bytes.get(8..).unwrap_or_default())])
+    }
+}
+
+/// Where something begins or ends, with its first eight bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge {
+    word: u64,
+    bytes: Bytes,
+}
+
+impl Edge {
+    pub(crate) fn new(bytes: Bytes) -> Edge {
+        Edge { word: word(&bytes), bytes }
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// How it lies to `other`. Where the first bytes tell, no other memory is looked at.
+    pub(crate) fn compare(&self, other: &[u8]) -> Ordering {
+        self.word.cmp(&word(other)).then_with(|| self.bytes[..].cmp(other))
     }
 }

@@ -13,7 +13,7 @@ use super::PIECES_IN_PLACE;
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::piece;
-use crate::sstable::{Sstable, filter};
+use crate::sstable::{Hint, Sstable, filter};
 use crate::version::Version;
 
 /// Where there is something to be found.
@@ -62,12 +62,14 @@ fn answer(
     let mut rows = Rows::default();
     let mut want = slice.clone();
     let mut blocks = 0;
+    let mut hint = Hint::default();
     while want.start < want.end {
         blocks += 1;
         let left = rows_left(&command.limits, &rows);
-        let Some(stretch) = sstable.stretch(key, &want, reversed, left, io)? else {
+        let Some((stretch, next)) = sstable.stretch(key, &want, reversed, left, hint, io)? else {
             return Ok(None);
         };
+        hint = next;
         let amount = stretch.rows.amount(0..stretch.rows.len()).unwrap_or_default();
         answer.scanned += piece::amount_bytes(amount) as u64;
         let is_long = command.limits.bytes.min(command.limits.scanned) <= answer.scanned;

@@ -22,10 +22,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::columns::Columns;
 use model::{Partition, PartitionKey, Rows, Slice};
+use smallvec::SmallVec;
 
 use super::index::Upto;
 use crate::piece::{self, Piece};
-use crate::prefix::Prefix;
+use crate::prefix::{Edge, Prefix};
 pub(crate) use encode::encode;
 
 /// Rows of a block at most.
@@ -44,7 +45,7 @@ pub(crate) struct Fragment {
 #[derive(Debug)]
 pub(crate) struct Block {
     /// In order of (key, start).
-    parts: Vec<Part>,
+    parts: SmallVec<[Part; 1]>,
     /// Of all fragments.
     rows: Arc<Columns>,
     bytes: u64,
@@ -62,8 +63,8 @@ pub(crate) struct Stretch {
 struct Part {
     key: PartitionKey,
     prefix: Prefix,
-    start: Bytes,
-    end: Bytes,
+    start: Edge,
+    end: Edge,
     /// Deletion, statics and range tombstones, where there are any.
     head: Option<Box<Partition>>,
     first_row: usize,
@@ -95,11 +96,16 @@ impl Block {
     pub(crate) fn part_of(&self, key: &PartitionKey, bound: &[u8], upto: Upto) -> Option<usize> {
         let prefix = Prefix::of(&key.bytes);
         let counts = |it: &Part| match it.is_of(key, prefix) {
-            true => upto.counts(it.start[..].cmp(bound)),
+            true => upto.counts(it.start.compare(bound)),
             false => it.key < *key,
         };
         let last = self.parts.partition_point(counts).checked_sub(1)?;
         self.parts[last].is_of(key, prefix).then_some(last)
+    }
+
+    /// Whether no fragment lies behind this one in the direction of reading.
+    pub(crate) fn is_outermost(&self, part: usize, reversed: bool) -> bool {
+        part == if reversed { 0 } else { self.parts.len() - 1 }
     }
 
     /// Partition deletion and statics of a fragment, if it begins the partition.
@@ -131,8 +137,8 @@ impl Block {
         rows_max: usize,
     ) -> Piece {
         let part = &self.parts[part];
-        let mut start = (&part.start).max(&want.start).clone();
-        let mut end = (&part.end).min(&want.end).clone();
+        let mut start = part.start.bytes().max(&want.start).clone();
+        let mut end = part.end.bytes().min(&want.end).clone();
         let mut from = self.rows.first_at(part.first_row..part.end_row, &start);
         let mut to = self.rows.first_near(from..part.end_row, &end);
         if to - from > rows_max {
@@ -166,16 +172,18 @@ impl Block {
         }
         // What is asked for often begins or ends with the partition: then there is nothing to search.
         let mut from = part.first_row;
-        if part.start < want.start {
+        let begin = part.start.compare(&want.start);
+        if begin.is_lt() {
             from = self.rows.first_at(from..part.end_row, &want.start);
         }
         let mut to = part.end_row;
-        if want.end < part.end {
+        let end = part.end.compare(&want.end);
+        if end.is_gt() {
             to = self.rows.first_near(from..to, &want.end);
         }
         let more = match reversed {
-            false => (part.end < want.end).then(|| part.end.clone()),
-            true => (want.start < part.start).then(|| part.start.clone()),
+            false => end.is_lt().then(|| part.end.bytes().clone()),
+            true => begin.is_gt().then(|| part.start.bytes().clone()),
         };
         if reversed {
             from = from.max(to.saturating_sub(rows_max));
@@ -193,7 +201,7 @@ impl Block {
             let empty = || Box::new(Partition::empty(it.key.clone()));
             let mut part = *it.head.clone().unwrap_or_else(empty);
             part.rows = Rows::of(&rows, it.first_row..it.end_row);
-            Fragment { start: it.start, end: it.end, part }
+            Fragment { start: it.start.bytes().clone(), end: it.end.bytes().clone(), part }
         };
         self.parts.into_iter().map(fragment).collect()
     }

@@ -90,6 +90,11 @@ impl Index {
         self.largest_bytes
     }
 
+    /// How many blocks there are.
+    pub(crate) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// Where block `at` lies.
     pub(crate) fn extent(&self, at: usize) -> Extent {
         self.extents[at]

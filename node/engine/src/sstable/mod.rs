@@ -49,6 +49,18 @@ struct Map {
     filter: Filter,
 }
 
+/// Which block a search probably leads to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hint(Option<usize>);
+
+/// A fragment.
+struct Found {
+    /// Number of its block.
+    at: usize,
+    block: Arc<Block>,
+    part: usize,
+}
+
 /// The file of sstable `id` in the folder of its table.
 pub(crate) fn path(dir: &Path, id: u64) -> PathBuf {
     dir.join(format!("{id:012}.sst"))
@@ -162,8 +174,8 @@ impl Sstable {
     /// Partition deletion and statics, without rows; `None` if the partition is not here.
     pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
         let want = Slice { start: Bytes::new(), end: piece::top() };
-        let Some((block, part)) = self.find(key, &want, false, io)? else { return Ok(None) };
-        Ok(Some(block.head(key, part)))
+        let found = self.find(key, &want, false, Hint::default(), io)?;
+        Ok(found.map(|it| it.block.head(key, it.part)))
     }
 
     /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows. `None` if the partition is not
@@ -176,34 +188,42 @@ impl Sstable {
         rows_max: usize,
         io: &Io,
     ) -> Result<Option<Piece>, Halt> {
-        let found = self.find(key, want, reversed, io)?;
-        Ok(found.map(|(block, part)| block.piece(key, part, want, reversed, rows_max)))
+        let found = self.find(key, want, reversed, Hint::default(), io)?;
+        Ok(found.map(|it| it.block.piece(key, it.part, want, reversed, rows_max)))
     }
 
-    /// As `piece`, of rows alone: `None` if not all that is there are settled rows.
+    /// As `piece`, of rows alone: `None` if not all that is there are settled rows. With a hint for what is wanted behind
+    /// these.
     pub(crate) fn stretch(
         &self,
         key: &PartitionKey,
         want: &Slice,
         reversed: bool,
         rows_max: usize,
+        hint: Hint,
         io: &Io,
-    ) -> Result<Option<Stretch>, Halt> {
-        Ok(match self.find(key, want, reversed, io)? {
-            None => Some(Stretch { rows: Rows::default(), more: None }),
-            Some((block, part)) => block.stretch(part, want, reversed, rows_max),
-        })
+    ) -> Result<Option<(Stretch, Hint)>, Halt> {
+        let Some(found) = self.find(key, want, reversed, hint, io)? else {
+            return Ok(Some((Stretch { rows: Rows::default(), more: None }, Hint::default())));
+        };
+        let next = match (found.block.is_outermost(found.part, reversed), reversed) {
+            (false, _) => None,
+            (true, true) => found.at.checked_sub(1),
+            (true, false) => found.at.checked_add(1),
+        };
+        let stretch = found.block.stretch(found.part, want, reversed, rows_max);
+        Ok(stretch.map(|it| (it, Hint(next))))
     }
 
-    /// The block at the near end of `want`, and which of its fragments is of the partition there. `None` if the partition is
-    /// not here.
+    /// The fragment at the near end of `want`. `None` if the partition is not here.
     fn find(
         &self,
         key: &PartitionKey,
         want: &Slice,
         reversed: bool,
+        hint: Hint,
         io: &Io,
-    ) -> Result<Option<(Arc<Block>, usize)>, Halt> {
+    ) -> Result<Option<Found>, Halt> {
         let index = &self.mapped(io)?.index;
         // Forward: up to the fragment that holds the first clustering. Backward: up to the last one that begins
         // below the end.
@@ -211,21 +231,24 @@ impl Sstable {
             false => (&want.start, Upto::Including),
             true => (&want.end, Upto::Excluding),
         };
-        let probable = index.probable_count(key.token, bound, upto);
-        if let Some(at) = probable.and_then(|it| it.checked_sub(1)) {
+        let last = |count: usize| count.checked_sub(1);
+        let probable = match hint {
+            Hint(Some(at)) if at < index.len() => Some(at),
+            Hint(_) => index.probable_count(key.token, bound, upto).and_then(last),
+        };
+        if let Some(at) = probable {
             let block = self.block(at, io)?;
             if let Some(part) = block.part_of(key, bound, upto) {
-                return Ok(Some((block, part)));
+                return Ok(Some(Found { at, block, part }));
             }
         }
-        let count = index.count(key, bound, upto);
-        if Some(count) == probable {
+        let Some(at) = last(index.count(key, bound, upto)).filter(|it| Some(*it) != probable)
+        else {
             return Ok(None);
-        }
-        let Some(at) = count.checked_sub(1) else { return Ok(None) };
+        };
         let block = self.block(at, io)?;
         let part = block.part_of(key, bound, upto);
-        Ok(part.map(|it| (block, it)))
+        Ok(part.map(|part| Found { at, block, part }))
     }
 
     /// Where blocks begin in their partitions.

@@ -7,11 +7,12 @@ use model::cell::TTL_MAX;
 use model::codec::{Malformed, Reader};
 use model::columns::{Column, Columns, Ints, Values, flag, kind};
 use model::{ColumnId, Elements, Mutation, PartitionKey};
+use smallvec::SmallVec;
 
 use super::encode::part;
 use super::{Block, Part, ROWS_MAX, ints, keys, values};
 use crate::piece;
-use crate::prefix::Prefix;
+use crate::prefix::{Edge, Prefix};
 
 /// Flags, key, count of rows.
 const PART_BYTES_MIN: usize = 3;
@@ -22,7 +23,7 @@ pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
     let raw_bytes = raw.len();
     let mut reader = Reader::new(raw);
     let count = reader.count(PART_BYTES_MIN, "fragment count")?;
-    let mut parts = Vec::with_capacity(count);
+    let mut parts: SmallVec<[Part; 1]> = SmallVec::with_capacity(count);
     let mut rows = 0;
     for _ in 0..count {
         let part = read_part(&mut reader, rows)?;
@@ -34,8 +35,11 @@ pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
         return Err(reader.malformed("end of a block"));
     }
     let heads = parts.iter().filter_map(|it| it.head.as_ref()).map(|it| it.memory_bytes());
-    let bytes =
-        raw_bytes + parts.capacity() * size_of::<Part>() + heads.sum::<usize>() + rows.heap_bytes();
+    let bytes = raw_bytes
+        + size_of::<Block>()
+        + parts.capacity() * size_of::<Part>()
+        + heads.sum::<usize>()
+        + rows.heap_bytes();
     Ok(Block { parts, rows: Arc::new(rows), bytes: bytes as u64 })
 }
 
@@ -59,6 +63,7 @@ fn read_part(reader: &mut Reader, first_row: usize) -> Result<Part, Malformed> {
         Some(Box::new(Mutation::decode(reader.bytes("fragment head")?)?.partition))
     };
     let prefix = Prefix::of(&key.bytes);
+    let (start, end) = (Edge::new(start), Edge::new(end));
     Ok(Part { key, prefix, start, end, head, first_row, end_row })
 }
 
@@ -66,18 +71,26 @@ fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
     let keys = keys::read(reader, count)?;
     let times = ints::read(reader, count)?;
     let flags = ints::read(reader, count)?;
+    let is_sound = |flags: i64| {
+        flags & !flag::ALL == 0 && flags & (flag::MARKER | flag::EXPIRES) != flag::EXPIRES
+    };
     let (mut expiring, mut deleted) = (0_u32, 0_u32);
-    let mut ranks = Vec::with_capacity(count);
-    for at in 0..count {
-        let flags = flags.get(at);
-        let is_sound =
-            flags & !flag::ALL == 0 && flags & (flag::MARKER | flag::EXPIRES) != flag::EXPIRES;
-        if !is_sound {
-            return Err(reader.malformed("row flags"));
+    let mut ranks = Vec::new();
+    match &flags {
+        // Every row has, or none.
+        Ints::Const(flags) if is_sound(*flags) => {
+            expiring = if flags & flag::EXPIRES != 0 { count as u32 } else { 0 };
+            deleted = if flags & flag::DELETION != 0 { count as u32 } else { 0 };
         }
-        ranks.push((expiring, deleted));
-        expiring += u32::from(flags & flag::EXPIRES != 0);
-        deleted += u32::from(flags & flag::DELETION != 0);
+        Ints::Each(all) if all.iter().all(|it| is_sound(*it)) => {
+            ranks.reserve_exact(count);
+            for flags in all {
+                ranks.push((expiring, deleted));
+                expiring += u32::from(flags & flag::EXPIRES != 0);
+                deleted += u32::from(flags & flag::DELETION != 0);
+            }
+        }
+        Ints::Const(_) | Ints::Each(_) => return Err(reader.malformed("row flags")),
     }
     let (expiring, deleted) = (expiring as usize, deleted as usize);
     let ttls = ints::read(reader, expiring)?;
@@ -116,28 +129,40 @@ fn read_column(reader: &mut Reader, id: ColumnId, row_count: usize) -> Result<Co
     };
     let times = ints::read(reader, count)?;
     let kinds = ints::read(reader, count)?;
+    let has = |kind| match kind {
+        kind::LIVE | kind::ELEMENTS => Some([1, 0, 0]),
+        kind::EXPIRING => Some([1, 1, 1]),
+        kind::DEAD => Some([0, 0, 1]),
+        _ => None,
+    };
     let mut next = [0_u32; 3];
-    let mut ranks = Vec::with_capacity(count);
-    for at in 0..count {
-        ranks.push(next);
-        let has = match kinds.get(at) {
-            kind::LIVE | kind::ELEMENTS => [1, 0, 0],
-            kind::EXPIRING => [1, 1, 1],
-            kind::DEAD => [0, 0, 1],
-            _ => return Err(reader.malformed("kind of cell")),
-        };
-        next.iter_mut().zip(has).for_each(|(next, has)| *next += has);
+    let mut ranks = None;
+    match &kinds {
+        // Where all are of one kind, each is at its own place in whatever that kind has.
+        Ints::Const(kind) => {
+            let has = has(*kind).ok_or_else(|| reader.malformed("kind of cell"))?;
+            next = has.map(|it| it * count as u32);
+        }
+        Ints::Each(kinds) => {
+            let ranks = ranks.insert(Vec::with_capacity(count));
+            for kind in kinds {
+                ranks.push(next);
+                let has = has(*kind).ok_or_else(|| reader.malformed("kind of cell"))?;
+                next.iter_mut().zip(has).for_each(|(next, has)| *next += has);
+            }
+        }
     }
     let [value_count, ttl_count, second_count] = next.map(|it| it as usize);
     let ttls = ints::read(reader, ttl_count)?;
     check_ttls(reader, &ttls, ttl_count)?;
     let seconds = ints::read(reader, second_count)?;
     let values = values::read(reader, value_count)?;
-    for at in (0..count).filter(|at| kinds.get(*at) == kind::ELEMENTS) {
-        Elements::decode(values.get(ranks[at][0] as usize))?;
+    if kinds != Ints::Const(kind::LIVE) {
+        for at in (0..count).filter(|at| kinds.get(*at) == kind::ELEMENTS) {
+            let value = ranks.as_ref().map_or(at, |it| it[at][0] as usize);
+            Elements::decode(values.get(value))?;
+        }
     }
-    // Where all are of one kind, each is at its own place in whatever that kind has.
-    let ranks = if matches!(kinds, Ints::Const(_)) { None } else { Some(ranks) };
     Ok(Column { id, rows, times, kinds, ttls, seconds, values, ranks })
 }
 
