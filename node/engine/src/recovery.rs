@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use model::TableId;
 use sys::{Clock, Disk, Lock};
 
+use crate::commitlog::format::Record;
 use crate::commitlog::replay::{self, Segment};
 use crate::commitlog::{self, Log, Position, Start, format};
 use crate::flush::{Flush, Work};
@@ -288,41 +290,75 @@ impl Chain {
     }
 }
 
+/// Bytes of records that are applied together at most: their rows share one buffer, as those of a batch do.
+const GROUP_BYTES: u64 = 256 << 10;
+
 fn replay_segment(
     inner: &Arc<Inner>,
     segment: u64,
     read: &Segment,
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
-    let mut places = Vec::new();
-    for record in &read.records {
-        let payload = read.payload(record);
-        let corrupt = |why: String| Error::corrupt(&read.path, record.offset, why);
-        let found = format::mutations(&payload)
-            .ok_or_else(|| corrupt("a record that is not of whole mutations".into()))?;
-        for place in found {
-            places.clear();
-            let incoming = Incoming::read(&payload[place], &mut places)
-                .map_err(|it| corrupt(it.to_string()))?;
-            let Ok(table) = inner.table(incoming.table) else {
-                recovery.dropped += 1;
-                continue;
-            };
-            let version = table.version();
-            if (Position { segment, offset: record.offset }) < version.active.begins {
-                recovery.skipped += 1;
-                continue;
-            }
-            version.active.set_logged();
-            let mut copies = Copies::of(std::slice::from_ref(&incoming), incoming.table);
-            let rows = copies.next(&incoming);
-            inner.grow_memtables(version.active.apply(incoming.change(&places, rows)));
-            recovery.replayed += 1;
-        }
+    // A small part of what memtables may take: between two groups it is looked whether they should be flushed.
+    let group_bytes = GROUP_BYTES.min(inner.options.memtable_bytes / 16);
+    let mut records = &read.records[..];
+    while let Some(first) = records.first() {
+        let is_near = |it: &Record| it.end() - first.offset <= group_bytes;
+        let (group, behind) = records.split_at(records.partition_point(is_near).max(1));
+        replay_group(inner, segment, read, group, recovery)?;
         // Between two records: the log is needed from one on, not from inside of it.
         if inner.wants_flush() {
-            flush_largest(inner, Position { segment, offset: record.end() })?;
+            let end = group.last().unwrap_or(first).end();
+            flush_largest(inner, Position { segment, offset: end })?;
         }
+        records = behind;
+    }
+    Ok(())
+}
+
+/// Applies what is not in an sstable yet of records that follow each other.
+fn replay_group(
+    inner: &Arc<Inner>,
+    segment: u64,
+    read: &Segment,
+    group: &[Record],
+    recovery: &mut Recovery,
+) -> Result<(), Error> {
+    let payloads: Vec<Bytes> = group.iter().map(|it| read.payload(it)).collect();
+    let mut places = Vec::new();
+    let mut incoming = Vec::new();
+    for (record, payload) in group.iter().zip(&payloads) {
+        let corrupt = |why: String| Error::corrupt(&read.path, record.offset, why);
+        let found = format::mutations(payload)
+            .ok_or_else(|| corrupt("a record that is not of whole mutations".into()))?;
+        let position = Position { segment, offset: record.offset };
+        for place in found {
+            let it = Incoming::read(&payload[place], &mut places)
+                .map_err(|it| corrupt(it.to_string()))?;
+            match inner.table(it.table) {
+                Ok(table) if table.version().active.begins <= position => {
+                    incoming.push(it);
+                    recovery.replayed += 1;
+                }
+                Ok(_) => recovery.skipped += 1,
+                Err(_) => recovery.dropped += 1,
+            }
+        }
+    }
+    let mut tables: Vec<TableId> = incoming.iter().map(|it| it.table).collect();
+    tables.sort_unstable();
+    tables.dedup();
+    let mut targets = Vec::with_capacity(tables.len());
+    for id in tables {
+        let version = inner.table(id)?.version();
+        version.active.set_logged();
+        targets.push((id, Copies::of(&incoming, id), version));
+    }
+    for it in incoming {
+        let at = targets.partition_point(|(id, ..)| *id < it.table);
+        let (_, copies, version) = &mut targets[at];
+        let rows = copies.next(&it);
+        inner.grow_memtables(version.active.apply(it.change(&places, rows)));
     }
     Ok(())
 }
