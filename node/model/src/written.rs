@@ -65,6 +65,11 @@ impl Place {
         Place { at: self.at + bytes, ..self }
     }
 
+    /// Where the row begins, in the bytes from `Overview::rows` on.
+    pub fn offset(self) -> usize {
+        self.at as usize
+    }
+
     /// The clustering of the row, in the bytes from `Overview::rows` on.
     ///
     /// # Panics
