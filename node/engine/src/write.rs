@@ -8,13 +8,16 @@ use std::sync::{Arc, RwLockReadGuard};
 
 use bytes::Bytes;
 use model::written::{self, Place};
-use model::{Mutation, TableId};
+use model::{Mutation, TableId, Token};
 
 use crate::inner::Inner;
 use crate::memtable::{Change, Copied};
 use crate::stats;
 use crate::version::Version;
 use crate::{Error, Lane, Ticket};
+
+/// Mutations from which on it pays to look at what they change first.
+const TOUCHED_MIN: usize = 8;
 
 /// A mutation that was understood.
 pub(crate) struct Incoming<'a> {
@@ -26,6 +29,7 @@ pub(crate) struct Incoming<'a> {
 enum What {
     /// Nothing but rows, which lie in the bytes where these places say.
     Rows {
+        token: Token,
         overview: written::Overview,
         places: Range<usize>,
     },
@@ -38,8 +42,9 @@ impl<'a> Incoming<'a> {
         let first = places.len();
         if let Some(overview) = written::look_over(bytes, places) {
             let table = overview.table;
+            let token = Token::of(&bytes[overview.key.clone()]);
             let places = first..places.len();
-            return Ok(Incoming { table, bytes, what: What::Rows { overview, places } });
+            return Ok(Incoming { table, bytes, what: What::Rows { token, overview, places } });
         }
         // Copied, so that a memtable keeps a mutation and not the network buffer that it came in.
         let mutation = Box::new(Mutation::decode(Bytes::copy_from_slice(bytes))?);
@@ -52,12 +57,21 @@ impl<'a> Incoming<'a> {
         'a: 'b,
     {
         match self.what {
-            What::Rows { overview: written::Overview { key, timestamp_min, .. }, places: own } => {
-                Change::Rows { key: &self.bytes[key], rows, places: &places[own], timestamp_min }
+            What::Rows { token, overview, places: own } => {
+                let written::Overview { key, timestamp_min, .. } = overview;
+                let (key, places) = (&self.bytes[key], &places[own]);
+                Change::Rows { token, key, rows, places, timestamp_min }
             }
             What::Any(mutation) => {
                 Change::Any { partition: mutation.partition, bytes: self.bytes.len() }
             }
+        }
+    }
+
+    fn token(&self) -> Token {
+        match &self.what {
+            What::Rows { token, .. } => *token,
+            What::Any(mutation) => mutation.partition.key.token,
         }
     }
 
@@ -153,6 +167,12 @@ pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error>
     }
     let (ticket, due) = append(inner, &incoming, &targets)?;
     stats::add(&inner.counters.writes, incoming.len() as u64);
+    if TOUCHED_MIN <= incoming.len() {
+        for it in &targets {
+            let own = incoming.iter().filter(|incoming| incoming.table == it.table);
+            it.version.active.touch(&own.map(Incoming::token).collect::<Vec<_>>());
+        }
+    }
     let mut grown = 0;
     for it in incoming {
         let at = targets.partition_point(|target| target.table < it.table);

@@ -49,6 +49,11 @@ impl Leaf {
         self.entries.len() + self.ranges().len()
     }
 
+    /// Of the last row; of none the least there is.
+    pub(super) fn last_prefix(&self) -> Prefix {
+        self.entries.last().map(Entry::prefix).unwrap_or_default()
+    }
+
     /// Merges a row in, beneath the deletions that are here. Returns by how many bytes the memory grew that hangs
     /// on entries.
     pub(super) fn put(&mut self, entry: Entry) -> usize {

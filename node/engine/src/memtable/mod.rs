@@ -9,6 +9,7 @@ mod entry;
 mod leaf;
 pub(crate) mod run;
 
+use std::hint::black_box;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -20,6 +21,7 @@ use sys::HashMap;
 
 use crate::commitlog::Position;
 use crate::piece;
+use crate::prefix::Prefix;
 pub(crate) use entry::Copied;
 use entry::Entry;
 use run::Run;
@@ -64,7 +66,7 @@ struct Slot {
 /// A change to one partition.
 pub(crate) enum Change<'a> {
     /// The rows of an encoded mutation that was looked over: at these places in their bytes.
-    Rows { key: &'a [u8], rows: Copied, places: &'a [Place], timestamp_min: i64 },
+    Rows { token: Token, key: &'a [u8], rows: Copied, places: &'a [Place], timestamp_min: i64 },
     /// Anything, with how many bytes the mutation takes that its values lie in.
     Any { partition: Partition, bytes: usize },
 }
@@ -119,6 +121,26 @@ impl Memtable {
         drop(shard);
         self.bytes.fetch_add(grown as u64, Ordering::Relaxed);
         grown as u64
+    }
+
+    /// Looks at what writes to partitions of these tokens will change. Partitions lie anywhere: where many are written one
+    /// after the other, it costs a fraction to have looked at all of them first, for the processor fetches what it needs of
+    /// many at once.
+    pub(crate) fn touch(&self, tokens: &[Token]) {
+        let shards = tokens.iter().fold(0_u64, |all, it| all | 1 << shard_of(*it));
+        // In ascending order, and nobody holds one who asks for a lower one.
+        let held = (0..SHARDS).filter(|it| shards >> it & 1 == 1);
+        let held = held.map(|it| self.shards[it].read().unwrap_or_else(PoisonError::into_inner));
+        let held: Vec<_> = held.collect();
+        let shard = |token: Token| {
+            let below = (1_u64 << shard_of(token)) - 1;
+            &held[(shards & below).count_ones() as usize]
+        };
+        // Pass by pass, so that what is fetched for one does not wait for what is fetched for another.
+        let slots = tokens.iter().filter_map(|it| shard(*it).slots.get(it));
+        let runs: Vec<&Run> = slots.map(|it| &*it.first).collect();
+        black_box(runs.iter().fold(0, |all, it| all ^ it.last_len()));
+        black_box(runs.iter().fold(Prefix::default(), |last, it| last.max(it.last_prefix())));
     }
 
     /// The partition as it is now.
@@ -185,7 +207,7 @@ impl Change<'_> {
 
     fn token(&self) -> Token {
         match self {
-            Change::Rows { .. } => Token::of(self.key()),
+            Change::Rows { token, .. } => *token,
             Change::Any { partition, .. } => partition.key.token,
         }
     }

@@ -104,6 +104,16 @@ impl Run {
         self.leaf(at).cut(&self.key, &self.end_of(at), want, reversed, rows_max)
     }
 
+    /// Rows of the last leaf.
+    pub(super) fn last_len(&self) -> usize {
+        self.last.items()
+    }
+
+    /// Of the last row.
+    pub(super) fn last_prefix(&self) -> Prefix {
+        self.last.last_prefix()
+    }
+
     #[cfg(test)]
     pub(crate) fn leaves(&self) -> usize {
         self.full.len() + 1

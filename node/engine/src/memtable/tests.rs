@@ -58,6 +58,7 @@ fn write(run: &mut Run, partition: &Partition) {
     let mut places = Vec::new();
     let change = match written::look_over(&bytes, &mut places) {
         Some(Overview { key, rows, timestamp_min, .. }) => Change::Rows {
+            token: Token::of(&bytes[key.clone()]),
             key: &bytes[key],
             rows: Copied {
                 from: rows as u32,
