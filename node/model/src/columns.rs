@@ -9,6 +9,7 @@
 //!
 //! A row by itself is made only for whoever wants one; [`Rows`](crate::Rows) shows those that lie here.
 
+use std::hint::black_box;
 use std::ops::Range;
 
 use crate::{
@@ -103,6 +104,9 @@ pub struct Amount {
     pub bytes: usize,
 }
 
+/// Columns that are looked at before it is known which are asked for.
+const TOUCHED_COLUMNS: usize = 2;
+
 /// Rows from which on it pays to guess where one lies.
 const SPREAD_MIN: usize = 32;
 
@@ -192,6 +196,17 @@ impl Columns {
             step *= 2;
         }
         from..to
+    }
+
+    /// Looks at what a search for rows will look at. It lies in several places: whoever goes there step by step waits for
+    /// memory at each, but the processor fetches all of them at once where none depends on another.
+    #[inline]
+    pub fn touch(&self) {
+        let cells = self.columns.iter().take(TOUCHED_COLUMNS).fold(0, |all, it| {
+            all ^ it.values.touch() ^ usize::from(it.rows.is_some() ^ it.ranks.is_some())
+        });
+        let is_const = matches!(self.flags, Ints::Const(_));
+        black_box(cells ^ self.keys.touch() ^ usize::from(is_const));
     }
 
     /// Whether these rows are values that stay, and nothing else: no time decides who sees them.

@@ -103,6 +103,11 @@ impl Block {
         self.parts[last].is_of(key, prefix).then_some(last)
     }
 
+    /// See [`Columns::touch`].
+    pub(crate) fn touch(&self) {
+        self.rows.touch();
+    }
+
     /// Whether no fragment lies behind this one in the direction of reading.
     pub(crate) fn is_outermost(&self, part: usize, reversed: bool) -> bool {
         part == if reversed { 0 } else { self.parts.len() - 1 }

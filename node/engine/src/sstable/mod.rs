@@ -238,6 +238,10 @@ impl Sstable {
         };
         if let Some(at) = probable {
             let block = self.block(at, io)?;
+            if !reversed {
+                // Mostly for one row, of which a search and then all columns are looked at.
+                block.touch();
+            }
             if let Some(part) = block.part_of(key, bound, upto) {
                 return Ok(Some(Found { at, block, part }));
             }

@@ -131,6 +131,19 @@ impl Values {
         }
     }
 
+    /// Looks at where a search begins. See `Columns::touch`.
+    #[inline]
+    pub(super) fn touch(&self) -> usize {
+        match self {
+            Values::Fixed { arena, .. } => {
+                let byte = |at: usize| arena.get(at).map_or(0, |it| usize::from(*it));
+                byte(0) ^ byte(arena.len() / 2) ^ byte(arena.len().wrapping_sub(1))
+            }
+            Values::Any { ends, .. } => ends.get(ends.len() / 2).map_or(0, |it| *it as usize),
+            Values::Repeated { numbers, .. } => numbers.get(0) as usize,
+        }
+    }
+
     /// Memory beside the value itself and the bytes that it was read from.
     pub fn heap_bytes(&self) -> usize {
         match self {
