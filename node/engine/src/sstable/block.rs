@@ -181,8 +181,8 @@ impl Block {
         self.parts[..at].last().filter(|it| it.key == *key)
     }
 
-    #[cfg(test)]
-    fn into_fragments(self) -> Vec<Fragment> {
+    /// All that it holds, fragment by fragment.
+    pub(crate) fn into_fragments(self) -> Vec<Fragment> {
         let rows = self.rows;
         let fragment = |it: Part| {
             let empty = || Box::new(Partition::empty(it.key.clone()));

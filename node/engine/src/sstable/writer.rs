@@ -239,7 +239,8 @@ fn cut_point(part: &Partition, room: usize) -> Option<(Bytes, usize)> {
 }
 
 impl SstableStats {
-    fn count(&mut self, part: &Partition) {
+    /// Counts a stretch of a partition in; `Layout::count` and heads are apart.
+    pub(crate) fn count(&mut self, part: &Partition) {
         // Expired cells count as what they still are: whether they are tombstones depends on when one asks.
         let dead = |row: &model::Row| piece::row_tombstones(row, i64::MIN);
         self.rows += part.rows.len() as u64;
