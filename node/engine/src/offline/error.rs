@@ -30,15 +30,6 @@ pub enum Error {
         /// How it differs.
         what: String,
     },
-    /// The partition is larger than what is merged in memory.
-    #[error(
-        "what the sources hold of the partition is more than {max} bytes, and is not merged: \
-         read it through the node"
-    )]
-    TooLarge {
-        /// What is merged at most, bytes.
-        max: u64,
-    },
     /// As the engine itself has it.
     #[error(transparent)]
     Engine(#[from] crate::Error),

@@ -18,14 +18,18 @@ mod error;
 mod find;
 mod input;
 mod outline;
+mod partition;
 mod scrub;
+mod segment;
 mod sstable;
 mod walk;
 
 pub use damage::{At, Between, Damage, Place};
 pub use error::Error;
 pub use find::{segments, sstables};
+pub use partition::{Known, Merged, partition};
 pub use scrub::{Saved, scrub};
+pub use segment::{End, Record, Segment, SegmentHeader};
 pub use sstable::{Counted, Found, Part, Sections, Sstable, Summary};
 
 #[cfg(test)]

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use model::{Partition, PartitionKey, TableId};
+use model::{Deletion, Partition, PartitionKey, TableId};
 use sys::Disk;
 
 use super::damage::Damage;
@@ -104,7 +104,7 @@ fn copy(
     saved: &mut Saved,
 ) -> Result<bool, Error> {
     let outer = old.damage().iter().cloned().map(Step::Damage);
-    let mut open: Option<PartitionKey> = None;
+    let mut open: Option<Open> = None;
     for step in outer.chain(old.walk()) {
         match step {
             Step::Damage(it) => {
@@ -126,23 +126,34 @@ fn copy(
     Ok(writer.finish()?)
 }
 
+/// The partition that is being written.
+struct Open {
+    key: PartitionKey,
+    deletion: Option<Deletion>,
+}
+
 /// Adds a fragment to the partition that is open, or begins another one.
 fn put(
     writer: &mut Writer,
-    open: &mut Option<PartitionKey>,
+    open: &mut Option<Open>,
     it: Fragment,
     saved: &mut Saved,
 ) -> Result<(), Error> {
     let Fragment { start, end, mut part } = it;
     let (deletion, static_row) = (part.deletion.take(), std::mem::take(&mut part.static_row));
-    if open.as_ref() != Some(&part.key) {
+    if open.as_ref().is_none_or(|it| it.key != part.key) {
         if open.is_some() {
             writer.end()?;
         }
         let key = part.key.clone();
-        *open = Some(key.clone());
+        *open = Some(Open { key: key.clone(), deletion });
         writer.begin(Partition { deletion, static_row, ..Partition::empty(key) });
         saved.partitions += 1;
+    }
+    // It hides nothing in a file that a node wrote; one that somebody else made would not be in normal form.
+    if let Some(deletion) = open.as_ref().and_then(|it| it.deletion) {
+        part.delete(deletion);
+        part.deletion = None;
     }
     saved.rows += part.rows.len() as u64;
     writer.add(Piece { start, end, part })?;

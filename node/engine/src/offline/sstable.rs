@@ -184,7 +184,11 @@ impl Sstable {
     }
 
     pub(super) fn walk(&self) -> Walk<'_> {
-        Walk::of(&self.0)
+        Walk::of(&self.0, None)
+    }
+
+    pub(super) fn walk_to<'a>(&'a self, key: &'a PartitionKey) -> Walk<'a> {
+        Walk::of(&self.0, Some(key))
     }
 
     fn extent(&self, place: Place) -> Extent {

@@ -2,6 +2,7 @@
 
 mod damaged;
 mod found;
+mod logs;
 mod scrubbed;
 
 use std::path::{Path, PathBuf};

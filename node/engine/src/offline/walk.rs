@@ -20,6 +20,9 @@ use crate::piece;
 use crate::sstable::block::Fragment;
 use crate::sstable::format::{self, Extent, FOOTER_BYTES, HEADER_BYTES, IndexEntry};
 
+/// Behind the blocks: index, filter, stats.
+const SECTIONS: u32 = 3;
+
 /// What comes next in a file.
 pub(super) enum Step {
     /// A sound block.
@@ -32,6 +35,8 @@ pub(super) enum Step {
 pub(super) struct Walk<'a> {
     outline: &'a Outline,
     way: Way<'a>,
+    /// The one partition that is wanted: with an index, blocks that cannot hold it are not read.
+    only: Option<&'a PartitionKey>,
     /// Where the last sound block ended.
     last: Option<At>,
     /// What was found at once with what was answered.
@@ -44,7 +49,7 @@ enum Way<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn of(outline: &'a Outline) -> Walk<'a> {
+    pub(super) fn of(outline: &'a Outline, only: Option<&'a PartitionKey>) -> Walk<'a> {
         let entries = outline.index.clone().and_then(|it| Entries::of(it).ok());
         let way = match entries {
             Some(mut entries) => {
@@ -56,18 +61,21 @@ impl<'a> Walk<'a> {
                 Way::Search { finder, at: HEADER_BYTES, sections: 0 }
             }
         };
-        Walk { outline, way, last: None, next: VecDeque::new() }
+        Walk { outline, way, only, last: None, next: VecDeque::new() }
     }
 
     fn step(&mut self) -> Option<Step> {
         match &mut self.way {
             Way::Index { entries, next } => {
-                let entry = next.take()?;
-                *next = entries.next().and_then(Result::ok);
-                let to = next
-                    .as_ref()
-                    .map(|it| At { key: it.key.clone(), clustering: it.start.clone() });
-                Some(self.by_index(entry, to))
+                let at = |it: &IndexEntry| At { key: it.key.clone(), clustering: it.start.clone() };
+                loop {
+                    let entry = next.take()?;
+                    *next = entries.next().and_then(Result::ok);
+                    let to = next.as_ref().map(at);
+                    if self.only.is_none_or(|key| may_hold(&entry, to.as_ref(), key)) {
+                        return Some(self.by_index(entry, to));
+                    }
+                }
             }
             Way::Search { .. } => self.by_search(),
         }
@@ -99,7 +107,7 @@ impl<'a> Walk<'a> {
         let (end, has_footer) = (self.outline.blocks_end(), self.outline.footer.is_some());
         while self.next.is_empty() {
             let Way::Search { finder, at, sections } = &mut self.way else { return None };
-            let (begin, is_behind) = (*at, *sections > 0);
+            let (begin, is_behind, no_more) = (*at, *sections > 0, *sections == SECTIONS);
             // Behind the last section lies the footer, of which is known that it is bad.
             if end <= begin || (is_behind && begin + FOOTER_BYTES == end) {
                 return None;
@@ -122,7 +130,7 @@ impl<'a> Walk<'a> {
                     let block = self.block(extent, fragments);
                     self.next.push_back(block);
                 }
-                Err(what) if has_footer => {
+                Err(what) if has_footer || no_more => {
                     self.next.push_back(Step::Damage(damage(Place::Block, extent, what)));
                 }
                 // A section: it is sound, and no block.
@@ -219,6 +227,12 @@ fn is_sound(it: &Fragment) -> bool {
         && ranges.0.is_none_or(|first| *start <= first.start)
         && ranges.1.is_none_or(|last| last.end <= *end)
         && part.is_normal()
+}
+
+/// Whether the partition may have something in the block of `entry`, behind which another begins at `to`.
+fn may_hold(entry: &IndexEntry, to: Option<&At>, key: &PartitionKey) -> bool {
+    let first = At { key: key.clone(), clustering: Bytes::new() };
+    entry.key <= *key && to.is_none_or(|it| first < *it)
 }
 
 fn at_start(it: &Fragment) -> At {

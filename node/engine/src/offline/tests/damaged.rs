@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::offline::{Error, Place, scrub};
+use crate::offline::{Place, scrub};
 use crate::sstable::format::{self, FOOTER_BYTES, HEADER_BYTES};
 
 #[test]
@@ -88,9 +88,9 @@ fn a_drive_that_cannot_read_is_damage_and_no_end() {
 #[test]
 fn bytes_that_pass_every_checksum_and_mean_nothing_are_named_and_no_panic() {
     let mut rng = sys::Rng::from_seed(3);
-    let mut named = 0;
+    let mut changed = 0;
     for bytes in FIXTURES.into_iter().chain([&small()[..]]) {
-        let blocks = look_at(bytes).blocks;
+        let Look { rows, blocks, .. } = look_at(bytes);
         for _ in 0..200 {
             let mut out = bytes[..HEADER_BYTES as usize].to_vec();
             for (at, &block) in blocks.iter().enumerate() {
@@ -104,16 +104,14 @@ fn bytes_that_pass_every_checksum_and_mean_nothing_are_named_and_no_panic() {
             }
             let disk = disk_of(&out);
             let found = look(&disk, Path::new(FILE));
-            named += found.damage.len();
-            match scrub(&disk, Path::new(FILE), Path::new("/out"), &mut |_| {}) {
-                Ok(saved) => assert_eq!(saved.rows, found.counted.rows()),
-                // A deletion that a later block of its partition does not know of.
-                Err(Error::NotSaved { .. }) => {}
-                Err(error) => panic!("{error}"),
-            }
+            assert!(!found.counted.is_whole());
+            changed += usize::from(found.rows != rows);
+            let saved = scrub(&disk, Path::new(FILE), Path::new("/out"), &mut |_| {}).unwrap();
+            // A deletion hides in the new file what it forgot to hide in this one.
+            assert!(saved.rows <= found.counted.rows());
         }
     }
-    assert!(named > 800, "each at least the footer: {named}");
+    assert!(changed > 400, "{changed} of 800");
 }
 
 /// What is wrapped at `offset`; its end is looked for where no other block says it.
