@@ -83,11 +83,14 @@ pub(super) fn damage(place: Place, extent: Extent, what: impl Into<String>) -> D
     Damage::new(place, (extent.offset, extent.bytes), what)
 }
 
+/// An sstable's number and version.
+type Identity = (u64, u32);
+
 /// The sstable's number and version, if the header is sound by itself, and what is wrong otherwise.
 fn read_header(
     input: &Input,
     named: Option<u64>,
-) -> Result<(Option<(u64, u32)>, Vec<Damage>), Error> {
+) -> Result<(Option<Identity>, Vec<Damage>), Error> {
     let extent = Extent { offset: 0, bytes: HEADER_BYTES.min(input.len) };
     let bad = |what: String| Ok((None, vec![damage(Place::Header, extent, what)]));
     let bytes = match input.read(extent) {
@@ -144,9 +147,9 @@ fn newer(input: &Input, found: u32) -> Error {
 
 /// Whether blocks follow each other without gaps, in order, from the header to the index.
 fn check_index(raw: &Bytes, end: u64) -> Result<(), String> {
-    let mut entries = Entries::of(raw.clone()).map_err(|it| it.to_string())?;
+    let entries = Entries::of(raw.clone()).map_err(|it| it.to_string())?;
     let (mut offset, mut last) = (HEADER_BYTES, None::<At>);
-    while let Some(entry) = entries.next() {
+    for entry in entries {
         let IndexEntry { key, start, extent } = entry.map_err(|it| it.to_string())?;
         let next = At { key, clustering: start };
         let follows = last.as_ref().is_none_or(|last| *last < next);

@@ -164,10 +164,10 @@ impl Segment {
     ///
     /// # Errors
     /// Where its bytes pass their checksum and are not what a node writes.
-    pub fn mutations(&self, record: &Record) -> Result<Vec<Mutation>, Damage> {
+    pub fn mutations(&self, record: &Record) -> Result<Vec<Mutation>, Box<Damage>> {
         let damage = |what: String| {
             let bytes = format::RECORD_HEADER_BYTES + record.bytes;
-            Damage::new(Place::Record, (record.offset, bytes), what)
+            Box::new(Damage::new(Place::Record, (record.offset, bytes), what))
         };
         let start = (record.offset + format::RECORD_HEADER_BYTES) as usize;
         let payload = self.all.slice(start..start + record.bytes as usize);

@@ -149,8 +149,7 @@ impl Sstable {
 
     /// Reads every block, and shows what is in it or wrong with it; at the end what filter and stats say and is not so.
     pub fn read(&self, see: &mut dyn FnMut(Found<'_>)) -> Counted {
-        let mut count = Count::default();
-        count.damaged = self.0.damage.len() as u64;
+        let mut count = Count { damaged: self.0.damage.len() as u64, ..Count::default() };
         let mut denied = false;
         for step in self.walk() {
             let (extent, fragments) = match step {
@@ -172,8 +171,10 @@ impl Sstable {
             }
         }
         let wrong = [
-            denied.then(|| (Place::Filter, "it denies a partition that is there")),
-            count.contradicts(&self.0).then(|| (Place::Stats, "they are not those of the blocks")),
+            denied.then_some((Place::Filter, "it denies a partition that is there")),
+            count
+                .contradicts(&self.0)
+                .then_some((Place::Stats, "they are not those of the blocks")),
         ];
         for (place, what) in wrong.into_iter().flatten() {
             count.damaged += 1;
