@@ -43,6 +43,7 @@ use crate::{
 mod error;
 
 pub use self::error::StartError;
+pub(crate) use self::error::code_of_engine;
 pub use crate::shared::Addresses;
 
 /// A replica that did not answer a read for this long is not waited for alone: one more is asked.

@@ -29,6 +29,7 @@ mod job;
 mod manifest;
 mod memtable;
 mod merge;
+pub mod offline;
 mod options;
 mod piece;
 mod prefix;

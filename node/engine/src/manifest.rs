@@ -21,7 +21,10 @@ use crate::{Error, TableShape};
 const KIND_EDIT: u8 = 1;
 
 /// The manifest at most, bytes: a million sstables.
-const BYTES_MAX: u64 = 64 << 20;
+const LIMITS: system_log::Limits = system_log::Limits { log_bytes_max: 64 << 20 };
+
+/// The name of its log.
+const NAME: &str = "manifest";
 
 /// Below this the manifest is never rewritten, bytes.
 const REWRITE_BYTES: u64 = 1 << 20;
@@ -79,16 +82,7 @@ impl Manifest {
     pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path) -> Result<Manifest, Error> {
         let file = dir.join("manifest.log");
         let (log, records) = open_log(&disk, dir)?;
-        let mut state = State::default();
-        for record in records {
-            if record.kind != KIND_EDIT {
-                let found = u32::from(record.kind);
-                return Err(Error::NewerFormat { file, found, supported: u32::from(KIND_EDIT) });
-            }
-            let ops = decode(record.payload);
-            let ops = ops.map_err(|it| Error::corrupt(&file, 0, format!("an edit: {it}")))?;
-            ops.into_iter().for_each(|op| state.apply(op));
-        }
+        let state = state_of(&file, records)?;
         let rewritten_bytes = log.size();
         let dir = dir.to_path_buf();
         Ok(Manifest { disk, dir, log, state, rewritten_bytes, doubtful: false })
@@ -189,12 +183,31 @@ impl State {
     }
 }
 
+/// What the manifest of `dir` says, which may be another's: nothing is changed.
+pub(crate) fn look(disk: &dyn Disk, dir: &Path) -> Result<State, Error> {
+    let records = SystemLog::read(disk, dir, NAME, LIMITS).map_err(error_of)?;
+    state_of(&dir.join("manifest.log"), records)
+}
+
+fn state_of(file: &Path, records: Vec<system_log::Record>) -> Result<State, Error> {
+    let mut state = State::default();
+    for record in records {
+        if record.kind != KIND_EDIT {
+            let (found, supported) = (u32::from(record.kind), u32::from(KIND_EDIT));
+            return Err(Error::NewerFormat { file: file.to_path_buf(), found, supported });
+        }
+        let ops = decode(record.payload);
+        let ops = ops.map_err(|it| Error::corrupt(file, 0, format!("an edit: {it}")))?;
+        ops.into_iter().for_each(|op| state.apply(op));
+    }
+    Ok(state)
+}
+
 fn open_log(
     disk: &Arc<dyn Disk>,
     dir: &Path,
 ) -> Result<(SystemLog, Vec<system_log::Record>), Error> {
-    let limits = system_log::Limits { log_bytes_max: BYTES_MAX };
-    SystemLog::open(Arc::clone(disk), dir, "manifest", limits).map_err(error_of)
+    SystemLog::open(Arc::clone(disk), dir, NAME, LIMITS).map_err(error_of)
 }
 
 fn error_of(error: system_log::Error) -> Error {

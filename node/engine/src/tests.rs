@@ -5,6 +5,7 @@ mod crash;
 mod expiry;
 mod log;
 mod oracle;
+mod outside;
 mod room;
 mod rot;
 mod skip;

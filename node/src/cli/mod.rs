@@ -7,9 +7,12 @@ mod admin;
 mod demo;
 mod flags;
 mod fleet;
+mod inspect;
 mod load;
 mod machine;
 mod sample;
+mod scrub;
+mod shown;
 mod start;
 
 use clap::{Parser, Subcommand};
@@ -59,6 +62,13 @@ enum Command {
     Drain(admin::Target),
     /// Where a partition lives: `where KEYSPACE.TABLE KEY`
     Where(admin::WhereArgs),
+    /// What sstables and commit logs hold, and whether they are whole: offline and read-only
+    Inspect {
+        #[command(subcommand)]
+        command: inspect::Command,
+    },
+    /// Save what can be read of a damaged sstable to a new one: offline
+    Scrub(scrub::ScrubArgs),
     /// Versions of this program
     Version(admin::VersionArgs),
     /// Explain an error code, for example HX1002
@@ -97,6 +107,8 @@ pub fn run() -> i32 {
         Command::Compact(args) => admin::compact(args) as i32,
         Command::Drain(target) => admin::drain(target) as i32,
         Command::Where(args) => admin::locate(args) as i32,
+        Command::Inspect { command } => inspect::run(command) as i32,
+        Command::Scrub(args) => scrub::run(&args) as i32,
         Command::Version(args) => admin::version(args) as i32,
         Command::Explain { code } => explain(&code) as i32,
         Command::Config { command: ConfigCommand::Show(args) } => admin::config(args) as i32,

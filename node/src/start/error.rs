@@ -90,7 +90,8 @@ impl StartError {
     }
 }
 
-fn code_of_engine(error: &engine::Error) -> Code {
+/// The code that an error of the engine is called by.
+pub(crate) fn code_of_engine(error: &engine::Error) -> Code {
     match error {
         engine::Error::Locked { .. } => Code::DirectoryLocked,
         engine::Error::NewerFormat { .. } => Code::DirectoryForeign,

@@ -19,7 +19,7 @@ use super::format::{self, BadHeader, Header, Record};
 use crate::Error;
 
 /// The longest segment that is read: an absurd length is an error, not an allocation.
-const SEGMENT_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 
 /// One segment, read and judged.
 #[derive(Debug)]
@@ -33,9 +33,18 @@ pub(crate) struct Segment {
     pub(crate) durable: u64,
     /// What lies behind the last good record, bytes, and is no mark: a torn tail.
     pub(crate) torn: u64,
+    /// Whether its mark lies behind the last good record.
+    pub(crate) marked: bool,
+    /// Good records behind a bad one, marks too.
+    pub(crate) behind: Vec<Record>,
 }
 
 impl Segment {
+    /// Whether what is bad was durable once.
+    pub(crate) fn is_corrupt(&self) -> bool {
+        self.end < self.durable
+    }
+
     /// The payload of one of its records.
     pub(crate) fn payload(&self, record: &Record) -> Bytes {
         let start = (record.offset + format::RECORD_HEADER_BYTES) as usize;
@@ -84,20 +93,25 @@ pub(crate) fn read(
     let path = format::path(dir, segment);
     let bytes = sys::disk::read_all(&**disk, &path, SEGMENT_BYTES_MAX)
         .map_err(|it| Error::io(&path, it))?;
-    let bytes = Bytes::from(bytes);
+    let read = judge(path, bytes.into(), segment, floor);
+    if read.is_corrupt() {
+        return Err(Error::corrupt(&read.path, read.end, "a log record that was durable once"));
+    }
+    Ok(read)
+}
+
+/// Which records of `segment` count, and what is to be thought of what lies behind them. `floor` as of `read`.
+pub(crate) fn judge(path: PathBuf, bytes: Bytes, segment: u64, floor: Option<u64>) -> Segment {
     let len = floor.map_or(bytes.len() as u64, |it| it.min(bytes.len() as u64));
     let bytes = bytes.slice(..len as usize);
     let (records, end) = good_records(&bytes, segment);
     let marked =
         format::read_record(&bytes, segment, end).is_some_and(|it| it.is_mark() && it.end() == len);
-    let before = records.iter().map(|it| it.durable).max().unwrap_or(format::HEADER_BYTES);
-    let behind = highest_durable_behind(&bytes, segment, end, records.last());
-    let durable = before.max(behind).max(floor.unwrap_or(0));
-    if end < durable {
-        return Err(Error::corrupt(&path, end, "a log record that was durable once"));
-    }
-    let torn = if marked { 0 } else { len - end };
-    Ok(Segment { path, bytes, records, end, durable, torn })
+    let behind = records_behind(&bytes, segment, end, records.last());
+    let durable = records.iter().chain(&behind).map(|it| it.durable).max();
+    let durable = durable.unwrap_or(format::HEADER_BYTES).max(floor.unwrap_or(0));
+    let torn = if marked { 0 } else { len.saturating_sub(end) };
+    Segment { path, bytes, records, end, durable, torn, marked, behind }
 }
 
 /// The records from the first to the last before a bad one, and where that one begins.
@@ -114,13 +128,13 @@ fn good_records(bytes: &[u8], segment: u64) -> (Vec<Record>, u64) {
     (records, at)
 }
 
-/// The highest durable offset that a good record behind a bad one speaks of.
-fn highest_durable_behind(bytes: &[u8], segment: u64, bad: u64, last: Option<&Record>) -> u64 {
+/// The good records behind a bad one.
+fn records_behind(bytes: &[u8], segment: u64, bad: u64, last: Option<&Record>) -> Vec<Record> {
     // A record's sequence grows by one each time, and a mark's is zero: what is far off is neither, and need not be summed.
     const SEQUENCES: u64 = 1 << 32;
     const FAR: u64 = 1 << 44;
     let sequence = last.map_or(0, |it| it.sequence);
-    let mut highest = 0;
+    let mut behind = Vec::new();
     let mut at = bad;
     while at + format::RECORD_HEADER_BYTES <= bytes.len() as u64 {
         let near = |it: u64| {
@@ -129,11 +143,11 @@ fn highest_durable_behind(bytes: &[u8], segment: u64, bad: u64, last: Option<&Re
         if near(format::sequence_at(bytes, at))
             && let Some(record) = format::read_record(bytes, segment, at)
         {
-            highest = highest.max(record.durable);
             at = record.end();
+            behind.push(record);
         } else {
             at += 1;
         }
     }
-    highest
+    behind
 }

@@ -199,8 +199,8 @@ impl Block {
         (from == to || rows.are_settled()).then_some(Stretch { rows, more })
     }
 
-    #[cfg(test)]
-    fn into_fragments(self) -> Vec<Fragment> {
+    /// All that it holds, fragment by fragment.
+    pub(crate) fn into_fragments(self) -> Vec<Fragment> {
         let rows = self.rows;
         let fragment = |it: Part| {
             let empty = || Box::new(Partition::empty(it.key.clone()));

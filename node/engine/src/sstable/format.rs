@@ -32,9 +32,9 @@ const MAGIC: &[u8; 8] = b"HELSSTBL";
 const WRAP_BYTES: usize = 13;
 
 /// Stored as it is.
-const RAW: u8 = 0;
+pub(crate) const RAW: u8 = 0;
 /// One lz4 block.
-const LZ4: u8 = 1;
+pub(crate) const LZ4: u8 = 1;
 
 /// The header of file `id` of a version.
 pub(crate) fn header(version: u32, id: u64) -> [u8; HEADER_BYTES as usize] {
@@ -67,7 +67,7 @@ pub(crate) struct Extent {
 }
 
 /// What the last bytes of a file say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Footer {
     pub(crate) index: Extent,
     pub(crate) filter: Extent,

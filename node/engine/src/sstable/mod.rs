@@ -29,7 +29,7 @@ use index::{Index, Upto};
 pub(crate) use writer::Writer;
 
 /// Index and filter are read whole: an absurd length is an error, not an allocation.
-const SECTION_BYTES_MAX: u64 = 1 << 30;
+pub(crate) const SECTION_BYTES_MAX: u64 = 1 << 30;
 
 /// An open sstable.
 pub(crate) struct Sstable {

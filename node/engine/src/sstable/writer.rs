@@ -277,7 +277,8 @@ fn cut_in_columns(
 }
 
 impl SstableStats {
-    fn count(&mut self, part: &Partition) {
+    /// Counts a stretch of a partition in; `Layout::count` and heads are apart.
+    pub(crate) fn count(&mut self, part: &Partition) {
         let summary = Summary::of(part);
         self.rows += part.rows.len() as u64;
         self.tombstones += summary.tombstones;
