@@ -20,6 +20,14 @@ pub(crate) struct Copied {
     pub(crate) len: u32,
 }
 
+impl Copied {
+    /// Memory taken, bytes: what holds the buffer counts with those at its beginning.
+    pub(crate) fn bytes(&self) -> usize {
+        let holder = 2 * size_of::<usize>() + size_of::<Bytes>();
+        self.len as usize + if self.from == 0 { holder } else { 0 }
+    }
+}
+
 /// A row. As written it is made only for whoever reads it, so that taking it in costs next to nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {

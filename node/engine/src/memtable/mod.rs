@@ -221,7 +221,7 @@ impl Change<'_> {
 
     fn bytes(&self) -> usize {
         match self {
-            Change::Rows { rows, .. } => rows.len as usize,
+            Change::Rows { rows, .. } => rows.bytes(),
             Change::Any { bytes, .. } => *bytes,
         }
     }
