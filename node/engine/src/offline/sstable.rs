@@ -12,7 +12,7 @@ use super::outline::{Outline, damage};
 use super::walk::{Step, Walk};
 use crate::sstable::block::Fragment;
 use crate::sstable::filter;
-use crate::sstable::format::{self, Extent, Layout, SstableStats};
+use crate::sstable::format::{self, Extent, SstableStats};
 
 /// An sstable of which the outer parts were read: it holds its index and its filter, and later one block at a time.
 pub struct Sstable(Outline);
@@ -260,23 +260,5 @@ impl Count {
             (counted.expires_max, counted.deleted_max) = (said.expires_max, said.deleted_max);
         }
         counted != *said
-    }
-}
-
-impl SstableStats {
-    /// Before anything was counted.
-    fn none(first: PartitionKey) -> SstableStats {
-        SstableStats {
-            last: first.clone(),
-            first,
-            partitions: 0,
-            rows: 0,
-            tombstones: 0,
-            timestamp_min: i64::MAX,
-            timestamp_max: i64::MIN,
-            expires_max: i64::MIN,
-            deleted_max: i64::MIN,
-            layout: Some(Layout::default()),
-        }
     }
 }

@@ -85,18 +85,7 @@ impl Writer {
     /// Begins a partition with its deletion and static row.
     pub(crate) fn begin(&mut self, head: Partition) {
         assert!(self.open.is_none(), "the partition before is ended");
-        let stats = self.stats.get_or_insert_with(|| SstableStats {
-            first: own(&head.key),
-            last: head.key.clone(),
-            partitions: 0,
-            rows: 0,
-            tombstones: 0,
-            timestamp_min: i64::MAX,
-            timestamp_max: i64::MIN,
-            expires_max: i64::MIN,
-            deleted_max: i64::MIN,
-            layout: Some(Layout::default()),
-        });
+        let stats = self.stats.get_or_insert_with(|| SstableStats::none(own(&head.key)));
         assert!(stats.partitions == 0 || stats.last < head.key, "partitions ascend");
         stats.last = head.key.clone();
         stats.partitions += 1;
@@ -277,6 +266,22 @@ fn cut_in_columns(
 }
 
 impl SstableStats {
+    /// Before anything was counted.
+    pub(crate) fn none(first: PartitionKey) -> SstableStats {
+        SstableStats {
+            last: first.clone(),
+            first,
+            partitions: 0,
+            rows: 0,
+            tombstones: 0,
+            timestamp_min: i64::MAX,
+            timestamp_max: i64::MIN,
+            expires_max: i64::MIN,
+            deleted_max: i64::MIN,
+            layout: Some(Layout::default()),
+        }
+    }
+
     /// Counts a stretch of a partition in; `Layout::count` and heads are apart.
     pub(crate) fn count(&mut self, part: &Partition) {
         let summary = Summary::of(part);
