@@ -113,23 +113,45 @@ impl Block {
         part == if reversed { 0 } else { self.parts.len() - 1 }
     }
 
-    /// Partition deletion and statics of a fragment, if it begins the partition.
-    pub(crate) fn head(&self, key: &PartitionKey, part: usize) -> Partition {
-        let mut head = Partition::empty(key.clone());
-        if let Some(it) = &self.parts[part].head {
-            head.deletion = it.deletion;
-            head.static_row = it.static_row.clone();
-        }
-        head
+    /// How many fragments there are.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len()
     }
 
-    /// The first key here that is not before.
-    pub(crate) fn next_key(
-        &self,
-        is_before: impl Fn(&PartitionKey) -> bool,
-    ) -> Option<PartitionKey> {
-        let at = self.parts.partition_point(|it| is_before(&it.key));
-        self.parts.get(at).map(|it| it.key.clone())
+    /// Of what partition a fragment is.
+    pub(crate) fn key(&self, part: usize) -> &PartitionKey {
+        &self.parts[part].key
+    }
+
+    /// Whether a fragment holds what lies at the near end of `want`.
+    pub(crate) fn is_near_end_of(&self, part: usize, want: &Slice, reversed: bool) -> bool {
+        let Part { start, end, .. } = &self.parts[part];
+        match reversed {
+            false => start.compare(&want.start).is_le() && end.compare(&want.start).is_gt(),
+            true => start.compare(&want.end).is_lt() && end.compare(&want.end).is_ge(),
+        }
+    }
+
+    /// Whether a fragment ends where `want` begins, in the direction of reading.
+    pub(crate) fn ends_where(&self, part: usize, want: &Slice, reversed: bool) -> bool {
+        let Part { start, end, .. } = &self.parts[part];
+        let begin = if reversed { start.compare(&want.end) } else { end.compare(&want.start) };
+        begin.is_eq()
+    }
+
+    /// Partition deletion and statics of a fragment, if there are any and it begins the partition.
+    pub(crate) fn head(&self, part: usize) -> Option<Partition> {
+        let Part { key, head, .. } = &self.parts[part];
+        let it = head.as_ref().filter(|it| it.deletion.is_some() || !it.static_row.is_empty())?;
+        let mut head = Partition::empty(key.clone());
+        head.deletion = it.deletion;
+        head.static_row = it.static_row.clone();
+        Some(head)
+    }
+
+    /// The first fragment whose partition is not before.
+    pub(crate) fn first_not(&self, is_before: impl Fn(&PartitionKey) -> bool) -> usize {
+        self.parts.partition_point(|it| is_before(&it.key))
     }
 
     /// What a fragment knows of the clusterings at the near end of `want`: at most `rows_max` rows.

@@ -10,9 +10,10 @@ use model::{
 use sys::{Disk, Open};
 
 use crate::cache::{Cache, Io, Recent};
-use crate::merge::{self, Merge, Order, Source};
+use crate::merge::{Order, Source};
 use crate::piece::{self, Piece};
 use crate::sstable::{Sstable, Writer};
+use crate::walk::Walk;
 
 /// Small, so that the larger partitions take several blocks.
 const BLOCK_BYTES: usize = 2_000;
@@ -138,12 +139,11 @@ fn write(disk: &dyn Disk, path: &Path) {
 fn read(sstable: Sstable) -> Vec<Partition> {
     let (cache, recent) = (Cache::new(1 << 20, std::sync::Arc::default()), Recent::default());
     let io = Io::waiting(&cache, &recent);
-    let sources = [Source::Sstable(std::sync::Arc::new(sstable))];
+    let mut walk =
+        Walk::new(&[Source::Sstable(std::sync::Arc::new(sstable))], std::ops::Bound::Unbounded);
     let mut all: Vec<Partition> = Vec::new();
-    let mut from = std::ops::Bound::Unbounded;
-    while let Some(key) = merge::next_key(&sources, from.as_ref(), &io).unwrap() {
-        let order = Order { hull: &Slice::all(), reversed: false, rows_max: 100 };
-        let mut merge = Merge::open(&key, &sources, order, &io).unwrap().unwrap();
+    let order = Order { hull: &Slice::all(), reversed: false, rows_max: 100 };
+    while let Some(mut merge) = walk.next(order, |_| true, &io).unwrap() {
         let mut part = merge.head().clone();
         let mut want = Slice::all();
         while want.start < want.end {
@@ -152,7 +152,6 @@ fn read(sstable: Sstable) -> Vec<Partition> {
             piece::append(&mut part, piece.part);
         }
         all.push(part);
-        from = std::ops::Bound::Excluded(key);
     }
     all
 }
