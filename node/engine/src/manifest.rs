@@ -255,14 +255,12 @@ fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
     numbers.iter().for_each(|it| out.uint(*it));
 }
 
-/// With the dropped columns behind it if it has any: 8, else 1.
 fn put_table(out: &mut Writer, shape: &TableShape) {
-    out.u8(if shape.dropped.is_empty() { 1 } else { 8 });
+    out.u8(9);
     put_shape(out, shape);
-    if !shape.dropped.is_empty() {
-        out.uint(shape.dropped.len() as u64);
-        shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
-    }
+    put_map(out, &shape.compression);
+    out.uint(shape.dropped.len() as u64);
+    shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
 }
 
 fn put_shape(out: &mut Writer, shape: &TableShape) {
@@ -270,8 +268,12 @@ fn put_shape(out: &mut Writer, shape: &TableShape) {
     out.uint(u64::from(shape.gc_grace_seconds));
     out.uint(shape.bloom_fp.to_bits());
     out.u8(u8::from(shape.durable));
-    out.uint(shape.compaction.len() as u64);
-    for (name, value) in &shape.compaction {
+    put_map(out, &shape.compaction);
+}
+
+fn put_map(out: &mut Writer, map: &BTreeMap<String, String>) {
+    out.uint(map.len() as u64);
+    for (name, value) in map {
         out.bytes(name.as_bytes());
         out.bytes(value.as_bytes());
     }
@@ -297,6 +299,12 @@ fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
                 let shape = read_shape(&mut reader)?;
                 Op::Table(TableShape { dropped: read_dropped(&mut reader)?, ..shape })
             }
+            9 => {
+                let shape = read_shape(&mut reader)?;
+                let compression = read_map(&mut reader, "compression")?;
+                let dropped = read_dropped(&mut reader)?;
+                Op::Table(TableShape { compression, dropped, ..shape })
+            }
             _ => return Err(reader.malformed("edit")),
         });
     }
@@ -314,14 +322,23 @@ fn read_shape(reader: &mut Reader) -> Result<TableShape, Malformed> {
     let gc_grace = reader.uint("gc_grace")?;
     let bloom_fp = f64::from_bits(reader.uint("bloom_fp")?);
     let durable = reader.u8("durable")? != 0;
-    let count = reader.count(2, "compaction")?;
-    let mut compaction = BTreeMap::new();
-    for _ in 0..count {
-        let name = read_text(reader)?;
-        compaction.insert(name, read_text(reader)?);
-    }
+    let compaction = read_map(reader, "compaction")?;
     let gc_grace_seconds = u32::try_from(gc_grace).map_err(|_| reader.malformed("gc_grace"))?;
-    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, durable, dropped: Vec::new() })
+    let (compression, dropped) = (BTreeMap::new(), Vec::new());
+    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, compression, durable, dropped })
+}
+
+fn read_map(
+    reader: &mut Reader,
+    what: &'static str,
+) -> Result<BTreeMap<String, String>, Malformed> {
+    let count = reader.count(2, what)?;
+    let mut map = BTreeMap::new();
+    for _ in 0..count {
+        let name = read_text(reader, what)?;
+        map.insert(name, read_text(reader, what)?);
+    }
+    Ok(map)
 }
 
 fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, Malformed> {
@@ -338,7 +355,7 @@ fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, Malformed> {
     Ok(dropped)
 }
 
-fn read_text(reader: &mut Reader) -> Result<String, Malformed> {
-    let bytes = reader.bytes("compaction option")?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| reader.malformed("compaction option"))
+fn read_text(reader: &mut Reader, what: &'static str) -> Result<String, Malformed> {
+    let bytes = reader.bytes(what)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| reader.malformed(what))
 }

@@ -6,6 +6,7 @@
 //! filter from when they are first asked for.
 
 pub(crate) mod block;
+pub(crate) mod compression;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod index;

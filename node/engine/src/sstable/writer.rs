@@ -10,6 +10,7 @@ use model::{Chunk, Clustering, Partition, PartitionKey, Row, TableId};
 use sys::{Disk, File, Open};
 
 use super::block::{self, Fragment};
+use super::compression::{self, Compression, Packer};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
 use crate::piece::{self, Piece, Summary};
@@ -35,6 +36,7 @@ pub(crate) struct Writer {
     table: TableId,
     bloom_fp: f64,
     block_bytes: usize,
+    packer: Packer,
     /// Wrapped blocks that are not written yet, and where they will lie.
     out: Vec<u8>,
     out_offset: u64,
@@ -55,7 +57,7 @@ struct OpenFragment {
 }
 
 impl Writer {
-    /// Begins the file `id` at `path`.
+    /// Begins the file `id` at `path`, with blocks of about `block_bytes` of rows unless the table says otherwise.
     pub(crate) fn create(
         disk: &dyn Disk,
         path: &Path,
@@ -70,7 +72,10 @@ impl Writer {
             id,
             table: shape.id,
             bloom_fp: shape.bloom_fp,
-            block_bytes: block_bytes.min(BLOCK_BYTES_MAX),
+            block_bytes: compression::block_bytes(shape)
+                .unwrap_or(block_bytes)
+                .min(BLOCK_BYTES_MAX),
+            packer: Packer::new(Compression::of(shape)),
             out: format::header(format::VERSION, id).to_vec(),
             out_offset: 0,
             block: Vec::new(),
@@ -189,7 +194,7 @@ impl Writer {
 
     fn section(&mut self, raw: &[u8]) -> Extent {
         let offset = self.bytes();
-        format::wrap(raw, self.id, offset, &mut self.out);
+        format::wrap(raw, &mut self.packer, self.id, offset, &mut self.out);
         Extent { offset, bytes: self.bytes() - offset }
     }
 

@@ -9,6 +9,7 @@ use model::{
 };
 use sys::{Disk, Open};
 
+use crate::TableShape;
 use crate::cache::{Cache, Io, Recent};
 use crate::merge::{Order, Source};
 use crate::piece::{self, Piece};
@@ -120,8 +121,9 @@ fn partitions() -> Vec<Partition> {
     all
 }
 
-fn write(disk: &dyn Disk, path: &Path) {
-    let shape = super::shape(TableId(uuid::Uuid::from_u128(7)));
+fn write(disk: &dyn Disk, path: &Path, compressor: &str) {
+    let compression = [("class".to_owned(), compressor.to_owned())].into();
+    let shape = TableShape { compression, ..super::shape(TableId(uuid::Uuid::from_u128(7))) };
     let mut writer = Writer::create(disk, path, 1, &shape, BLOCK_BYTES).unwrap();
     for mut part in partitions() {
         let rows = std::mem::take(&mut part.rows);
@@ -170,6 +172,8 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
         (1, include_bytes!("../fixtures/version-1.sst").as_slice()),
         (2, include_bytes!("../fixtures/version-2.sst").as_slice()),
         (3, include_bytes!("../fixtures/version-3.sst").as_slice()),
+        (4, include_bytes!("../fixtures/version-4.sst").as_slice()),
+        (4, include_bytes!("../fixtures/version-4-zstd.sst").as_slice()),
     ] {
         let sstable = open(bytes);
         assert!(sstable.starts().len() > 6, "several blocks");
@@ -186,14 +190,34 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
 fn the_newest_fixture_is_what_is_written_today() {
     let disk = sys::disk::MemoryDisk::new();
     let path = Path::new("/000000000001.sst");
-    write(&disk, path);
+    write(&disk, path, "LZ4Compressor");
     let written = sys::disk::read_all(&disk, path, 1 << 20).unwrap();
-    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
-        let newest =
-            format!("src/sstable/fixtures/version-{}.sst", crate::sstable::format::VERSION);
-        #[expect(clippy::disallowed_methods, reason = "a fixture belongs into the repository")]
-        std::fs::write(newest, &written).unwrap();
-    }
-    let newest = include_bytes!("../fixtures/version-3.sst");
+    update(&written, "");
+    let newest = include_bytes!("../fixtures/version-4.sst");
     assert!(written == newest, "{} bytes, not the fixture's {}", written.len(), newest.len());
+}
+
+/// Another zstd may write other bytes; what they say is the same.
+#[test]
+fn what_zstd_writes_is_shorter_and_is_read_as_it_was_written() {
+    let disk = sys::disk::MemoryDisk::new();
+    let (zstd, plain) = (Path::new("/000000000001.sst"), Path::new("/000000000002.sst"));
+    write(&disk, zstd, "ZstdCompressor");
+    write(&disk, plain, "NoopCompressor");
+    let written = sys::disk::read_all(&disk, zstd, 1 << 20).unwrap();
+    update(&written, "-zstd");
+    let lz4 = include_bytes!("../fixtures/version-4.sst");
+    let plain = disk.open(plain, Open::Read).unwrap().len().unwrap();
+    assert!(written.len() < lz4.len() && (lz4.len() as u64) < plain);
+    assert_eq!(read(Sstable::open(&disk, zstd, 1).unwrap()), partitions());
+}
+
+/// Keeps what is written today, for whoever changes the format.
+fn update(written: &[u8], suffix: &str) {
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        let version = crate::sstable::format::VERSION;
+        let path = format!("src/sstable/fixtures/version-{version}{suffix}.sst");
+        #[expect(clippy::disallowed_methods, reason = "a fixture belongs into the repository")]
+        std::fs::write(path, written).unwrap();
+    }
 }
