@@ -34,7 +34,8 @@ enum Place {
     /// In front of the first partition.
     Start,
     Run(Arc<Run>),
-    Spot(Spot),
+    /// With the key of what lies there.
+    Spot(Spot, PartitionKey),
     /// Behind a partition that was taken: the next one is not looked for yet.
     BehindRun(Arc<Run>),
     BehindSpot(Spot),
@@ -46,7 +47,7 @@ impl Place {
     fn key(&self) -> Option<&PartitionKey> {
         match self {
             Place::Run(run) => Some(run.key()),
-            Place::Spot(spot) => Some(spot.key()),
+            Place::Spot(_, key) => Some(key),
             Place::Start | Place::BehindRun(_) | Place::BehindSpot(_) | Place::End => None,
         }
     }
@@ -56,7 +57,12 @@ impl Cursor {
     /// Stands at a partition, or at the end.
     fn settle(&mut self, from: Bound<&PartitionKey>, io: &Io) -> Result<(), Halt> {
         let run = |it: Option<Arc<Run>>| it.map_or(Place::End, Place::Run);
-        let spot = |it: Option<Spot>| it.map_or(Place::End, Place::Spot);
+        let spot = |it: Option<Spot>| {
+            it.map_or(Place::End, |it| {
+                let key = it.key();
+                Place::Spot(it, key)
+            })
+        };
         self.place = match (&self.place, &self.source) {
             (Place::Start, Source::Memtable(memtable)) => run(memtable.next(from)),
             (Place::Start, Source::Sstable(sstable)) => spot(sstable.first(from, io)?),
@@ -74,7 +80,7 @@ impl Cursor {
                 self.place = Place::BehindRun(Arc::clone(&run));
                 Some(Input::of_run(run, head))
             }
-            (Place::Spot(spot), Source::Sstable(sstable)) => {
+            (Place::Spot(spot, _), Source::Sstable(sstable)) => {
                 self.place = Place::BehindSpot(spot.clone());
                 let matters = sstable.may_have_heads() || sstable.may_have_rows(order.hull);
                 matters.then(|| Input::of_spot(sstable, spot, head))

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::{Partition, PartitionKey, Rows, Slice};
+use model::{Partition, PartitionKey, Rows, Slice, Token};
 use sys::{Disk, File, Open};
 
 use crate::Error;
@@ -65,8 +65,13 @@ pub(crate) struct Spot {
 
 impl Spot {
     /// Of what partition it is.
-    pub(crate) fn key(&self) -> &PartitionKey {
+    pub(crate) fn key(&self) -> PartitionKey {
         self.block.key(self.part)
+    }
+
+    /// Where on the ring that lies.
+    fn token(&self) -> Token {
+        self.block.token(self.part)
     }
 
     /// Partition deletion and statics, if there are any and the partition begins here.
@@ -293,12 +298,12 @@ impl Sstable {
 
     /// Where the first partition begins that is at or behind `from`.
     pub(crate) fn first(&self, from: Bound<&PartitionKey>, io: &Io) -> Result<Option<Spot>, Halt> {
-        let is_before = |it: &PartitionKey| match from {
-            Bound::Included(from) => it < from,
-            Bound::Excluded(from) => it <= from,
+        let is_behind = match from {
+            Bound::Included(from) => self.stats.last < *from,
+            Bound::Excluded(from) => self.stats.last <= *from,
             Bound::Unbounded => false,
         };
-        if is_before(&self.stats.last) {
+        if is_behind {
             return Ok(None);
         }
         let index = &self.mapped(io)?.index;
@@ -309,39 +314,39 @@ impl Sstable {
         };
         // It begins with block `at`, or inside of the one before.
         if let Some(before) = at.checked_sub(1)
-            && let Some(spot) = self.first_in(before, is_before, io)?
+            && let Some(spot) = self.first_in(before, from, io)?
         {
             return Ok(Some(spot));
         }
-        self.first_in(at, is_before, io)
+        self.first_in(at, from, io)
     }
 
     /// Where the partition begins that follows the one at `last`.
     pub(crate) fn after(&self, last: &Spot, io: &Io) -> Result<Option<Spot>, Halt> {
         let next = last.part + 1;
         // Mostly the very next one, here or in the next block.
-        if next < last.block.len() && last.block.key(next) != last.key() {
+        if next < last.block.len() && last.block.token(next) != last.token() {
             return Ok(Some(Spot { part: next, ..last.clone() }));
         }
         let index = &self.mapped(io)?.index;
-        if next == last.block.len() && index.token(last.at + 1) != Some(last.key().token) {
-            return self.first_in(last.at + 1, |_| false, io);
+        if next == last.block.len() && index.token(last.at + 1) != Some(last.token()) {
+            return self.first_in(last.at + 1, Bound::Unbounded, io);
         }
-        self.first(Bound::Excluded(last.key()), io)
+        self.first(Bound::Excluded(&last.key()), io)
     }
 
-    /// The first fragment of block `at` that is not before, if there is such a block.
+    /// The first fragment of block `at` that is not before `from`, if there is such a block.
     fn first_in(
         &self,
         at: usize,
-        is_before: impl Fn(&PartitionKey) -> bool,
+        from: Bound<&PartitionKey>,
         io: &Io,
     ) -> Result<Option<Spot>, Halt> {
         if self.mapped(io)?.index.len() <= at {
             return Ok(None);
         }
         let block = self.block(at, io)?;
-        let part = block.first_not(is_before);
+        let part = block.first_not_before(from);
         Ok((part < block.len()).then_some(Spot { at, block, part }))
     }
 

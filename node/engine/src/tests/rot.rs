@@ -156,7 +156,7 @@ fn read_all(sstable: &Sstable) -> Result<(), Error> {
     };
     let mut next = sstable.first(std::ops::Bound::Unbounded, &io).map_err(failed)?;
     while let Some(spot) = next {
-        sstable.begin(spot.key(), &io).map_err(failed)?.expect("the index names it");
+        sstable.begin(&spot.key(), &io).map_err(failed)?.expect("the index names it");
         next = sstable.after(&spot, &io).map_err(failed)?;
     }
     Ok(())
