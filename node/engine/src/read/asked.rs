@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use model::key::bottom;
 use model::read::{Command, Position, Target};
 use model::{PartitionKey, Slice, Token, TokenRange};
 
@@ -18,7 +19,7 @@ pub(super) fn first_partition(
         Bound::Unbounded
     } else {
         let token = Token(tokens.start.0.checked_add(1)?);
-        Bound::Included(PartitionKey { token, bytes: Bytes::new() })
+        Bound::Included(PartitionKey { token, bytes: bottom() })
     };
     // Whatever lies furthest ahead; the rows that are left of a partition lie behind the one before it.
     let resumed = resume.map(|it| match it.clustering {
@@ -44,7 +45,7 @@ fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
 /// What lies around all of `slices`, which ascend.
 pub(super) fn hull(slices: &[Slice]) -> Slice {
     match slices {
-        [] => Slice { start: Bytes::new(), end: Bytes::new() },
+        [] => Slice { start: bottom(), end: bottom() },
         [first, .., last] => Slice { start: first.start.clone(), end: last.end.clone() },
         [only] => only.clone(),
     }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::columns::Columns;
+use model::key::bottom;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 use smallvec::SmallVec;
 
@@ -160,7 +161,7 @@ impl Block {
     }
 
     fn start_of(&self, part: &Part) -> Bytes {
-        self.edges_of(part).map(|it| it.start.bytes().clone()).unwrap_or_default()
+        self.edges_of(part).map_or_else(bottom, |it| it.start.bytes().clone())
     }
 
     fn end_of(&self, part: &Part) -> Bytes {

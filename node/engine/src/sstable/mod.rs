@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use model::key::bottom;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 use sys::{Disk, File, Open};
 
@@ -201,7 +202,7 @@ impl Sstable {
 
     /// Where the partition begins; `None` if it is not here.
     pub(crate) fn begin(&self, key: &PartitionKey, io: &Io) -> Result<Option<Spot>, Halt> {
-        let want = Slice { start: Bytes::new(), end: piece::top() };
+        let want = Slice { start: bottom(), end: piece::top() };
         self.find(key, &want, false, Hint::default(), io)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::columns::Columns;
+use model::key::bottom;
 use model::{Chunk, Clustering, Partition, PartitionKey, Row, TableId};
 use sys::{Disk, File, Open};
 
@@ -99,7 +100,7 @@ impl Writer {
         }
         self.hashes.push(filter::hash(&head.key));
         let bytes = piece::row_bytes(&Clustering::default(), &head.static_row);
-        self.open = Some(OpenFragment { start: Bytes::new(), part: head, bytes });
+        self.open = Some(OpenFragment { start: bottom(), part: head, bytes });
     }
 
     /// Adds the next stretch of the partition; it begins where the last one ended.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use model::cell::TTL_MAX;
 use model::codec::{Malformed, Reader};
 use model::columns::{Column, Columns, Ints, Values, flag, kind};
+use model::key::bottom;
 use model::{ColumnId, Elements, Mutation, Partition, Token};
 use smallvec::SmallVec;
 
@@ -69,7 +70,7 @@ fn read_part(reader: &mut Reader, first_row: u32, block: &mut Block) -> Result<u
     let mut edges = NONE;
     if flags & (part::START | part::END) != 0 {
         let start =
-            if flags & part::START == 0 { Bytes::new() } else { reader.bytes("fragment start")? };
+            if flags & part::START == 0 { bottom() } else { reader.bytes("fragment start")? };
         let end =
             if flags & part::END == 0 { piece::top() } else { reader.bytes("fragment end")? };
         let (start, end) = (Edge::new(start), Edge::new(end));
@@ -208,7 +209,7 @@ fn check_ttls(reader: &Reader, ttls: &Ints, count: usize) -> Result<(), Malforme
 fn no_rows() -> Columns {
     let none = || Ints::Const(0);
     Columns {
-        keys: Values::Fixed { arena: Bytes::new(), len: 0 },
+        keys: Values::Fixed { arena: bottom(), len: 0 },
         times: none(),
         flags: none(),
         ttls: none(),
