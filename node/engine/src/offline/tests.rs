@@ -83,6 +83,7 @@ fn shape() -> TableShape {
         compaction: std::collections::BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     }
 }
 
