@@ -15,7 +15,7 @@ use model::{ColumnId, TableId};
 use sys::{Disk, SystemLog, system_log};
 
 use crate::commitlog::Position;
-use crate::{Error, TableShape};
+use crate::{Error, TableShape, described};
 
 /// The one kind of record so far. Another kind is of a newer program.
 const KIND_EDIT: u8 = 1;
@@ -29,8 +29,9 @@ const NAME: &str = "manifest";
 /// Below this the manifest is never rewritten, bytes.
 const REWRITE_BYTES: u64 = 1 << 20;
 
-/// Operations in one record of a rewritten manifest: far below the largest record.
+/// Operations in one record of a rewritten manifest, and bytes of them, about: far below the largest record.
 const SNAPSHOT_OPS: usize = 4096;
+const SNAPSHOT_BYTES: usize = 1 << 20;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,7 +120,7 @@ impl Manifest {
 
     fn rewrite(&mut self, state: &State) -> Result<(), Error> {
         let ops = state.to_ops();
-        let payloads: Vec<Bytes> = ops.chunks(SNAPSHOT_OPS).map(encode).collect();
+        let payloads = encode_in_parts(&ops);
         let records: Vec<(u8, &[u8])> =
             payloads.iter().map(|it| (KIND_EDIT, it.as_ref())).collect();
         self.log.rewrite(&records).map_err(error_of)?;
@@ -227,26 +228,43 @@ fn error_of(error: system_log::Error) -> Error {
     }
 }
 
-fn encode(ops: &[Op]) -> Bytes {
-    let mut out = Writer::default();
+/// Records of which each is far from the largest, however long the descriptions of tables are.
+fn encode_in_parts(ops: &[Op]) -> Vec<Bytes> {
+    let (mut parts, mut out, mut in_part) = (Vec::new(), Writer::default(), 0);
     for op in ops {
-        match op {
-            Op::Table(shape) => put_table(&mut out, shape),
-            Op::Drop(table) => put_op(&mut out, 2, table, &[]),
-            Op::Add(table, id) => put_op(&mut out, 3, table, &[*id]),
-            Op::Remove(table, id) => put_op(&mut out, 4, table, &[*id]),
-            Op::Mark(table, mark) => put_op(&mut out, 5, table, &[mark.segment, mark.offset]),
-            Op::LogStart(segment) => {
-                out.u8(6);
-                out.uint(*segment);
-            }
-            Op::Clean(clean) => {
-                out.u8(7);
-                out.u8(u8::from(*clean));
-            }
+        put(&mut out, op);
+        in_part += 1;
+        if in_part == SNAPSHOT_OPS || SNAPSHOT_BYTES <= out.len() {
+            parts.push(std::mem::take(&mut out).finish());
+            in_part = 0;
         }
     }
+    parts.extend((in_part > 0).then(|| out.finish()));
+    parts
+}
+
+pub(crate) fn encode(ops: &[Op]) -> Bytes {
+    let mut out = Writer::default();
+    ops.iter().for_each(|it| put(&mut out, it));
     out.finish()
+}
+
+fn put(out: &mut Writer, op: &Op) {
+    match op {
+        Op::Table(shape) => put_table(out, shape),
+        Op::Drop(table) => put_op(out, 2, table, &[]),
+        Op::Add(table, id) => put_op(out, 3, table, &[*id]),
+        Op::Remove(table, id) => put_op(out, 4, table, &[*id]),
+        Op::Mark(table, mark) => put_op(out, 5, table, &[mark.segment, mark.offset]),
+        Op::LogStart(segment) => {
+            out.u8(6);
+            out.uint(*segment);
+        }
+        Op::Clean(clean) => {
+            out.u8(7);
+            out.u8(u8::from(*clean));
+        }
+    }
 }
 
 fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
@@ -255,13 +273,21 @@ fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
     numbers.iter().for_each(|it| out.uint(*it));
 }
 
-/// With the dropped columns behind it if it has any: 8, else 1.
+/// With the dropped columns behind it if it has any: 8, else 1. With both these and its description: 9.
 fn put_table(out: &mut Writer, shape: &TableShape) {
-    out.u8(if shape.dropped.is_empty() { 1 } else { 8 });
+    let tag = match (&shape.described, shape.dropped.is_empty()) {
+        (Some(_), _) => 9,
+        (None, false) => 8,
+        (None, true) => 1,
+    };
+    out.u8(tag);
     put_shape(out, shape);
-    if !shape.dropped.is_empty() {
+    if tag != 1 {
         out.uint(shape.dropped.len() as u64);
         shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
+    }
+    if let Some(described) = &shape.described {
+        described::put(out, described);
     }
 }
 
@@ -277,7 +303,7 @@ fn put_shape(out: &mut Writer, shape: &TableShape) {
     }
 }
 
-fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
+pub(crate) fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
     let mut reader = Reader::new(payload);
     let mut ops = Vec::new();
     while !reader.is_done() {
@@ -296,6 +322,12 @@ fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
             8 => {
                 let shape = read_shape(&mut reader)?;
                 Op::Table(TableShape { dropped: read_dropped(&mut reader)?, ..shape })
+            }
+            9 => {
+                let shape = read_shape(&mut reader)?;
+                let dropped = read_dropped(&mut reader)?;
+                let described = Some(Arc::new(described::read(&mut reader)?));
+                Op::Table(TableShape { dropped, described, ..shape })
             }
             _ => return Err(reader.malformed("edit")),
         });
@@ -321,7 +353,8 @@ fn read_shape(reader: &mut Reader) -> Result<TableShape, Malformed> {
         compaction.insert(name, read_text(reader)?);
     }
     let gc_grace_seconds = u32::try_from(gc_grace).map_err(|_| reader.malformed("gc_grace"))?;
-    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, durable, dropped: Vec::new() })
+    let (dropped, described) = (Vec::new(), None);
+    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, durable, dropped, described })
 }
 
 fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, Malformed> {

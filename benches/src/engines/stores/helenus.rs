@@ -94,6 +94,7 @@ impl Store for Helenus {
             compaction: BTreeMap::new(),
             durable: true,
             dropped: Vec::new(),
+            described: None,
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;

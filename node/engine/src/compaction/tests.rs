@@ -68,9 +68,15 @@ fn strategy(options: &[(&str, &str)]) -> Option<Strategy> {
     let compaction: BTreeMap<String, String> =
         options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let id = TableId(uuid::Uuid::nil());
-    let dropped = Vec::new();
-    let shape =
-        TableShape { id, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true, dropped };
+    let shape = TableShape {
+        id,
+        gc_grace_seconds: 1,
+        bloom_fp: 0.01,
+        compaction,
+        durable: true,
+        dropped: Vec::new(),
+        described: None,
+    };
     Strategy::of(&shape)
 }
 

@@ -66,9 +66,15 @@ fn zero() -> Footer {
 }
 
 fn shape(id: TableId) -> TableShape {
-    let compaction = BTreeMap::new();
-    let dropped = Vec::new();
-    TableShape { id, gc_grace_seconds: 1, bloom_fp: 0.01, compaction, durable: true, dropped }
+    TableShape {
+        id,
+        gc_grace_seconds: 1,
+        bloom_fp: 0.01,
+        compaction: BTreeMap::new(),
+        durable: true,
+        dropped: Vec::new(),
+        described: None,
+    }
 }
 
 /// A partition of 200 rows of 0 to 2 kB, 199 kB together.

@@ -282,6 +282,7 @@ fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
         compaction: BTreeMap::new(),
         durable: true,
         dropped: table.dropped.clone(),
+        described: None,
     };
     (table.id, shape)
 }
