@@ -8,6 +8,7 @@ use crate::inner::Inner;
 use crate::manifest::Op;
 use crate::memtable::Memtable;
 use crate::snapshot::{self, Incoming, Part};
+use crate::sstable::Sstable;
 use crate::table::Table;
 use crate::{Error, TableShape};
 
@@ -73,11 +74,20 @@ impl Inner {
         // All that was written before this line is in what goes, all that is written after stays.
         table.freeze(|| self.log.position());
         let version = table.version();
+        let stay = incoming.as_ref().map(|it| it.stay().to_vec()).unwrap_or_default();
+        let is_in = |list: &[Arc<Sstable>], it| list.iter().any(|other| Arc::ptr_eq(other, it));
+        if let Some(gone) = stay.iter().find(|it| !is_in(&version.sstables, it)) {
+            let why = "the table was emptied meanwhile: restore it again";
+            return Err(Error::io(&gone.path, std::io::Error::other(why)));
+        }
         let kept = self.snapshot(&table, why)?;
+        let goes = version.sstables.iter().filter(|it| !is_in(&stay, it));
         let mut ops = vec![Op::Mark(id, version.active.begins)];
-        ops.extend(version.sstables.iter().map(|it| Op::Remove(id, it.id)));
+        ops.extend(goes.clone().map(|it| Op::Remove(id, it.id)));
         ops.extend(incoming.iter().flat_map(Incoming::ids).map(|it| Op::Add(id, it)));
-        let sstables = incoming.map(Incoming::keep).unwrap_or_default();
+        let mut sstables = incoming.map(Incoming::keep).unwrap_or_default();
+        sstables.extend(stay.iter().cloned());
+        sstables.sort_by_key(|it| it.id);
         manifest.edit(ops)?;
         table.change(|next| {
             // A memtable that was frozen since holds what was written since.
@@ -85,7 +95,7 @@ impl Inner {
             next.sstables = sstables;
         });
         self.shrink_memtables(version.frozen_bytes());
-        version.sstables.iter().for_each(|it| self.remove_unused(&it.path));
+        goes.for_each(|it| self.remove_unused(&it.path));
         self.release_log(&mut manifest)?;
         Ok(kept)
     }

@@ -45,26 +45,34 @@ pub(super) struct Seen {
 pub(crate) struct Incoming {
     inner: Arc<Inner>,
     sstables: Vec<Arc<Sstable>>,
+    /// Live already, and they stay so.
+    stay: Vec<Arc<Sstable>>,
     /// How many of them got a second name, instead of being written again.
     pub(super) linked: u64,
 }
 
 impl Incoming {
     fn new(inner: &Arc<Inner>) -> Incoming {
-        Incoming { inner: Arc::clone(inner), sstables: Vec::new(), linked: 0 }
+        let (sstables, stay) = (Vec::new(), Vec::new());
+        Incoming { inner: Arc::clone(inner), sstables, stay, linked: 0 }
     }
 
     /// How many.
     pub(super) fn len(&self) -> u64 {
-        self.sstables.len() as u64
+        (self.sstables.len() + self.stay.len()) as u64
     }
 
-    /// Their numbers.
+    /// Those that are live already.
+    pub(crate) fn stay(&self) -> &[Arc<Sstable>] {
+        &self.stay
+    }
+
+    /// The numbers of the others.
     pub(crate) fn ids(&self) -> impl Iterator<Item = u64> {
         self.sstables.iter().map(|it| it.id)
     }
 
-    /// Hands them over: from here on they stay, also where the edit that makes them live fails, for it may have happened.
+    /// Hands the others over: from here on they stay, also where the edit that makes them live fails, for it may have happened.
     pub(crate) fn keep(mut self) -> Vec<Arc<Sstable>> {
         std::mem::take(&mut self.sstables)
     }
@@ -229,13 +237,26 @@ impl Source {
 fn take_in(mut incoming: Incoming, table: &Table, source: &Source) -> Result<Incoming, Error> {
     let inner = Arc::clone(&incoming.inner);
     inner.refuse_closed()?;
-    if let Some(sstable) = link(&inner, table, source)? {
+    if let Some(sstable) = live(&inner, table, source) {
+        incoming.stay.push(sstable);
+        incoming.linked += 1;
+    } else if let Some(sstable) = link(&inner, table, source)? {
         incoming.sstables.push(Arc::new(sstable));
         incoming.linked += 1;
     } else if let Some(sstable) = rewrite(&inner, table, source)? {
         incoming.sstables.push(sstable);
     }
     Ok(incoming)
+}
+
+/// The sstable of the table that is this file, or whole and as good: then nothing need be written.
+fn live(inner: &Inner, table: &Table, source: &Source) -> Option<Arc<Sstable>> {
+    let entry = source.entry.filter(|_| source.own)?;
+    let version = table.version();
+    let live = version.sstables.iter().find(|it| it.id == entry.number)?;
+    compare(inner, &live.path, &entry).ok()?;
+    let file = offline::Sstable::open(&*inner.disk, &live.path).ok()?;
+    file.read_while(&mut |it| matches!(it, Found::Part(_))).is_whole().then(|| Arc::clone(live))
 }
 
 /// Gives a file its own number back, if that is free: every checksum in it is over that number.

@@ -26,7 +26,8 @@ use crate::{Engine, Error as EngineError, sstable};
 pub struct Restored {
     /// Sstables that the table consists of now.
     pub files: u64,
-    /// How many of them are second names of those of the snapshot; the others were written again.
+    /// How many of them are second names of those of the snapshot, or were there all the time; the others were written
+    /// again.
     pub linked: u64,
     /// Partitions in them, those counted twice that lie in two.
     pub partitions: u64,

@@ -68,7 +68,7 @@ fn run(world: &World, progress: &mut Progress) -> Result<(), snapshot::Error> {
     let files = Foreign::find(&world.disk, &[PathBuf::from(FOREIGN)])?;
     wait(engine.import(&files, &into(1), &Inline))?;
     progress.allowed = vec![third, first.clone()];
-    // Its sstables are live: they are written again.
+    // Some of its sstables are live: these stay.
     restore(&engine, "a", 1)?;
     progress.allowed = vec![first];
 
