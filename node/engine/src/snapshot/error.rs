@@ -98,6 +98,16 @@ pub enum Error {
     Engine(#[from] crate::Error),
 }
 
+impl Error {
+    /// What a file said that could not be read: wrong bytes of a snapshot are not those of a node's own files.
+    pub(super) fn of_file(error: crate::Error) -> Error {
+        if let crate::Error::Corrupt { file, offset, what } = error {
+            return Error::Damaged { file, what: format!("at byte {offset}: {what}") };
+        }
+        error.into()
+    }
+}
+
 impl From<sys::Stopped> for Error {
     fn from(stopped: sys::Stopped) -> Error {
         Error::Engine(stopped.into())

@@ -111,13 +111,7 @@ fn manifest_in(disk: &dyn Disk, folder: &Path) -> Result<Option<Manifest>, Error
     if !disk.exists(&Manifest::path(folder)) {
         return Ok(None);
     }
-    match Manifest::read(disk, folder) {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(EngineError::Corrupt { file, offset, what }) => {
-            Err(Error::Damaged { file, what: format!("at byte {offset}: {what}") })
-        }
-        Err(other) => Err(other.into()),
-    }
+    Manifest::read(disk, folder).map(Some).map_err(Error::of_file)
 }
 
 impl Engine {

@@ -171,14 +171,11 @@ fn compare(inner: &Inner, path: &Path, entry: &Entry) -> Result<(), Error> {
     if bytes != entry.bytes {
         return Err(damaged(format!("it has {bytes} bytes instead of {}", entry.bytes)));
     }
-    match Entry::of(&*inner.disk, path, entry.number) {
-        Ok(found) if found.tail == entry.tail => Ok(()),
-        Ok(_) => Err(damaged("it is not the file that the snapshot was made of".to_owned())),
-        Err(EngineError::Corrupt { offset, what, .. }) => {
-            Err(damaged(format!("at byte {offset}: {what}")))
-        }
-        Err(other) => Err(other.into()),
+    let found = Entry::of(&*inner.disk, path, entry.number).map_err(Error::of_file)?;
+    if found.tail == entry.tail {
+        return Ok(());
     }
+    Err(damaged("it is not the file that the snapshot was made of".to_owned()))
 }
 
 fn in_words(it: &Damage) -> String {

@@ -19,7 +19,7 @@ use super::format::Manifest;
 use super::incoming::{self, Source};
 use super::store::Listed;
 use crate::inner::Inner;
-use crate::{Engine, Error as EngineError, sstable};
+use crate::{Engine, sstable};
 
 /// What was restored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,12 +87,7 @@ fn sources(
     if !disk.exists(&path) {
         return Err(Error::Undescribed { name: from.name.clone(), folder: folder.to_path_buf() });
     }
-    let manifest = Manifest::read(disk, folder).map_err(|it| match it {
-        EngineError::Corrupt { file, offset, what } => {
-            Error::Damaged { file, what: format!("at byte {offset}: {what}") }
-        }
-        other => other.into(),
-    })?;
+    let manifest = Manifest::read(disk, folder).map_err(Error::of_file)?;
     if Some(manifest.shape.id) != from.table {
         let what = format!("it is of table {}", manifest.shape.id.0);
         return Err(Error::Damaged { file: path, what });
