@@ -143,16 +143,7 @@ async fn a_mistake_is_taken_back_by_a_snapshot() {
     assert_eq!((&restored["rows"], &restored["linked"]), (&100.into(), &0.into()));
     assert_eq!(rows(&session).await, before);
 
-    // A damaged file is named, and nothing changes.
-    let from = PathBuf::from(listed(&operator, "nightly").await["folder"].as_str().unwrap());
-    let file = &sstables(&from)[0];
-    let mut bytes = fs::read(file).unwrap();
-    bytes[100] ^= 1;
-    fs::write(file, &bytes).unwrap();
-    let name = file.to_str().unwrap();
-    let says = [name, "the block at byte", "nothing was changed"];
-    operator.refused(&["snapshot", "restore", "nightly", "k.t"], &says).await;
-    operator.refused(&["import", "k.t", name], &says).await;
+    a_damaged_file_is_named(&operator).await;
     assert_eq!(rows(&session).await, before);
 
     assert_eq!(node.terminate().await.code(), Some(0));
@@ -164,6 +155,18 @@ async fn a_mistake_is_taken_back_by_a_snapshot() {
     operator.refused(&["snapshot", "delete", "nightly"], &["no snapshot `nightly`"]).await;
     let usage = operator.output(&["import", "k"]).await;
     assert_eq!(usage.status.code(), Some(2), "{usage:?}");
+}
+
+async fn a_damaged_file_is_named(operator: &Operator<'_>) {
+    let from = PathBuf::from(listed(operator, "nightly").await["folder"].as_str().unwrap());
+    let file = &sstables(&from)[0];
+    let mut bytes = fs::read(file).unwrap();
+    bytes[100] ^= 1;
+    fs::write(file, &bytes).unwrap();
+    let name = file.to_str().unwrap();
+    let says = [name, "the block at byte", "nothing was changed"];
+    operator.refused(&["snapshot", "restore", "nightly", "k.t"], &says).await;
+    operator.refused(&["import", "k.t", name], &says).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
