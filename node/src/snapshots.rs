@@ -198,7 +198,8 @@ fn answer(listed: Vec<Listed>) -> admin::SnapshotsAnswer {
             created_micros: it.created.unwrap_or(0),
             files: it.files,
             bytes: it.bytes,
-            folder: it.folder.display().to_string(),
+            // Whoever imports from there may stand elsewhere.
+            folder: std::path::absolute(&it.folder).unwrap_or(it.folder).display().to_string(),
             fault: it.fault.clone().unwrap_or_default(),
             name: it.name,
         }
