@@ -178,6 +178,7 @@ fn open() -> Engine {
         gc_grace_seconds: 864_000,
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
+        compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
         described: None,

@@ -344,6 +344,7 @@ pub(crate) fn shapes(metadata: &Metadata) -> BTreeMap<TableId, TableShape> {
                 gc_grace_seconds: table.options.gc_grace_seconds,
                 bloom_fp: table.options.bloom_filter_fp_chance,
                 compaction: table.options.compaction.clone(),
+                compression: table.options.compression.clone(),
                 durable: keyspace.durable_writes,
                 dropped: table.dropped.clone(),
                 described: Some(Arc::new(described(table))),

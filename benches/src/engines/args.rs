@@ -41,6 +41,9 @@ pub struct Args {
     /// Block cache of each engine, MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
     pub cache: u64,
+    /// How helenus compresses its blocks; the others use LZ4
+    #[arg(long, value_enum, default_value = "lz4")]
+    pub compression: Compression,
     /// What the rows are drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -56,6 +59,34 @@ pub struct Args {
     /// The folder of that phase
     #[arg(long, hide = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
+}
+
+/// What blocks are compressed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// As the default of a table.
+    Lz4,
+    /// At its default level.
+    Zstd,
+}
+
+impl Compression {
+    /// As the table option `compression` names it.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Compression::Lz4 => "LZ4Compressor",
+            Compression::Zstd => "ZstdCompressor",
+        }
+    }
+
+    /// As the command line names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Compression::Lz4 => "lz4",
+            Compression::Zstd => "zstd",
+        }
+    }
 }
 
 /// An engine.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::args::Compression;
 use super::workload::Change;
 
 /// Why a measure did not come about.
@@ -15,6 +16,8 @@ pub(super) struct Setup {
     /// One memtable; as much again may wait for its flush.
     pub(super) memtable_bytes: u64,
     pub(super) log: Log,
+    /// Of Helenus' blocks.
+    pub(super) compression: Compression,
 }
 
 /// When a write is in the log.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::key::bottom;
 use model::{Partition, PartitionKey, Slice};
 use sys::{Job, Step};
 use tokio::sync::oneshot;
@@ -67,7 +68,7 @@ impl Dump {
                     let bare = || Partition::empty(run.key().clone());
                     writer.begin(run.head().cloned().unwrap_or_else(bare));
                     self.next = Bound::Excluded(run.key().clone());
-                    self.current = Some((run, Bytes::new()));
+                    self.current = Some((run, bottom()));
                 }
             }
         }

@@ -43,6 +43,7 @@ mod table;
 mod tasks;
 mod ticket;
 mod version;
+mod walk;
 mod write;
 
 pub use background::background;

@@ -273,22 +273,14 @@ fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
     numbers.iter().for_each(|it| out.uint(*it));
 }
 
-/// With the dropped columns behind it if it has any: 8, else 1. With both these and its description: 9.
+/// 10 with its description behind it, else 9.
 fn put_table(out: &mut Writer, shape: &TableShape) {
-    let tag = match (&shape.described, shape.dropped.is_empty()) {
-        (Some(_), _) => 9,
-        (None, false) => 8,
-        (None, true) => 1,
-    };
-    out.u8(tag);
+    out.u8(if shape.described.is_some() { 10 } else { 9 });
     put_shape(out, shape);
-    if tag != 1 {
-        out.uint(shape.dropped.len() as u64);
-        shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
-    }
-    if let Some(described) = &shape.described {
-        described::put(out, described);
-    }
+    put_map(out, &shape.compression);
+    out.uint(shape.dropped.len() as u64);
+    shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
+    shape.described.iter().for_each(|it| described::put(out, it));
 }
 
 fn put_shape(out: &mut Writer, shape: &TableShape) {
@@ -296,8 +288,12 @@ fn put_shape(out: &mut Writer, shape: &TableShape) {
     out.uint(u64::from(shape.gc_grace_seconds));
     out.uint(shape.bloom_fp.to_bits());
     out.u8(u8::from(shape.durable));
-    out.uint(shape.compaction.len() as u64);
-    for (name, value) in &shape.compaction {
+    put_map(out, &shape.compaction);
+}
+
+fn put_map(out: &mut Writer, map: &BTreeMap<String, String>) {
+    out.uint(map.len() as u64);
+    for (name, value) in map {
         out.bytes(name.as_bytes());
         out.bytes(value.as_bytes());
     }
@@ -323,11 +319,15 @@ pub(crate) fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
                 let shape = read_shape(&mut reader)?;
                 Op::Table(TableShape { dropped: read_dropped(&mut reader)?, ..shape })
             }
-            9 => {
+            tag @ (9 | 10) => {
                 let shape = read_shape(&mut reader)?;
+                let compression = read_map(&mut reader, "compression")?;
                 let dropped = read_dropped(&mut reader)?;
-                let described = Some(Arc::new(described::read(&mut reader)?));
-                Op::Table(TableShape { dropped, described, ..shape })
+                let described = match tag {
+                    10 => Some(Arc::new(described::read(&mut reader)?)),
+                    _ => None,
+                };
+                Op::Table(TableShape { compression, dropped, described, ..shape })
             }
             _ => return Err(reader.malformed("edit")),
         });
@@ -346,15 +346,32 @@ fn read_shape(reader: &mut Reader) -> Result<TableShape, Malformed> {
     let gc_grace = reader.uint("gc_grace")?;
     let bloom_fp = f64::from_bits(reader.uint("bloom_fp")?);
     let durable = reader.u8("durable")? != 0;
-    let count = reader.count(2, "compaction")?;
-    let mut compaction = BTreeMap::new();
-    for _ in 0..count {
-        let name = read_text(reader)?;
-        compaction.insert(name, read_text(reader)?);
-    }
+    let compaction = read_map(reader, "compaction")?;
     let gc_grace_seconds = u32::try_from(gc_grace).map_err(|_| reader.malformed("gc_grace"))?;
-    let (dropped, described) = (Vec::new(), None);
-    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, durable, dropped, described })
+    let (compression, dropped, described) = (BTreeMap::new(), Vec::new(), None);
+    Ok(TableShape {
+        id,
+        gc_grace_seconds,
+        bloom_fp,
+        compaction,
+        compression,
+        durable,
+        dropped,
+        described,
+    })
+}
+
+fn read_map(
+    reader: &mut Reader,
+    what: &'static str,
+) -> Result<BTreeMap<String, String>, Malformed> {
+    let count = reader.count(2, what)?;
+    let mut map = BTreeMap::new();
+    for _ in 0..count {
+        let name = read_text(reader, what)?;
+        map.insert(name, read_text(reader, what)?);
+    }
+    Ok(map)
 }
 
 fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, Malformed> {
@@ -371,7 +388,7 @@ fn read_dropped(reader: &mut Reader) -> Result<Vec<ColumnId>, Malformed> {
     Ok(dropped)
 }
 
-fn read_text(reader: &mut Reader) -> Result<String, Malformed> {
-    let bytes = reader.bytes("compaction option")?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| reader.malformed("compaction option"))
+fn read_text(reader: &mut Reader, what: &'static str) -> Result<String, Malformed> {
+    let bytes = reader.bytes(what)?;
+    String::from_utf8(bytes.to_vec()).map_err(|_| reader.malformed(what))
 }

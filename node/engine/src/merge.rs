@@ -6,7 +6,6 @@
 //!   merged     [- a+c -)[- a+d --)[-- b+d --)      cut where any source's piece ends
 //! ```
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use model::{ColumnId, Partition, PartitionKey, Slice};
@@ -15,7 +14,7 @@ use crate::cache::{Halt, Io};
 use crate::memtable::Memtable;
 use crate::memtable::run::Run;
 use crate::piece::Piece;
-use crate::sstable::{Sstable, filter};
+use crate::sstable::{Spot, Sstable, filter};
 
 /// Rows that a read copies from a source at once at most.
 pub(crate) const PIECE_ROWS_MAX: usize = 256;
@@ -25,37 +24,6 @@ pub(crate) const PIECE_ROWS_MAX: usize = 256;
 pub(crate) enum Source {
     Memtable(Arc<Memtable>),
     Sstable(Arc<Sstable>),
-}
-
-impl Source {
-    /// The first partition at or behind `from`.
-    pub(crate) fn next_key(
-        &self,
-        from: Bound<&PartitionKey>,
-        io: &Io,
-    ) -> Result<Option<PartitionKey>, Halt> {
-        match self {
-            Source::Memtable(memtable) => Ok(memtable.next(from).map(|it| it.key().clone())),
-            Source::Sstable(sstable) => sstable.next_key(from, io),
-        }
-    }
-}
-
-/// The first partition at or behind `from` in any of `sources`.
-pub(crate) fn next_key(
-    sources: &[Source],
-    from: Bound<&PartitionKey>,
-    io: &Io,
-) -> Result<Option<PartitionKey>, Halt> {
-    let mut least: Option<PartitionKey> = None;
-    for source in sources {
-        let next = source.next_key(from, io)?;
-        least = match (least, next) {
-            (Some(least), Some(next)) => Some(least.min(next)),
-            (least, next) => least.or(next),
-        };
-    }
-    Ok(least)
 }
 
 /// What will be asked of a partition.
@@ -78,7 +46,7 @@ pub(crate) struct Merge {
 }
 
 /// One source, and what is left of the last piece it gave.
-struct Input {
+pub(crate) struct Input {
     rows: Rows,
     left: Option<Piece>,
 }
@@ -89,46 +57,74 @@ enum Rows {
         sstable: Arc<Sstable>,
         /// The partition is here for sure.
         is_here: bool,
+        /// Where something of it was found last.
+        near: Option<Spot>,
     },
 }
 
+impl Input {
+    /// Of a memtable. What it knows of the whole partition goes into `head`.
+    pub(crate) fn of_run(run: Arc<Run>, head: &mut Partition) -> Input {
+        run.head().cloned().into_iter().for_each(|it| head.merge(it));
+        Input { rows: Rows::Memtable(run), left: None }
+    }
+
+    /// Of an sstable that has the partition, where it begins.
+    pub(crate) fn of_spot(sstable: &Arc<Sstable>, spot: Spot, head: &mut Partition) -> Input {
+        spot.head().into_iter().for_each(|it| head.merge(it));
+        let sstable = Arc::clone(sstable);
+        Input { rows: Rows::Sstable { sstable, is_here: true, near: Some(spot) }, left: None }
+    }
+
+    /// Of an sstable in which nothing has a head: whether the partition is here the first look for rows tells.
+    fn of_sstable(sstable: &Arc<Sstable>) -> Input {
+        let sstable = Arc::clone(sstable);
+        Input { rows: Rows::Sstable { sstable, is_here: false, near: None }, left: None }
+    }
+}
+
 impl Merge {
-    /// Looks for the partition everywhere. `None` if no source holds anything of it that matters.
+    /// Looks for the partition everywhere.
     pub(crate) fn open(
         key: &PartitionKey,
         sources: &[Source],
         order: Order<'_>,
         io: &Io,
-    ) -> Result<Option<Merge>, Halt> {
-        let Order { hull, reversed, rows_max } = order;
+    ) -> Result<Merge, Halt> {
         let mut head = Partition::empty(key.clone());
         let mut inputs = Vec::new();
         let hash = filter::hash(key);
         for source in sources {
-            let rows = match source {
-                Source::Memtable(memtable) => memtable.get(key).map(|run| {
-                    run.head().cloned().into_iter().for_each(|it| head.merge(it));
-                    Rows::Memtable(run)
-                }),
+            inputs.extend(match source {
+                Source::Memtable(memtable) => {
+                    memtable.get(key).map(|run| Input::of_run(run, &mut head))
+                }
                 Source::Sstable(sstable)
-                    if !sstable.may_have_heads() && !sstable.may_have_rows(hull) =>
+                    if !sstable.may_have_heads() && !sstable.may_have_rows(order.hull) =>
                 {
                     None
                 }
                 Source::Sstable(sstable) if !sstable.may_hold(key, hash, io)? => None,
                 Source::Sstable(sstable) if !sstable.may_have_heads() => {
-                    // Whether the partition is here the first look for rows tells.
-                    Some(Rows::Sstable { sstable: Arc::clone(sstable), is_here: false })
+                    Some(Input::of_sstable(sstable))
                 }
-                Source::Sstable(sstable) => sstable.head(key, io)?.map(|it| {
-                    head.merge(it);
-                    Rows::Sstable { sstable: Arc::clone(sstable), is_here: true }
-                }),
-            };
-            inputs.extend(rows.map(|rows| Input { rows, left: None }));
+                Source::Sstable(sstable) => {
+                    sstable.begin(key, io)?.map(|spot| Input::of_spot(sstable, spot, &mut head))
+                }
+            });
         }
-        let found = !inputs.is_empty();
-        Ok(found.then_some(Merge { head, inputs, reversed, rows_max }))
+        Ok(Merge::of(head, inputs, order))
+    }
+
+    /// Of what was found. The head is that of all inputs.
+    pub(crate) fn of(head: Partition, inputs: Vec<Input>, order: Order<'_>) -> Merge {
+        let Order { reversed, rows_max, .. } = order;
+        Merge { head, inputs, reversed, rows_max }
+    }
+
+    /// Whether no source holds anything of it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.inputs.is_empty()
     }
 
     /// Partition deletion and statics, without rows.
@@ -161,10 +157,10 @@ impl Merge {
                 {
                     continue;
                 }
-                input.left = Some(match &input.rows {
+                input.left = Some(match &mut input.rows {
                     Rows::Memtable(run) => run.piece(want, *reversed, *rows_max),
-                    Rows::Sstable { sstable, is_here } => {
-                        match sstable.piece(&head.key, want, *reversed, *rows_max, io)? {
+                    Rows::Sstable { sstable, is_here, near } => {
+                        match sstable.piece(&head.key, want, *reversed, *rows_max, near, io)? {
                             Some(piece) => piece,
                             None if *is_here => return Err(sstable.without_rows().into()),
                             None => Piece::nothing(&head.key, want),

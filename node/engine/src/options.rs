@@ -61,6 +61,10 @@ pub struct TableShape {
     /// `min_threshold` and `max_threshold`; of time windows `compaction_window_unit` and
     /// `compaction_window_size`; of unified `scaling_parameters`. What is missing or cannot be read counts as the default.
     pub compaction: BTreeMap<String, String>,
+    /// The compression map as CQL writes it. Read here: `class`, `enabled`, `chunk_length_in_kb` (1 to 512, in the place of
+    /// [`Options::block_bytes`]), and of zstd `compression_level` (1 to 22). What is missing or cannot be read counts as the default:
+    /// LZ4.
+    pub compression: BTreeMap<String, String>,
     /// Whether writes go through the commit log. Without it a crash loses what was not flushed.
     pub durable: bool,
     /// Columns that are not there any more, ascending: a compaction forgets their cells, and their

@@ -41,6 +41,10 @@ impl Edge {
 
     /// How it lies to `other`. Where the first bytes tell, no other memory is looked at.
     pub(crate) fn compare(&self, other: &[u8]) -> Ordering {
-        self.word.cmp(&word(other)).then_with(|| self.bytes[..].cmp(other))
+        self.word.cmp(&word(other)).then_with(|| match self.bytes.len().max(other.len()) {
+            // The words hold all of both, and zeros behind the shorter one.
+            0..=8 => self.bytes.len().cmp(&other.len()),
+            _ => self.bytes[..].cmp(other),
+        })
     }
 }

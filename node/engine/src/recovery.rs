@@ -20,7 +20,7 @@ use crate::manifest::{Manifest, Op};
 use crate::sstable::{self, Sstable};
 use crate::stats::Counters;
 use crate::table::{self, Table};
-use crate::write::{Copies, Incoming};
+use crate::write::{Copies, Incoming, touch};
 use crate::{Error, Options, TableShape, snapshot};
 
 /// The format of a data directory as a whole.
@@ -357,6 +357,7 @@ fn replay_group(
     for id in tables {
         let version = inner.table(id)?.version();
         version.active.set_logged();
+        touch(&version.active, id, &incoming);
         targets.push((id, Copies::of(&incoming, id), version));
     }
     for it in incoming {

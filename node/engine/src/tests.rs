@@ -52,6 +52,7 @@ fn shape(table: u128) -> TableShape {
         gc_grace_seconds: 864_000,
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
+        compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
         described: None,

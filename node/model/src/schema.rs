@@ -10,6 +10,7 @@ use crate::key::Order;
 
 mod check;
 pub mod compaction;
+pub mod compression;
 mod ddl;
 mod options;
 

@@ -73,8 +73,12 @@ pub(super) fn run(
     engine: EngineName,
     dir: &Path,
 ) -> Result<(), Failure> {
-    let setup =
-        Setup { cache_bytes: args.cache << 20, memtable_bytes: 64 << 20, log: Log::Unsynced };
+    let setup = Setup {
+        cache_bytes: args.cache << 20,
+        memtable_bytes: 64 << 20,
+        log: Log::Unsynced,
+        compression: args.compression,
+    };
     let workload = Workload::new(args.workload, args.rows, args.seed);
     let context = Context { args, workload, dir, setup };
     match engine {

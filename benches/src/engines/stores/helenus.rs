@@ -92,6 +92,7 @@ impl Store for Helenus {
             gc_grace_seconds: 0,
             bloom_fp: 0.01,
             compaction: BTreeMap::new(),
+            compression: BTreeMap::from([("class".into(), setup.compression.class().into())]),
             durable: true,
             dropped: Vec::new(),
             described: None,

@@ -10,11 +10,12 @@ use crate::cache::{Halt, Io, Recent};
 use crate::flush::{Output, Work};
 use crate::inner::Inner;
 use crate::manifest::Op;
-use crate::merge::{self, Merge, Order, Source};
+use crate::merge::{Merge, Order, Source};
 use crate::sstable::{Sstable, filter};
 use crate::stats::count;
 use crate::table::Table;
 use crate::tasks::{Task, Tracked};
+use crate::walk::Walk;
 
 /// Merged pieces between two steps.
 const PIECES_PER_STEP: u32 = 64;
@@ -24,11 +25,10 @@ pub(crate) struct Merging {
     inner: Arc<Inner>,
     table: Arc<Table>,
     inputs: Vec<Arc<Sstable>>,
-    sources: Vec<Source>,
+    walk: Walk,
     recent: Recent,
     output: Option<Output>,
     task: Tracked,
-    next: Bound<PartitionKey>,
     current: Option<Current>,
     /// Seconds; the same for all of the merge.
     now: i64,
@@ -43,7 +43,8 @@ struct Current {
     want: Slice,
     /// The purged head, until something of the partition is written.
     head: Option<Partition>,
-    max_purgeable: i64,
+    /// Once something was met that may be forgotten.
+    max_purgeable: Option<i64>,
 }
 
 impl Merging {
@@ -60,16 +61,16 @@ impl Merging {
         });
         let shape = table.shape();
         let gc_before = now - i64::from(shape.gc_grace_seconds);
-        let sources = inputs.iter().cloned().map(Source::Sstable).collect();
+        let sources: Vec<Source> = inputs.iter().cloned().map(Source::Sstable).collect();
+        let walk = Walk::new(&sources, Bound::Unbounded);
         Merging {
             inner,
             table,
             inputs,
-            sources,
+            walk,
             recent: Recent::default(),
             output: None,
             task,
-            next: Bound::Unbounded,
             current: None,
             now,
             gc_before,
@@ -101,7 +102,14 @@ impl Merging {
             let mut piece = current.merge.next(&current.want, &io)?;
             current.want.start = piece.end.clone();
             piece.part.forget(&self.dropped);
-            piece.part.purge(self.now, self.gc_before, current.max_purgeable);
+            if !piece.part.range_tombstones.is_empty() || !piece.part.rows.are_settled() {
+                let max = match current.max_purgeable {
+                    Some(max) => max,
+                    None => max_purgeable(&self.table, &self.inputs, &piece.part.key),
+                };
+                current.max_purgeable = Some(max);
+                piece.part.purge(self.now, self.gc_before, max);
+            }
             if piece.part.is_empty() {
                 continue;
             }
@@ -114,34 +122,18 @@ impl Merging {
     }
 
     fn begin_partition(&mut self, io: &Io) -> Result<bool, Halt> {
-        let Some(key) = merge::next_key(&self.sources, self.next.as_ref(), io)? else {
-            return Ok(false);
-        };
         let order = Order { hull: &Slice::all(), reversed: false, rows_max: usize::MAX };
-        let merge = Merge::open(&key, &self.sources, order, io)?;
-        let max_purgeable = self.max_purgeable(&key);
-        self.current = merge.map(|merge| {
-            let mut head = merge.head().clone();
+        let Some(merge) = self.walk.next(order, |_| true, io)? else { return Ok(false) };
+        let mut head = merge.head().clone();
+        let max_purgeable =
+            (!head.is_empty()).then(|| max_purgeable(&self.table, &self.inputs, &head.key));
+        if let Some(max) = max_purgeable {
             head.forget(&self.dropped);
-            head.purge(self.now, self.gc_before, max_purgeable);
-            let want = Slice::all();
-            Current { merge, want, head: Some(head), max_purgeable }
-        });
-        self.next = Bound::Excluded(key);
+            head.purge(self.now, self.gc_before, max);
+        }
+        let want = Slice::all();
+        self.current = Some(Current { merge, want, head: Some(head), max_purgeable });
         Ok(true)
-    }
-
-    /// A tombstone of `key` that is at least as new as the answer (microseconds) may shadow something outside of this merge.
-    fn max_purgeable(&self, key: &PartitionKey) -> i64 {
-        let version = self.table.version();
-        let hash = filter::hash(key);
-        let is_input = |it: &Sstable| self.inputs.iter().any(|input| input.id == it.id);
-        let outside =
-            version.sstables.iter().filter(|it| !is_input(it) && it.may_hold_now(key, hash));
-        let memtables = version.frozen.iter().chain([&version.active]);
-        let memtables = memtables.filter(|it| it.get(key).is_some());
-        let oldest = outside.map(|it| it.stats.timestamp_min).min().unwrap_or(i64::MAX);
-        memtables.map(|it| it.timestamp_min()).fold(oldest, i64::min)
     }
 
     /// Puts the output in the inputs' place.
@@ -172,6 +164,19 @@ impl Merging {
         count(&self.inner.counters.compactions);
         Ok(())
     }
+}
+
+/// A tombstone of `key` that is at least as new as the answer (microseconds) may shadow something outside of the merge
+/// of `inputs`.
+fn max_purgeable(table: &Table, inputs: &[Arc<Sstable>], key: &PartitionKey) -> i64 {
+    let version = table.version();
+    let hash = filter::hash(key);
+    let is_input = |it: &Sstable| inputs.iter().any(|input| input.id == it.id);
+    let outside = version.sstables.iter().filter(|it| !is_input(it) && it.may_hold_now(key, hash));
+    let memtables = version.frozen.iter().chain([&version.active]);
+    let memtables = memtables.filter(|it| it.get(key).is_some());
+    let oldest = outside.map(|it| it.stats.timestamp_min).min().unwrap_or(i64::MAX);
+    memtables.map(|it| it.timestamp_min()).fold(oldest, i64::min)
 }
 
 impl Work for Merging {

@@ -73,6 +73,7 @@ fn strategy(options: &[(&str, &str)]) -> Option<Strategy> {
         gc_grace_seconds: 1,
         bloom_fp: 0.01,
         compaction,
+        compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
         described: None,

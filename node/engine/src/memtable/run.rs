@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use model::key::bottom;
 use model::{Deletion, Partition, PartitionKey, RangeTombstone, Slice};
 
 use super::entry::Entry;
@@ -37,7 +38,7 @@ pub(crate) struct Run {
 impl Run {
     pub(crate) fn new(key: PartitionKey) -> Run {
         let (key_prefix, heap_bytes) = (Prefix::of(&key.bytes), key.bytes.len());
-        let last = Leaf::new(Bytes::new());
+        let last = Leaf::new(bottom());
         Run { key, key_prefix, head: None, full: Vec::new(), last, heap_bytes }
     }
 
@@ -220,7 +221,7 @@ impl Run {
         let to = to.min(self.full.len());
         let mut leaves: Vec<Leaf> = self.full.drain(from..to).map(Arc::unwrap_or_clone).collect();
         if has_last {
-            leaves.push(std::mem::replace(&mut self.last, Leaf::new(Bytes::new())));
+            leaves.push(std::mem::replace(&mut self.last, Leaf::new(bottom())));
         }
         let mut joined: Vec<Leaf> = Vec::new();
         for leaf in leaves {

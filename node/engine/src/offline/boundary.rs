@@ -4,6 +4,7 @@
 //!   codec │ raw length │ payload │ checksum
 //!     0        n         n bytes                 as it is: the length says it
 //!     1        n         lz4 sequences           they end where they have made n bytes
+//!     2        n         a zstd frame            its blocks have their lengths in front
 //! ```
 //!
 //! In front of a block stands how long it is raw, not how long it lies there. Of an lz4 block that is enough: its
@@ -14,7 +15,11 @@
 use bytes::Bytes;
 
 use super::input::{Input, Window};
+use crate::sstable::compression::{LZ4, RAW, ZSTD};
 use crate::sstable::format::{self, Extent};
+
+/// The first bytes of a zstd frame, as an integer.
+const ZSTD_MAGIC: u32 = 0xFD2F_B528;
 
 /// Codec, raw length.
 const HEAD_BYTES: u64 = 5;
@@ -74,7 +79,7 @@ impl<'a> Finder<'a> {
 
     /// How long it would be.
     fn length_at(&mut self, offset: u64, end: u64, raw_max: u64) -> Option<u64> {
-        let codec = self.window.byte(offset).filter(|it| *it <= format::LZ4)?;
+        let codec = self.window.byte(offset).filter(|it| *it <= ZSTD)?;
         let raw = u64::from(self.window.u32(offset + 1)?);
         if raw == 0 || raw_max < raw {
             return None;
@@ -82,8 +87,9 @@ impl<'a> Finder<'a> {
         let payload = offset + HEAD_BYTES;
         let end = end.checked_sub(CHECKSUM_BYTES)?;
         let last = match codec {
-            format::RAW => Some(payload + raw).filter(|it| *it <= end)?,
-            _ => self.lz4_end(payload, end, raw)?,
+            RAW => Some(payload + raw).filter(|it| *it <= end)?,
+            LZ4 => self.lz4_end(payload, end, raw)?,
+            _ => self.zstd_end(payload, end)?,
         };
         Some(last + CHECKSUM_BYTES - offset)
     }
@@ -116,6 +122,34 @@ impl<'a> Finder<'a> {
         }
     }
 
+    /// Where the zstd frame at `at` ends (RFC 8878, section 3.1.1).
+    fn zstd_end(&mut self, at: u64, end: u64) -> Option<u64> {
+        if self.window.u32(at)? != ZSTD_MAGIC {
+            return None;
+        }
+        let descriptor = self.window.byte(at + 4)?;
+        let (is_single, has_checksum) = (descriptor & 0x20 != 0, descriptor & 0x04 != 0);
+        let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+        let content = match descriptor >> 6 {
+            0 => u64::from(is_single),
+            size => 1 << size,
+        };
+        let mut at = at + 5 + u64::from(!is_single) + dictionary + content;
+        loop {
+            self.patience = self.patience.checked_sub(1)?;
+            let header = self.window.u32(at)? & 0x00FF_FFFF;
+            let (kind, size) = (header >> 1 & 3, u64::from(header >> 3));
+            at += 3 + if kind == 1 { 1 } else { size };
+            if kind == 3 || end < at {
+                return None;
+            }
+            if header & 1 == 1 {
+                let at = at + if has_checksum { 4 } else { 0 };
+                return Some(at).filter(|it| *it <= end);
+            }
+        }
+    }
+
     /// A length of which the token has the first four bits.
     fn lz4_length(&mut self, at: &mut u64, bits: u8) -> Option<u64> {
         let mut length = u64::from(bits);
@@ -131,12 +165,17 @@ impl<'a> Finder<'a> {
     }
 }
 
+/// So many bytes one byte of a codec stands for at most: of lz4 a length, of zstd a quarter of a block of one value.
+fn expansion(codec: u8) -> u64 {
+    if codec == ZSTD { 32 << 10 } else { 255 }
+}
+
 /// What is wrapped in `bytes`, which lie at `offset` of file `id`. Nothing is allocated for a raw length that so many bytes
 /// cannot have made.
 pub(super) fn unwrap(bytes: Bytes, id: u64, offset: u64) -> Result<Bytes, &'static str> {
-    // One byte of lz4 stands for 255 at most.
-    if let Some(&[a, b, c, d]) = bytes.get(1..HEAD_BYTES as usize)
-        && (bytes.len() as u64).saturating_mul(255) < u64::from(u32::from_le_bytes([a, b, c, d]))
+    if let Some(&[codec, a, b, c, d]) = bytes.get(..HEAD_BYTES as usize)
+        && (bytes.len() as u64).saturating_mul(expansion(codec))
+            < u64::from(u32::from_le_bytes([a, b, c, d]))
     {
         return Err("its length");
     }

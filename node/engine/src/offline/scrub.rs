@@ -90,6 +90,7 @@ fn shape(path: &Path) -> TableShape {
         gc_grace_seconds: 0,
         bloom_fp: BLOOM_FP,
         compaction: BTreeMap::new(),
+        compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
         described: None,

@@ -20,11 +20,13 @@ use crate::sstable::Writer;
 /// Where every file of these tests lies: the number of it is 1.
 const FILE: &str = "/data/tables/00000000-0000-0000-0000-000000000007/000000000001.sst";
 
-/// Every kind of row, column and tombstone, of each version that is read.
-const FIXTURES: [&[u8]; 3] = [
+/// Every kind of row, column and tombstone, of each version that is read, and of each codec.
+const FIXTURES: [&[u8]; 5] = [
     include_bytes!("../sstable/fixtures/version-1.sst"),
     include_bytes!("../sstable/fixtures/version-2.sst"),
     include_bytes!("../sstable/fixtures/version-3.sst"),
+    include_bytes!("../sstable/fixtures/version-4.sst"),
+    include_bytes!("../sstable/fixtures/version-4-zstd.sst"),
 ];
 
 /// A disk with one file.
@@ -81,6 +83,7 @@ fn shape() -> TableShape {
         gc_grace_seconds: 1,
         bloom_fp: 0.01,
         compaction: std::collections::BTreeMap::new(),
+        compression: std::collections::BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
         described: None,

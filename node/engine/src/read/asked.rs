@@ -3,33 +3,30 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use model::read::{Command, Target};
-use model::{PartitionKey, Slice, Token};
+use model::key::bottom;
+use model::read::{Command, Position, Target};
+use model::{PartitionKey, Slice, Token, TokenRange};
 
 use crate::piece;
 
-/// From where on to look for partitions. `None` if there can be none.
-pub(super) fn first_partition(command: &Command) -> Option<Bound<PartitionKey>> {
-    let resume = command.resume.as_ref();
-    let (tokens, after) = match &command.target {
-        Target::One(key) => {
-            let done = resume.is_some_and(|it| it.clustering.is_none());
-            return (!done).then(|| Bound::Included(key.clone()));
-        }
-        Target::Range { tokens, after } => (tokens, after),
-    };
+/// From where on to look for partitions of a range. `None` if there can be none.
+pub(super) fn first_partition(
+    tokens: &TokenRange,
+    after: Option<&PartitionKey>,
+    resume: Option<&Position>,
+) -> Option<Bound<PartitionKey>> {
     let first = if tokens.start == tokens.end {
         Bound::Unbounded
     } else {
         let token = Token(tokens.start.0.checked_add(1)?);
-        Bound::Included(PartitionKey { token, bytes: Bytes::new() })
+        Bound::Included(PartitionKey { token, bytes: bottom() })
     };
     // Whatever lies furthest ahead; the rows that are left of a partition lie behind the one before it.
     let resumed = resume.map(|it| match it.clustering {
         Some(_) => Bound::Included(it.key.clone()),
         None => Bound::Excluded(it.key.clone()),
     });
-    let after = after.as_ref().map(|it| Bound::Excluded(it.clone()));
+    let after = after.map(|it| Bound::Excluded(it.clone()));
     Some(match (resumed, after) {
         (Some(resumed), Some(after)) if key_of(&after) <= key_of(&resumed) => resumed,
         (_, Some(after)) => after,
@@ -48,7 +45,7 @@ fn key_of(bound: &Bound<PartitionKey>) -> Option<&PartitionKey> {
 /// What lies around all of `slices`, which ascend.
 pub(super) fn hull(slices: &[Slice]) -> Slice {
     match slices {
-        [] => Slice { start: Bytes::new(), end: Bytes::new() },
+        [] => Slice { start: bottom(), end: bottom() },
         [first, .., last] => Slice { start: first.start.clone(), end: last.end.clone() },
         [only] => only.clone(),
     }

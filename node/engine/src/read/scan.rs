@@ -1,7 +1,5 @@
 //! A read as a state: it can stop for a block that is not in memory, and go on elsewhere.
 
-use std::ops::Bound;
-
 use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Position, Sieve, Target};
 use model::rows::View;
@@ -12,16 +10,15 @@ use crate::cache::{Cache, Halt, Io, Recent};
 use crate::merge::{self, Merge, Order, Source};
 use crate::piece::{self, Piece, Weight};
 use crate::version::Version;
+use crate::walk::Walk;
 
 /// A read under way.
 pub(crate) struct Scan {
-    sources: Vec<Source>,
     command: Command,
     /// Around all slices of the command.
     hull: Slice,
     recent: Recent,
-    /// Partitions before are done. `None`: there are no more.
-    next: Option<Bound<PartitionKey>>,
+    way: Way,
     current: Option<Current>,
     answer: Answer,
     bytes: u64,
@@ -29,6 +26,31 @@ pub(crate) struct Scan {
     has_expired: bool,
     /// With a filter: leaves out what does not pass it.
     sieve: Option<Sieve>,
+}
+
+/// How the next partition is found.
+enum Way {
+    /// It is asked for by name.
+    One(PartitionKey, Vec<Source>),
+    Range(Walk),
+    /// There are no more.
+    End,
+}
+
+impl Way {
+    fn of(version: &Version, command: &Command) -> Way {
+        let resume = command.resume.as_ref();
+        match &command.target {
+            Target::One(_) if resume.is_some_and(|it| it.clustering.is_none()) => Way::End,
+            Target::One(key) => Way::One(key.clone(), version.sources()),
+            Target::Range { tokens, after } => {
+                match first_partition(tokens, after.as_ref(), resume) {
+                    Some(from) => Way::Range(Walk::new(&version.sources(), from)),
+                    None => Way::End,
+                }
+            }
+        }
+    }
 }
 
 /// The partition being read.
@@ -66,17 +88,15 @@ impl Scan {
             Target::Range { .. } => version.sstables.len() as u32,
         };
         let answer = Answer { sstables, ..Answer::default() };
-        let next = first_partition(&command);
-        let sources = version.sources();
+        let way = Way::of(version, &command);
         let recent = Recent::default();
         let sieve = Sieve::new(&command);
         let hull = hull(&command.slices);
         Scan {
-            sources,
             command,
             hull,
             recent,
-            next,
+            way,
             current: None,
             answer,
             bytes: 0,
@@ -136,13 +156,6 @@ impl Scan {
 
     /// Finds the next partition. `false` if there is none.
     fn begin_partition(&mut self, io: &Io) -> Result<bool, Halt> {
-        let Some(from) = &self.next else { return Ok(false) };
-        let key = match &self.command.target {
-            Target::One(key) => Some(key.clone()),
-            Target::Range { tokens, .. } => merge::next_key(&self.sources, from.as_ref(), io)?
-                .filter(|key| tokens.start == tokens.end || tokens.contains(key.token)),
-        };
-        let Some(key) = key else { return Ok(false) };
         let limits = &self.command.limits;
         let rows_max = match self.sieve {
             // How many rows it takes to find them is not known.
@@ -151,29 +164,38 @@ impl Scan {
         };
         let reversed = self.command.reversed;
         let order = Order { hull: &self.hull, reversed, rows_max: rows_max as usize };
-        let mut merge = Merge::open(&key, &self.sources, order, io)?;
-        if let Some(merge) = &mut merge {
-            merge.forget_statics(&self.command.dropped);
-        }
-        match self.command.target {
-            Target::One(_) => {
-                self.next = None;
-                self.answer.sstables = merge.as_ref().map_or(0, Merge::sstables);
+        let found = match (&mut self.way, &self.command.target) {
+            (Way::One(key, sources), _) => {
+                let merge = Merge::open(key, sources, order, io)?;
+                self.answer.sstables = merge.sstables();
+                self.way = Way::End;
+                Some(merge)
             }
-            Target::Range { .. } => self.next = Some(Bound::Excluded(key.clone())),
+            (Way::Range(walk), Target::Range { tokens, .. }) => {
+                let all = tokens.start == tokens.end;
+                walk.next(order, |key| all || tokens.contains(key.token), io)?
+            }
+            (_, _) => None,
+        };
+        let Some(mut merge) = found else {
+            self.way = Way::End;
+            return Ok(false);
+        };
+        if merge.is_nothing() {
+            return Ok(true);
         }
-        let Some(merge) = merge else { return Ok(true) };
+        merge.forget_statics(&self.command.dropped);
         let now = self.command.now;
         let head = merge.head();
         self.answer.tombstones += u64::from(head.deletion.is_some());
         self.answer.tombstones += piece::row_tombstones(&head.static_row, now);
         self.has_expired = !head.static_row.is_empty();
         let statics = piece::row_bytes(&Clustering::default(), &head.static_row);
-        let (mut slices, resumed_at) = slices_of(&mut self.command, &key);
-        if self.sieve.as_mut().is_some_and(|it| !it.begin(&key, &head.static_row)) {
+        let (mut slices, resumed_at) = slices_of(&mut self.command, &head.key);
+        if self.sieve.as_mut().is_some_and(|it| !it.begin(&head.key, &head.static_row)) {
             slices.clear();
         }
-        self.add_bytes((statics + key.bytes.len()) as u64, self.sieve.is_none());
+        self.add_bytes((statics + head.key.bytes.len()) as u64, self.sieve.is_none());
         self.current = Some(Current {
             merge,
             slices,
@@ -373,7 +395,7 @@ impl Scan {
         let is_reached = self.is_reached();
         let position = self.close_partition(None);
         // After the only partition there is nothing to go on with.
-        position.filter(|_| is_reached && self.next.is_some())
+        position.filter(|_| is_reached && !matches!(self.way, Way::End))
     }
 
     /// Whether a static row without rows is to be seen.

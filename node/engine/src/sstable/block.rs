@@ -17,11 +17,14 @@ mod ints;
 mod keys;
 mod values;
 
+use std::cmp::Ordering;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use model::columns::Columns;
-use model::{Partition, PartitionKey, Rows, Slice};
+use model::key::bottom;
+use model::{Partition, PartitionKey, Rows, Slice, Token};
 use smallvec::SmallVec;
 
 use super::index::Upto;
@@ -42,10 +45,18 @@ pub(crate) struct Fragment {
 }
 
 /// A decoded block.
+///
+/// Of a tiny partition it keeps little more than where its key lies: a block holds hundreds of these.
 #[derive(Debug)]
 pub(crate) struct Block {
     /// In order of (key, start).
     parts: SmallVec<[Part; 1]>,
+    /// Where those begin and end that are not a whole partition, in the same order.
+    edges: SmallVec<[Edges; 1]>,
+    /// Deletions, statics and range tombstones of those that have any, in the same order.
+    heads: Vec<Partition>,
+    /// What it was read from.
+    raw: Bytes,
     /// Of all fragments.
     rows: Arc<Columns>,
     bytes: u64,
@@ -61,20 +72,32 @@ pub(crate) struct Stretch {
 /// A fragment whose rows are among those of the block.
 #[derive(Debug)]
 struct Part {
-    key: PartitionKey,
+    token: Token,
+    /// Where its key lies in the block.
+    key_from: u32,
+    key_len: u32,
+    first_row: u32,
+    end_row: u32,
+    /// Number of its edges, or `NONE`: it is a whole partition.
+    edges: u32,
+    /// Number of its head, or `NONE`.
+    head: u32,
+}
+
+/// No number.
+const NONE: u32 = u32::MAX;
+
+/// Where a fragment begins and ends, with the first bytes of its key.
+#[derive(Debug)]
+struct Edges {
     prefix: Prefix,
     start: Edge,
     end: Edge,
-    /// Deletion, statics and range tombstones, where there are any.
-    head: Option<Box<Partition>>,
-    first_row: usize,
-    end_row: usize,
 }
 
 impl Part {
-    fn is_of(&self, key: &PartitionKey, prefix: Prefix) -> bool {
-        self.key.token == key.token
-            && Prefix::are_same((self.prefix, &self.key.bytes), (prefix, &key.bytes))
+    fn rows(&self) -> Range<usize> {
+        self.first_row as usize..self.end_row as usize
     }
 }
 
@@ -95,12 +118,58 @@ impl Block {
     /// The last fragment that begins before `bound`, or there, if it is of this partition.
     pub(crate) fn part_of(&self, key: &PartitionKey, bound: &[u8], upto: Upto) -> Option<usize> {
         let prefix = Prefix::of(&key.bytes);
-        let counts = |it: &Part| match it.is_of(key, prefix) {
-            true => upto.counts(it.start.compare(bound)),
-            false => it.key < *key,
+        let counts = |it: &Part| match self.is_of(it, key, prefix) {
+            true => upto.counts(self.start_to(it, bound)),
+            false => (it.token, self.key_bytes(it)) < (key.token, &key.bytes[..]),
         };
         let last = self.parts.partition_point(counts).checked_sub(1)?;
-        self.parts[last].is_of(key, prefix).then_some(last)
+        self.is_of(&self.parts[last], key, prefix).then_some(last)
+    }
+
+    fn is_of(&self, part: &Part, key: &PartitionKey, prefix: Prefix) -> bool {
+        if part.token != key.token || part.key_len as usize != key.bytes.len() {
+            return false;
+        }
+        match self.edges_of(part) {
+            Some(it) if key.bytes.len() <= size_of::<Prefix>() => it.prefix == prefix,
+            Some(_) | None => self.key_bytes(part) == key.bytes,
+        }
+    }
+
+    fn edges_of(&self, part: &Part) -> Option<&Edges> {
+        self.edges.get(part.edges as usize)
+    }
+
+    fn key_bytes(&self, part: &Part) -> &[u8] {
+        &self.raw[part.key_from as usize..][..part.key_len as usize]
+    }
+
+    /// How the beginning of a fragment lies to `bound`.
+    fn start_to(&self, part: &Part, bound: &[u8]) -> Ordering {
+        match self.edges_of(part) {
+            Some(it) => it.start.compare(bound),
+            None => 0.cmp(&bound.len()),
+        }
+    }
+
+    /// How the end of a fragment lies to `bound`.
+    fn end_to(&self, part: &Part, bound: &[u8]) -> Ordering {
+        match self.edges_of(part) {
+            Some(it) => it.end.compare(bound),
+            None => [0xFF][..].cmp(bound),
+        }
+    }
+
+    fn start_of(&self, part: &Part) -> Bytes {
+        self.edges_of(part).map_or_else(bottom, |it| it.start.bytes().clone())
+    }
+
+    fn end_of(&self, part: &Part) -> Bytes {
+        self.edges_of(part).map_or_else(piece::top, |it| it.end.bytes().clone())
+    }
+
+    fn head_of(&self, part: &Part) -> Option<&Partition> {
+        self.heads.get(part.head as usize)
     }
 
     /// See [`Columns::touch`].
@@ -113,23 +182,65 @@ impl Block {
         part == if reversed { 0 } else { self.parts.len() - 1 }
     }
 
-    /// Partition deletion and statics of a fragment, if it begins the partition.
-    pub(crate) fn head(&self, key: &PartitionKey, part: usize) -> Partition {
-        let mut head = Partition::empty(key.clone());
-        if let Some(it) = &self.parts[part].head {
-            head.deletion = it.deletion;
-            head.static_row = it.static_row.clone();
-        }
-        head
+    /// How many fragments there are.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len()
     }
 
-    /// The first key here that is not before.
-    pub(crate) fn next_key(
-        &self,
-        is_before: impl Fn(&PartitionKey) -> bool,
-    ) -> Option<PartitionKey> {
-        let at = self.parts.partition_point(|it| is_before(&it.key));
-        self.parts.get(at).map(|it| it.key.clone())
+    /// Of what partition a fragment is.
+    pub(crate) fn key(&self, part: usize) -> PartitionKey {
+        let Part { token, key_from, key_len, .. } = self.parts[part];
+        let bytes = self.raw.slice(key_from as usize..(key_from + key_len) as usize);
+        PartitionKey { token, bytes }
+    }
+
+    /// Where on the ring the partition of a fragment lies.
+    pub(crate) fn token(&self, part: usize) -> Token {
+        self.parts[part].token
+    }
+
+    /// Whether a fragment holds what lies at the near end of `want`.
+    pub(crate) fn is_near_end_of(&self, part: usize, want: &Slice, reversed: bool) -> bool {
+        let part = &self.parts[part];
+        match reversed {
+            false => {
+                self.start_to(part, &want.start).is_le() && self.end_to(part, &want.start).is_gt()
+            }
+            true => self.start_to(part, &want.end).is_lt() && self.end_to(part, &want.end).is_ge(),
+        }
+    }
+
+    /// Whether a fragment ends where `want` begins, in the direction of reading.
+    pub(crate) fn ends_where(&self, part: usize, want: &Slice, reversed: bool) -> bool {
+        let part = &self.parts[part];
+        match reversed {
+            false => self.end_to(part, &want.start).is_eq(),
+            true => self.start_to(part, &want.end).is_eq(),
+        }
+    }
+
+    /// Partition deletion and statics of a fragment, if there are any and it begins the partition.
+    pub(crate) fn head(&self, part: usize) -> Option<Partition> {
+        let it = self.head_of(&self.parts[part])?;
+        if it.deletion.is_none() && it.static_row.is_empty() {
+            return None;
+        }
+        let mut head = Partition::empty(self.key(part));
+        head.deletion = it.deletion;
+        head.static_row = it.static_row.clone();
+        Some(head)
+    }
+
+    /// The first fragment whose partition is not before `from`.
+    pub(crate) fn first_not_before(&self, from: Bound<&PartitionKey>) -> usize {
+        self.parts.partition_point(|it| {
+            let key = (it.token, self.key_bytes(it));
+            match from {
+                Bound::Included(from) => key < (from.token, &from.bytes[..]),
+                Bound::Excluded(from) => key <= (from.token, &from.bytes[..]),
+                Bound::Unbounded => false,
+            }
+        })
     }
 
     /// What a fragment knows of the clusterings at the near end of `want`: at most `rows_max` rows.
@@ -142,10 +253,20 @@ impl Block {
         rows_max: usize,
     ) -> Piece {
         let part = &self.parts[part];
-        let mut start = part.start.bytes().max(&want.start).clone();
-        let mut end = part.end.bytes().min(&want.end).clone();
-        let mut from = self.rows.first_at(part.first_row..part.end_row, &start);
-        let mut to = self.rows.first_near(from..part.end_row, &end);
+        let own = part.rows();
+        // What is asked for often begins or ends with the fragment: then there is nothing to search.
+        let (mut start, mut end) = (want.start.clone(), want.end.clone());
+        let (mut from, mut to) = (own.start, own.end);
+        match self.start_to(part, &start) {
+            Ordering::Greater => start = self.start_of(part),
+            Ordering::Equal => {}
+            Ordering::Less => from = self.rows.first_at(own.clone(), &start),
+        }
+        match self.end_to(part, &end) {
+            Ordering::Less => end = self.end_of(part),
+            Ordering::Equal => {}
+            Ordering::Greater => to = self.rows.first_near(from..own.end, &end),
+        }
         if to - from > rows_max {
             if reversed {
                 from = to - rows_max;
@@ -157,7 +278,7 @@ impl Block {
         }
         let mut piece = Partition::empty(key.clone());
         piece.rows = Rows::of(&self.rows, from..to);
-        if let Some(head) = &part.head {
+        if let Some(head) = self.head_of(part) {
             piece.range_tombstones = piece::clip_ranges(&head.range_tombstones, &start, &end);
         }
         Piece { start, end, part: piece }
@@ -172,23 +293,24 @@ impl Block {
         rows_max: usize,
     ) -> Option<Stretch> {
         let part = &self.parts[part];
-        if part.head.as_ref().is_some_and(|it| !it.range_tombstones.is_empty()) {
+        if self.head_of(part).is_some_and(|it| !it.range_tombstones.is_empty()) {
             return None;
         }
+        let own = part.rows();
         // What is asked for often begins or ends with the partition: then there is nothing to search.
-        let mut from = part.first_row;
-        let begin = part.start.compare(&want.start);
+        let mut from = own.start;
+        let begin = self.start_to(part, &want.start);
         if begin.is_lt() {
-            from = self.rows.first_at(from..part.end_row, &want.start);
+            from = self.rows.first_at(own.clone(), &want.start);
         }
-        let mut to = part.end_row;
-        let end = part.end.compare(&want.end);
+        let mut to = own.end;
+        let end = self.end_to(part, &want.end);
         if end.is_gt() {
             to = self.rows.first_near(from..to, &want.end);
         }
         let more = match reversed {
-            false => end.is_lt().then(|| part.end.bytes().clone()),
-            true => begin.is_gt().then(|| part.start.bytes().clone()),
+            false => end.is_lt().then(|| self.end_of(part)),
+            true => begin.is_gt().then(|| self.start_of(part)),
         };
         if reversed {
             from = from.max(to.saturating_sub(rows_max));
@@ -201,14 +323,13 @@ impl Block {
 
     /// All that it holds, fragment by fragment.
     pub(crate) fn into_fragments(self) -> Vec<Fragment> {
-        let rows = self.rows;
-        let fragment = |it: Part| {
-            let empty = || Box::new(Partition::empty(it.key.clone()));
-            let mut part = *it.head.clone().unwrap_or_else(empty);
-            part.rows = Rows::of(&rows, it.first_row..it.end_row);
-            Fragment { start: it.start.bytes().clone(), end: it.end.bytes().clone(), part }
+        let fragment = |(at, it): (usize, &Part)| {
+            let empty = || Partition::empty(self.key(at));
+            let mut part = self.head_of(it).cloned().unwrap_or_else(empty);
+            part.rows = Rows::of(&self.rows, it.rows());
+            Fragment { start: self.start_of(it), end: self.end_of(it), part }
         };
-        self.parts.into_iter().map(fragment).collect()
+        self.parts.iter().enumerate().map(fragment).collect()
     }
 }
 

@@ -15,6 +15,7 @@ use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::block::{self, Block, Fragment};
+use super::compression::{self, Packer};
 use crate::piece;
 
 /// Magic, version, file id, checksum.
@@ -24,17 +25,12 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
 /// The version written, and the newest that is read. All before are read too.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 
 /// Codec byte, raw length, checksum.
 const WRAP_BYTES: usize = 13;
-
-/// Stored as it is.
-pub(crate) const RAW: u8 = 0;
-/// One lz4 block.
-pub(crate) const LZ4: u8 = 1;
 
 /// The header of file `id` of a version.
 pub(crate) fn header(version: u32, id: u64) -> [u8; HEADER_BYTES as usize] {
@@ -120,22 +116,11 @@ impl Footer {
 }
 
 /// Wraps a block or section of file `id` that will lie at `offset`: compressed if that helps.
-pub(crate) fn wrap(raw: &[u8], id: u64, offset: u64, out: &mut Vec<u8>) {
+pub(crate) fn wrap(raw: &[u8], packer: &mut Packer, id: u64, offset: u64, out: &mut Vec<u8>) {
     let begin = out.len();
-    out.push(LZ4);
+    out.push(0);
     out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    let payload = out.len();
-    // In place: a buffer for each block would be as large as the block.
-    out.resize(payload + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
-    match lz4_flex::block::compress_into(raw, &mut out[payload..]) {
-        Ok(len) if len < raw.len() => out.truncate(payload + len),
-        // Not shorter; that it does not fit cannot be.
-        Ok(_) | Err(_) => {
-            out.truncate(payload);
-            out[begin] = RAW;
-            out.extend_from_slice(raw);
-        }
-    }
+    out[begin] = packer.pack(raw, out);
     let sum = checksum(id, offset, &out[begin..]);
     out.extend_from_slice(&sum.to_le_bytes());
 }
@@ -151,15 +136,7 @@ pub(crate) fn unwrap(bytes: Bytes, id: u64, offset: u64) -> Result<Bytes, &'stat
     }
     // Checked, so the length below is what the writer wrote.
     let raw_len = u32::from_le_bytes([body[1], body[2], body[3], body[4]]) as usize;
-    let payload = body.slice(5..);
-    match body[0] {
-        RAW if payload.len() == raw_len => Ok(payload),
-        LZ4 => {
-            let raw = lz4_flex::block::decompress(&payload, raw_len).map_err(|_| "its lz4")?;
-            Ok(raw.into())
-        }
-        _ => Err("its codec"),
-    }
+    compression::unpack(body[0], body.slice(5..), raw_len)
 }
 
 fn checksum(id: u64, offset: u64, bytes: &[u8]) -> u64 {

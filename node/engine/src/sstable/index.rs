@@ -100,9 +100,9 @@ impl Index {
         self.extents[at]
     }
 
-    /// The partition in which block `at` begins, if there is such a block.
-    pub(crate) fn key(&self, at: usize) -> Option<PartitionKey> {
-        (at < self.tokens.len()).then(|| self.entry(at).key)
+    /// The token of the partition in which block `at` begins, if there is such a block.
+    pub(crate) fn token(&self, at: usize) -> Option<Token> {
+        self.tokens.get(at).copied()
     }
 
     /// How many blocks begin before `clustering` of `key`, or there.

@@ -6,6 +6,7 @@
 //! filter from when they are first asked for.
 
 pub(crate) mod block;
+pub(crate) mod compression;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod index;
@@ -16,7 +17,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::{Partition, PartitionKey, Rows, Slice};
+use model::key::bottom;
+use model::{Partition, PartitionKey, Rows, Slice, Token};
 use sys::{Disk, File, Open};
 
 use crate::Error;
@@ -55,12 +57,39 @@ struct Map {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Hint(Option<usize>);
 
-/// A fragment.
-struct Found {
+/// Where a fragment lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
     /// Number of its block.
     at: usize,
     block: Arc<Block>,
     part: usize,
+}
+
+impl Spot {
+    /// Of what partition it is.
+    pub(crate) fn key(&self) -> PartitionKey {
+        self.block.key(self.part)
+    }
+
+    /// Where on the ring that lies.
+    fn token(&self) -> Token {
+        self.block.token(self.part)
+    }
+
+    /// Partition deletion and statics, if there are any and the partition begins here.
+    pub(crate) fn head(&self) -> Option<Partition> {
+        self.block.head(self.part)
+    }
+
+    /// The block in which the partition probably goes on in the direction of reading.
+    fn hint(&self, reversed: bool) -> Hint {
+        Hint(match (self.block.is_outermost(self.part, reversed), reversed) {
+            (false, _) => None,
+            (true, true) => self.at.checked_sub(1),
+            (true, false) => self.at.checked_add(1),
+        })
+    }
 }
 
 /// The file of sstable `id` in the folder of its table.
@@ -179,25 +208,32 @@ impl Sstable {
         self.map.get().map_or(0, |it| it.index.largest_bytes())
     }
 
-    /// Partition deletion and statics, without rows; `None` if the partition is not here.
-    pub(crate) fn head(&self, key: &PartitionKey, io: &Io) -> Result<Option<Partition>, Halt> {
-        let want = Slice { start: Bytes::new(), end: piece::top() };
-        let found = self.find(key, &want, false, Hint::default(), io)?;
-        Ok(found.map(|it| it.block.head(key, it.part)))
+    /// Where the partition begins; `None` if it is not here.
+    pub(crate) fn begin(&self, key: &PartitionKey, io: &Io) -> Result<Option<Spot>, Halt> {
+        let want = Slice { start: bottom(), end: piece::top() };
+        self.find(key, &want, false, Hint::default(), io)
     }
 
     /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows. `None` if the partition is not
-    /// here.
+    /// here. `near` is where something of it was found last, and becomes where this was.
     pub(crate) fn piece(
         &self,
         key: &PartitionKey,
         want: &Slice,
         reversed: bool,
         rows_max: usize,
+        near: &mut Option<Spot>,
         io: &Io,
     ) -> Result<Option<Piece>, Halt> {
-        let found = self.find(key, want, reversed, Hint::default(), io)?;
-        Ok(found.map(|it| it.block.piece(key, it.part, want, reversed, rows_max)))
+        let is_there = |it: &Spot| it.block.is_near_end_of(it.part, want, reversed);
+        if !near.as_ref().is_some_and(is_there) {
+            let goes_on = |it: &&Spot| it.block.ends_where(it.part, want, reversed);
+            let hint = near.as_ref().filter(goes_on).map(|it| it.hint(reversed));
+            let hint = hint.unwrap_or_default();
+            *near = self.find(key, want, reversed, hint, io)?;
+        }
+        let piece = |it: &Spot| it.block.piece(key, it.part, want, reversed, rows_max);
+        Ok(near.as_ref().map(piece))
     }
 
     /// As `piece`, of rows alone: `None` if not all that is there are settled rows. With a hint for what is wanted behind
@@ -214,13 +250,8 @@ impl Sstable {
         let Some(found) = self.find(key, want, reversed, hint, io)? else {
             return Ok(Some((Stretch { rows: Rows::default(), more: None }, Hint::default())));
         };
-        let next = match (found.block.is_outermost(found.part, reversed), reversed) {
-            (false, _) => None,
-            (true, true) => found.at.checked_sub(1),
-            (true, false) => found.at.checked_add(1),
-        };
         let stretch = found.block.stretch(found.part, want, reversed, rows_max);
-        Ok(stretch.map(|it| (it, Hint(next))))
+        Ok(stretch.map(|it| (it, found.hint(reversed))))
     }
 
     /// The fragment at the near end of `want`. `None` if the partition is not here.
@@ -231,7 +262,7 @@ impl Sstable {
         reversed: bool,
         hint: Hint,
         io: &Io,
-    ) -> Result<Option<Found>, Halt> {
+    ) -> Result<Option<Spot>, Halt> {
         let index = &self.mapped(io)?.index;
         // Forward: up to the fragment that holds the first clustering. Backward: up to the last one that begins
         // below the end.
@@ -251,7 +282,7 @@ impl Sstable {
                 block.touch();
             }
             if let Some(part) = block.part_of(key, bound, upto) {
-                return Ok(Some(Found { at, block, part }));
+                return Ok(Some(Spot { at, block, part }));
             }
         }
         let Some(at) = last(index.count(key, bound, upto)).filter(|it| Some(*it) != probable)
@@ -260,7 +291,7 @@ impl Sstable {
         };
         let block = self.block(at, io)?;
         let part = block.part_of(key, bound, upto);
-        Ok(part.map(|part| Found { at, block, part }))
+        Ok(part.map(|part| Spot { at, block, part }))
     }
 
     /// Where blocks begin in their partitions.
@@ -274,18 +305,14 @@ impl Sstable {
         Error::corrupt(&self.path, 0, "a partition without rows")
     }
 
-    /// The first partition at or behind `from`.
-    pub(crate) fn next_key(
-        &self,
-        from: Bound<&PartitionKey>,
-        io: &Io,
-    ) -> Result<Option<PartitionKey>, Halt> {
-        let is_before = |it: &PartitionKey| match from {
-            Bound::Included(from) => it < from,
-            Bound::Excluded(from) => it <= from,
+    /// Where the first partition begins that is at or behind `from`.
+    pub(crate) fn first(&self, from: Bound<&PartitionKey>, io: &Io) -> Result<Option<Spot>, Halt> {
+        let is_behind = match from {
+            Bound::Included(from) => self.stats.last < *from,
+            Bound::Excluded(from) => self.stats.last <= *from,
             Bound::Unbounded => false,
         };
-        if is_before(&self.stats.last) {
+        if is_behind {
             return Ok(None);
         }
         let index = &self.mapped(io)?.index;
@@ -294,12 +321,42 @@ impl Sstable {
             Bound::Excluded(from) => index.blocks_of(from).end,
             Bound::Unbounded => 0,
         };
-        let next = index.key(at);
-        if at == 0 || matches!((from, &next), (Bound::Included(from), Some(next)) if from == next) {
-            return Ok(next);
+        // It begins with block `at`, or inside of the one before.
+        if let Some(before) = at.checked_sub(1)
+            && let Some(spot) = self.first_in(before, from, io)?
+        {
+            return Ok(Some(spot));
         }
-        let block = self.block(at - 1, io)?;
-        Ok(block.next_key(is_before).or(next))
+        self.first_in(at, from, io)
+    }
+
+    /// Where the partition begins that follows the one at `last`.
+    pub(crate) fn after(&self, last: &Spot, io: &Io) -> Result<Option<Spot>, Halt> {
+        let next = last.part + 1;
+        // Mostly the very next one, here or in the next block.
+        if next < last.block.len() && last.block.token(next) != last.token() {
+            return Ok(Some(Spot { part: next, ..last.clone() }));
+        }
+        let index = &self.mapped(io)?.index;
+        if next == last.block.len() && index.token(last.at + 1) != Some(last.token()) {
+            return self.first_in(last.at + 1, Bound::Unbounded, io);
+        }
+        self.first(Bound::Excluded(&last.key()), io)
+    }
+
+    /// The first fragment of block `at` that is not before `from`, if there is such a block.
+    fn first_in(
+        &self,
+        at: usize,
+        from: Bound<&PartitionKey>,
+        io: &Io,
+    ) -> Result<Option<Spot>, Halt> {
+        if self.mapped(io)?.index.len() <= at {
+            return Ok(None);
+        }
+        let block = self.block(at, io)?;
+        let part = block.first_not_before(from);
+        Ok((part < block.len()).then_some(Spot { at, block, part }))
     }
 
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {

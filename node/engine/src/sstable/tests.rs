@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use model::{Cell, Clustering, ColumnId, Content, Partition, PartitionKey, Row, TableId};
 
+use super::compression::{self, Compression, Packer};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer};
 use super::{Sstable, Writer};
@@ -38,18 +39,46 @@ fn a_filter_of_rate_one_says_maybe_to_everything() {
 
 #[test]
 fn wrapped_bytes_open_only_in_their_own_place() {
-    let mut wrapped = Vec::new();
     let raw = vec![b'a'; 1000];
-    format::wrap(&raw, 7, 100, &mut wrapped);
-    assert!(wrapped.len() < 100, "repeats compress");
-    let wrapped = Bytes::from(wrapped);
-    assert_eq!(format::unwrap(wrapped.clone(), 7, 100).unwrap(), raw);
-    assert!(format::unwrap(wrapped.clone(), 7, 101).is_err(), "another offset");
-    assert!(format::unwrap(wrapped.clone(), 8, 100).is_err(), "another file");
-    assert!(format::unwrap(wrapped.slice(1..), 7, 100).is_err());
-    let mut random = Vec::new();
-    format::wrap(b"q9$", 7, 0, &mut random);
-    assert_eq!(format::unwrap(random.into(), 7, 0).unwrap().as_ref(), b"q9$");
+    for compression in [Compression::Plain, Compression::Lz4, Compression::Zstd(3)] {
+        let mut packer = Packer::new(compression);
+        let mut wrapped = Vec::new();
+        format::wrap(&raw, &mut packer, 7, 100, &mut wrapped);
+        assert_eq!(wrapped.len() < 100, compression != Compression::Plain, "repeats compress");
+        let wrapped = Bytes::from(wrapped);
+        assert_eq!(format::unwrap(wrapped.clone(), 7, 100).unwrap(), raw);
+        assert!(format::unwrap(wrapped.clone(), 7, 101).is_err(), "another offset");
+        assert!(format::unwrap(wrapped.clone(), 8, 100).is_err(), "another file");
+        assert!(format::unwrap(wrapped.slice(1..), 7, 100).is_err());
+        let mut random = Vec::new();
+        format::wrap(b"q9$", &mut packer, 7, 0, &mut random);
+        assert_eq!(format::unwrap(random.into(), 7, 0).unwrap().as_ref(), b"q9$");
+    }
+}
+
+/// What a table's `compression` option makes of blocks.
+fn compressed_as(options: &[(&str, &str)]) -> (Compression, Option<usize>) {
+    let option = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let compression = options.iter().map(option).collect();
+    let shape = TableShape { compression, ..shape(TableId(uuid::Uuid::nil())) };
+    (Compression::of(&shape), compression::block_bytes(&shape))
+}
+
+#[test]
+fn the_compression_option_is_read_and_what_makes_no_sense_is_not() {
+    let zstd = ("class", "org.apache.cassandra.io.compress.ZstdCompressor");
+    let kib = |text| ("chunk_length_in_kb", text);
+    for (options, expected) in [
+        (vec![], (Compression::Lz4, None)),
+        (vec![("class", "LZ4Compressor"), kib("16")], (Compression::Lz4, Some(16 << 10))),
+        (vec![zstd, kib("512")], (Compression::Zstd(3), Some(512 << 10))),
+        (vec![zstd, ("compression_level", "9")], (Compression::Zstd(9), None)),
+        (vec![zstd, ("compression_level", "99"), kib("0")], (Compression::Zstd(3), None)),
+        (vec![zstd, ("enabled", "false"), kib("513")], (Compression::Plain, None)),
+        (vec![("class", "NoopCompressor"), kib("x")], (Compression::Plain, None)),
+    ] {
+        assert_eq!(compressed_as(&options), expected, "{options:?}");
+    }
 }
 
 #[test]
@@ -71,6 +100,7 @@ fn shape(id: TableId) -> TableShape {
         gc_grace_seconds: 1,
         bloom_fp: 0.01,
         compaction: BTreeMap::new(),
+        compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
         described: None,

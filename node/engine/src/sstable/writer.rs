@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use model::columns::Columns;
+use model::key::bottom;
 use model::{Chunk, Clustering, Partition, PartitionKey, Row, TableId};
 use sys::{Disk, File, Open};
 
 use super::block::{self, Fragment};
+use super::compression::{self, Compression, Packer};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
 use crate::piece::{self, Piece, Summary};
@@ -35,6 +37,7 @@ pub(crate) struct Writer {
     table: TableId,
     bloom_fp: f64,
     block_bytes: usize,
+    packer: Packer,
     /// Wrapped blocks that are not written yet, and where they will lie.
     out: Vec<u8>,
     out_offset: u64,
@@ -55,7 +58,7 @@ struct OpenFragment {
 }
 
 impl Writer {
-    /// Begins the file `id` at `path`.
+    /// Begins the file `id` at `path`, with blocks of about `block_bytes` of rows unless the table says otherwise.
     pub(crate) fn create(
         disk: &dyn Disk,
         path: &Path,
@@ -70,7 +73,10 @@ impl Writer {
             id,
             table: shape.id,
             bloom_fp: shape.bloom_fp,
-            block_bytes: block_bytes.min(BLOCK_BYTES_MAX),
+            block_bytes: compression::block_bytes(shape)
+                .unwrap_or(block_bytes)
+                .min(BLOCK_BYTES_MAX),
+            packer: Packer::new(Compression::of(shape)),
             out: format::header(format::VERSION, id).to_vec(),
             out_offset: 0,
             block: Vec::new(),
@@ -94,7 +100,7 @@ impl Writer {
         }
         self.hashes.push(filter::hash(&head.key));
         let bytes = piece::row_bytes(&Clustering::default(), &head.static_row);
-        self.open = Some(OpenFragment { start: Bytes::new(), part: head, bytes });
+        self.open = Some(OpenFragment { start: bottom(), part: head, bytes });
     }
 
     /// Adds the next stretch of the partition; it begins where the last one ended.
@@ -189,7 +195,7 @@ impl Writer {
 
     fn section(&mut self, raw: &[u8]) -> Extent {
         let offset = self.bytes();
-        format::wrap(raw, self.id, offset, &mut self.out);
+        format::wrap(raw, &mut self.packer, self.id, offset, &mut self.out);
         Extent { offset, bytes: self.bytes() - offset }
     }
 

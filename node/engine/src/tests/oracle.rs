@@ -205,9 +205,11 @@ proptest! {
     fn reads_answer_what_the_model_answers(
         actions in prop::collection::vec(any_action(), 1..50),
         block_bytes in 20..400_usize,
+        compressor in prop::sample::select(vec!["LZ4Compressor", "ZstdCompressor", "NoopCompressor"]),
         cache_bytes in prop_oneof![Just(0_u64), Just(1 << 20)],
     ) {
         let mut world = World::new();
+        world.tables[0].compression = [("class".to_owned(), compressor.to_owned())].into();
         world.options.block_bytes = block_bytes;
         world.options.cache_bytes = cache_bytes;
         let mut engine = Some(world.engine());

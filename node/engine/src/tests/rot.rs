@@ -154,12 +154,10 @@ fn read_all(sstable: &Sstable) -> Result<(), Error> {
         Halt::Failed(error) => error,
         Halt::Miss => panic!("it may wait for the disk"),
     };
-    let mut from = std::ops::Bound::Unbounded;
-    let mut last;
-    while let Some(key) = sstable.next_key(from, &io).map_err(failed)? {
-        sstable.head(&key, &io).map_err(failed)?.expect("the index names it");
-        last = key;
-        from = std::ops::Bound::Excluded(&last);
+    let mut next = sstable.first(std::ops::Bound::Unbounded, &io).map_err(failed)?;
+    while let Some(spot) = next {
+        sstable.begin(&spot.key(), &io).map_err(failed)?.expect("the index names it");
+        next = sstable.after(&spot, &io).map_err(failed)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use cql_lite::ast::{Literal, Name, OptionValue, Spanned, TableOption};
 
-use super::{Error, Replication, TableOptions, compaction};
+use super::{Error, Replication, TableOptions, compaction, compression};
 use crate::cell::TTL_MAX;
 
 /// What a table has that names no options.
@@ -75,6 +75,10 @@ impl TableOptions {
 
     /// Whether each option has a value that can be followed.
     pub(super) fn check(&self) -> Result<(), Error> {
+        type Map = BTreeMap<String, String>;
+        let first = |map: &Map, unreadable: fn(&str, &str) -> Option<&'static str>| {
+            map.iter().find_map(|(name, value)| unreadable(name, value))
+        };
         let bad =
             |option: &str, reason| Err(Error::BadOption { option: option.to_owned(), reason });
         if !(0.0 < self.bloom_filter_fp_chance && self.bloom_filter_fp_chance <= 1.0) {
@@ -86,8 +90,11 @@ impl TableOptions {
         if !self.compaction.contains_key("class") {
             return bad("compaction", "needs a 'class'");
         }
-        match self.compaction.iter().find_map(|(name, value)| compaction::unreadable(name, value)) {
-            Some(reason) => bad("compaction", reason),
+        if let Some(reason) = first(&self.compaction, compaction::unreadable) {
+            return bad("compaction", reason);
+        }
+        match first(&self.compression, compression::unreadable) {
+            Some(reason) => bad("compression", reason),
             None => Ok(()),
         }
     }

@@ -280,6 +280,7 @@ fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
         gc_grace_seconds: table.options.gc_grace_seconds,
         bloom_fp: 0.1,
         compaction: BTreeMap::new(),
+        compression: BTreeMap::new(),
         durable: true,
         dropped: table.dropped.clone(),
         described: None,

@@ -6,7 +6,7 @@ use crate::sstable::format::{FOOTER_BYTES, HEADER_BYTES};
 
 #[test]
 fn a_whole_file_of_every_version_is_called_whole() {
-    for (version, bytes) in (1..).zip(FIXTURES) {
+    for (version, bytes) in [1, 2, 3, 4, 4].into_iter().zip(FIXTURES) {
         let found = look_at(bytes);
         assert_eq!(found.damage, [], "version {version}");
         assert_eq!(found.counted.partitions(), 33, "version {version}");

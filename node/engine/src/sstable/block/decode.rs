@@ -6,11 +6,12 @@ use bytes::Bytes;
 use model::cell::TTL_MAX;
 use model::codec::{Malformed, Reader};
 use model::columns::{Column, Columns, Ints, Values, flag, kind};
-use model::{ColumnId, Elements, Mutation, PartitionKey};
+use model::key::bottom;
+use model::{ColumnId, Elements, Mutation, Partition, Token};
 use smallvec::SmallVec;
 
 use super::encode::part;
-use super::{Block, Part, ROWS_MAX, ints, keys, values};
+use super::{Block, Edges, NONE, Part, ROWS_MAX, ints, keys, values};
 use crate::piece;
 use crate::prefix::{Edge, Prefix};
 
@@ -20,51 +21,72 @@ const PART_BYTES_MIN: usize = 3;
 const COLUMN_BYTES_MIN: usize = 8;
 
 pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
-    let raw_bytes = raw.len();
-    let mut reader = Reader::new(raw);
+    let mut reader = Reader::new(raw.clone());
+    if u32::try_from(raw.len()).is_err() {
+        return Err(reader.malformed("length of a block"));
+    }
     let count = reader.count(PART_BYTES_MIN, "fragment count")?;
-    let mut parts: SmallVec<[Part; 1]> = SmallVec::with_capacity(count);
+    let mut block = Block {
+        parts: SmallVec::with_capacity(count),
+        edges: SmallVec::new(),
+        heads: Vec::new(),
+        raw,
+        rows: Arc::new(no_rows()),
+        bytes: 0,
+    };
     let mut rows = 0;
     for _ in 0..count {
-        let part = read_part(&mut reader, rows)?;
-        rows = part.end_row;
-        parts.push(part);
+        rows = read_part(&mut reader, rows, &mut block)?;
     }
-    let rows = if rows == 0 { no_rows() } else { read_rows(&mut reader, rows)? };
+    if rows > 0 {
+        block.rows = Arc::new(read_rows(&mut reader, rows as usize)?);
+    }
     if !reader.is_done() {
         return Err(reader.malformed("end of a block"));
     }
-    let heads = parts.iter().filter_map(|it| it.head.as_ref()).map(|it| it.memory_bytes());
-    let bytes = raw_bytes
+    let bytes = block.raw.len()
         + size_of::<Block>()
-        + parts.capacity() * size_of::<Part>()
-        + heads.sum::<usize>()
-        + rows.heap_bytes();
-    Ok(Block { parts, rows: Arc::new(rows), bytes: bytes as u64 })
+        + block.parts.capacity() * size_of::<Part>()
+        + block.edges.capacity() * size_of::<Edges>()
+        + block.heads.iter().map(Partition::memory_bytes).sum::<usize>()
+        + block.rows.heap_bytes();
+    block.bytes = bytes as u64;
+    Ok(block)
 }
 
-fn read_part(reader: &mut Reader, first_row: usize) -> Result<Part, Malformed> {
+/// Reads a fragment whose rows begin with `first_row`, and tells where they end.
+fn read_part(reader: &mut Reader, first_row: u32, block: &mut Block) -> Result<u32, Malformed> {
     let flags = reader.u8("fragment flags")?;
     if flags & !part::ALL != 0 {
         return Err(reader.malformed("fragment flags"));
     }
-    let key = PartitionKey::new(reader.bytes("partition key")?);
-    let count = usize::try_from(reader.uint("row count")?).unwrap_or(usize::MAX);
+    let key = reader.bytes("partition key")?;
+    let key_from = reader.at() - key.len();
+    let count = u32::try_from(reader.uint("row count")?).unwrap_or(u32::MAX);
     let end_row = first_row.saturating_add(count);
-    if ROWS_MAX < end_row {
+    if ROWS_MAX < end_row as usize {
         return Err(reader.malformed("row count"));
     }
-    let start =
-        if flags & part::START == 0 { Bytes::new() } else { reader.bytes("fragment start")? };
-    let end = if flags & part::END == 0 { piece::top() } else { reader.bytes("fragment end")? };
-    let head = if flags & part::HEAD == 0 {
-        None
-    } else {
-        Some(Box::new(Mutation::decode(reader.bytes("fragment head")?)?.partition))
-    };
-    let prefix = Prefix::of(&key.bytes);
-    let (start, end) = (Edge::new(start), Edge::new(end));
-    Ok(Part { key, prefix, start, end, head, first_row, end_row })
+    let mut edges = NONE;
+    if flags & (part::START | part::END) != 0 {
+        let start =
+            if flags & part::START == 0 { bottom() } else { reader.bytes("fragment start")? };
+        let end =
+            if flags & part::END == 0 { piece::top() } else { reader.bytes("fragment end")? };
+        let (start, end) = (Edge::new(start), Edge::new(end));
+        edges = block.edges.len() as u32;
+        block.edges.push(Edges { prefix: Prefix::of(&key), start, end });
+    }
+    let mut head = NONE;
+    if flags & part::HEAD != 0 {
+        head = block.heads.len() as u32;
+        block.heads.push(Mutation::decode(reader.bytes("fragment head")?)?.partition);
+    }
+    // The block is not as long as that.
+    let (key_from, key_len) = (key_from as u32, key.len() as u32);
+    let token = Token::of(&key);
+    block.parts.push(Part { token, key_from, key_len, first_row, end_row, edges, head });
+    Ok(end_row)
 }
 
 fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
@@ -187,7 +209,7 @@ fn check_ttls(reader: &Reader, ttls: &Ints, count: usize) -> Result<(), Malforme
 fn no_rows() -> Columns {
     let none = || Ints::Const(0);
     Columns {
-        keys: Values::Fixed { arena: Bytes::new(), len: 0 },
+        keys: Values::Fixed { arena: bottom(), len: 0 },
         times: none(),
         flags: none(),
         ttls: none(),

@@ -4,9 +4,9 @@
 //! Decimal fractions after Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless floating-Point Compression", 2023: a double
 //! that came from few decimal digits is an integer over a power of ten. The bytes are in `docs/formats/sstable.md`.
 
-use bytes::Bytes;
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::{Ints, Values};
+use model::key::bottom;
 use sys::HashMap;
 
 use super::ints;
@@ -47,7 +47,7 @@ pub(crate) fn put(out: &mut Writer, values: &[&[u8]]) {
 /// Reads `count` values that `put` wrote. The caller bounds `count`.
 pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
     if count == 0 {
-        return Ok(Values::Fixed { arena: Bytes::new(), len: 0 });
+        return Ok(Values::Fixed { arena: bottom(), len: 0 });
     }
     let codec = reader.u8("value codec")?;
     if codec != DICTIONARY {
@@ -262,7 +262,7 @@ mod tests {
 
     use super::*;
 
-    fn written(values: &[Vec<u8>]) -> Bytes {
+    fn written(values: &[Vec<u8>]) -> bytes::Bytes {
         let mut out = Writer::default();
         put(&mut out, &values.iter().map(Vec::as_slice).collect::<Vec<_>>());
         out.finish()
