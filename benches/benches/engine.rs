@@ -181,6 +181,7 @@ fn open() -> Engine {
         compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     };
     let clock = Arc::new(ManualClock::new(NOW * 1_000_000));
     let opened = Engine::open(options, Arc::new(MemoryDisk::new()), clock, vec![shape]);

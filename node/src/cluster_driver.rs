@@ -24,6 +24,7 @@ use sys::{Blocking, Clock, Rng, run_fn};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
+    described::described,
     rpc::{link::Watcher, peers::Peers},
     start::StartError,
     system_store::SystemStore,
@@ -346,6 +347,7 @@ pub(crate) fn shapes(metadata: &Metadata) -> BTreeMap<TableId, TableShape> {
                 compression: table.options.compression.clone(),
                 durable: keyspace.durable_writes,
                 dropped: table.dropped.clone(),
+                described: Some(Arc::new(described(table))),
             };
             shapes.insert(table.id, shape);
         }

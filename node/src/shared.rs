@@ -11,14 +11,14 @@ use futures_util::{FutureExt, future::BoxFuture};
 use model::{HostId, PartitionKey, TableId};
 use proto::{admin, client, cql::event::Event, peer};
 use query::{Error, Executor, Retry};
-use sys::{Blocking, Clock};
+use sys::{Blocking, Clock, Disk};
 use tokio::sync::{broadcast, mpsc, watch};
 
 use crate::{
     catalog::ClusterCatalog,
     cluster_driver::{Input, Published},
     config::Settings,
-    http,
+    http, key_text,
     metrics::{Ending, Metrics},
     native::clients::Clients,
     remembered::Remembered,
@@ -30,6 +30,7 @@ use crate::{
         peers::Peers,
         weight::Weighed,
     },
+    snapshots,
     version::VERSION,
 };
 
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) addresses: Addresses,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) blocking: Arc<dyn Blocking>,
     pub(crate) engine: Engine,
     pub(crate) hints: Hints,
@@ -179,7 +181,11 @@ impl Shared {
         self.clock.monotonic().saturating_sub(self.begun)
     }
 
-    fn table(&self, keyspace: &str, table: &str) -> Result<Option<Vec<TableId>>, String> {
+    pub(crate) fn table(
+        &self,
+        keyspace: &str,
+        table: &str,
+    ) -> Result<Option<Vec<TableId>>, String> {
         if keyspace.is_empty() {
             return Ok(None);
         }
@@ -435,7 +441,7 @@ impl admin_door::Behind for Shared {
         let metadata = self.metadata();
         let table = metadata.schema.table(keyspace, table);
         let table = table.ok_or_else(|| format!("no such table in {keyspace}"))?;
-        let bytes = partition_key(table, key)?;
+        let bytes = key_text::partition_key(table, key)?;
         let token = PartitionKey::new(bytes).token;
         let placement = metadata.placement(keyspace);
         let hosts = placement.map_or(&[][..], |it| it.replicas(token));
@@ -446,28 +452,33 @@ impl admin_door::Behind for Shared {
             .collect();
         Ok(admin::WhereAnswer { token: token.0, replicas })
     }
-}
 
-/// The serialized partition key whose components `text` writes as CQL literals, with commas.
-fn partition_key(table: &model::Table, text: &str) -> Result<Bytes, String> {
-    let names: Vec<&str> = table.partition_key.iter().map(|it| it.name.as_str()).collect();
-    let wanted =
-        || format!("the partition key is ({}): write its values as CQL does", names.join(", "));
-    let quoted: Vec<String> = names.iter().map(|it| format!("\"{it}\"")).collect();
-    let statement = format!("INSERT INTO t ({}) VALUES ({text})", quoted.join(", "));
-    let parsed = cql_lite::parse(&statement).map_err(|_| wanted())?;
-    let cql_lite::ast::Statement::Write(cql_lite::ast::Write::Insert(insert)) = parsed else {
-        return Err(wanted());
-    };
-    let mut components = Vec::new();
-    for (column, term) in table.partition_key.iter().zip(&insert.values) {
-        let value = cql_lite::value::Value::from_term(term, &column.cql_type);
-        let value = value.map_err(|error| error.node.to_string())?.ok_or_else(wanted)?;
-        components.push(value.encode());
+    async fn snapshot_create(
+        &self,
+        request: admin::SnapshotRequest,
+    ) -> Result<admin::SnapshotsAnswer, String> {
+        snapshots::create(self, request).await
     }
-    if components.len() != names.len() {
-        return Err(wanted());
+
+    async fn snapshot_list(&self) -> Result<admin::SnapshotsAnswer, String> {
+        snapshots::list(self).await
     }
-    let slices: Vec<&[u8]> = components.iter().map(Vec::as_slice).collect();
-    model::key::compose(&slices).map_err(|error| error.to_string())
+
+    async fn snapshot_restore(
+        &self,
+        request: admin::SnapshotRestoreRequest,
+    ) -> Result<admin::SnapshotRestoreAnswer, String> {
+        snapshots::restore(self, request).await
+    }
+
+    async fn snapshot_delete(
+        &self,
+        request: admin::SnapshotRequest,
+    ) -> Result<admin::SnapshotDeleteAnswer, String> {
+        snapshots::delete(self, request).await
+    }
+
+    async fn import(&self, request: admin::ImportRequest) -> Result<admin::ImportAnswer, String> {
+        snapshots::import(self, request).await
+    }
 }

@@ -132,6 +132,7 @@ impl Node {
             host: cluster.host_id(),
             addresses,
             clock: Arc::clone(&seams.clock),
+            disk: Arc::clone(&seams.disk),
             blocking: Arc::clone(&seams.blocking),
             engine: engine.clone(),
             hints: hints.clone(),

@@ -38,6 +38,8 @@ mod out_of_files;
 mod rust_driver;
 #[path = "end_to_end/shell.rs"]
 mod shell;
+#[path = "end_to_end/snapshots.rs"]
+mod snapshots;
 #[path = "end_to_end/wide.rs"]
 mod wide;
 

@@ -4,11 +4,11 @@ use std::sync::{Arc, PoisonError};
 
 use model::TableId;
 
-use crate::flush::Dump;
 use crate::inner::Inner;
 use crate::manifest::Op;
 use crate::memtable::Memtable;
-use crate::sstable;
+use crate::snapshot::{self, Incoming, Part};
+use crate::sstable::Sstable;
 use crate::table::Table;
 use crate::{Error, TableShape};
 
@@ -56,6 +56,17 @@ impl Inner {
     }
 
     pub(crate) fn truncate(&self, id: TableId) -> Result<(), Error> {
+        self.replace(id, "truncated", None).map(|_| ())
+    }
+
+    /// Puts other sstables, or none, in the place of all that a table holds, which goes into a snapshot first. Answers with the
+    /// name of that, if there was anything.
+    pub(crate) fn replace(
+        &self,
+        id: TableId,
+        why: &str,
+        incoming: Option<Incoming>,
+    ) -> Result<Option<String>, Error> {
         self.refuse_closed()?;
         // Held to the end: no flush or compaction puts old rows back meanwhile.
         let mut manifest = self.manifest();
@@ -63,53 +74,48 @@ impl Inner {
         // All that was written before this line is in what goes, all that is written after stays.
         table.freeze(|| self.log.position());
         let version = table.version();
-        self.snapshot(&table, "truncated")?;
+        let stay = incoming.as_ref().map(|it| it.stay().to_vec()).unwrap_or_default();
+        let is_in = |list: &[Arc<Sstable>], it| list.iter().any(|other| Arc::ptr_eq(other, it));
+        if let Some(gone) = stay.iter().find(|it| !is_in(&version.sstables, it)) {
+            let why = "the table was emptied meanwhile: restore it again";
+            return Err(Error::io(&gone.path, std::io::Error::other(why)));
+        }
+        let kept = self.snapshot(&table, why)?;
+        let goes = version.sstables.iter().filter(|it| !is_in(&stay, it));
         let mut ops = vec![Op::Mark(id, version.active.begins)];
-        ops.extend(version.sstables.iter().map(|it| Op::Remove(id, it.id)));
+        ops.extend(goes.clone().map(|it| Op::Remove(id, it.id)));
+        ops.extend(incoming.iter().flat_map(Incoming::ids).map(|it| Op::Add(id, it)));
+        let mut sstables = incoming.map(Incoming::keep).unwrap_or_default();
+        sstables.extend(stay.iter().cloned());
+        sstables.sort_by_key(|it| it.id);
         manifest.edit(ops)?;
         table.change(|next| {
             // A memtable that was frozen since holds what was written since.
             next.frozen.retain(|it| !version.frozen.iter().any(|gone| Arc::ptr_eq(it, gone)));
-            next.sstables.clear();
+            next.sstables = sstables;
         });
         self.shrink_memtables(version.frozen_bytes());
-        version.sstables.iter().for_each(|it| self.remove_unused(&it.path));
-        self.release_log(&mut manifest)
+        goes.for_each(|it| self.remove_unused(&it.path));
+        self.release_log(&mut manifest)?;
+        Ok(kept)
     }
 
-    /// Gives the sstables of `table` second names, durably, in a folder of their own, and writes what is only in memory
-    /// beside them.
-    fn snapshot(&self, table: &Table, why: &str) -> Result<(), Error> {
+    /// Makes a snapshot of all that `table` holds, in memory too, named after why. Answers with its name; `None` if there is
+    /// nothing.
+    fn snapshot(&self, table: &Table, why: &str) -> Result<Option<String>, Error> {
         let version = table.version();
         if version.sstables.is_empty() && version.memtable_bytes() == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let snapshots = self.options.data_dir.join("snapshots");
         let mut micros = self.clock.wall_micros();
-        let mut dir = snapshots.join(format!("{why}-{}-{micros}", table.id.0));
+        let name = |micros: i64| format!("{why}-{}-{micros}", table.id.0);
         // The wall clock may stand still or go back.
-        while self.disk.exists(&dir) {
+        while self.disk.exists(&snapshots.join(name(micros))) {
             micros += 1;
-            dir = snapshots.join(format!("{why}-{}-{micros}", table.id.0));
         }
-        let disk = &*self.disk;
-        sys::disk::create_dir_all_durably(disk, &dir).map_err(|it| Error::io(&dir, it))?;
-        for sstable in &version.sstables {
-            let Some(name) = sstable.path.file_name() else { continue };
-            let link = dir.join(name);
-            disk.hard_link(&sstable.path, &link).map_err(|it| Error::io(&link, it))?;
-        }
-        let memtables = version.frozen.iter().chain([&version.active]);
-        for memtable in memtables.filter(|it| !it.is_empty()) {
-            let id = self.next_sstable();
-            let path = sstable::path(&dir, id);
-            let block_bytes = self.options.block_bytes;
-            let mut writer = sstable::Writer::create(disk, &path, id, &table.shape(), block_bytes)?;
-            Dump::new(Arc::clone(memtable)).write(&mut writer, u64::MAX)?;
-            if !writer.finish()? {
-                self.remove_unused(&path);
-            }
-        }
-        disk.sync_dir(&dir).map_err(|it| Error::io(&dir, it))
+        let name = name(micros);
+        snapshot::write(self, &name, &[Part { table, version: &version, memory: true }])?;
+        Ok(Some(name))
     }
 }

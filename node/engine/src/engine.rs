@@ -27,7 +27,7 @@ use crate::{
 /// One node's storage. Clones share it; its files are unlocked when the last clone is gone.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 /// The kinds of background jobs. At most one job of each runs at a time.
@@ -77,7 +77,7 @@ impl Engine {
         self.inner.create_table(shape)
     }
 
-    /// Removes a table: all that it holds goes to `snapshots/dropped-<id>-<micros>/`, what is only in
+    /// Removes a table: all that it holds goes to snapshot `dropped-<id>-<micros>`, what is only in
     /// memory too. No log replay brings it back. Blocks. Of an unknown table: nothing to do.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl Engine {
         self.inner.drop_table(table)
     }
 
-    /// Empties a table, after a snapshot of all rows in `snapshots/truncated-<id>-<micros>/`. No
+    /// Empties a table, after a snapshot `truncated-<id>-<micros>` of all rows. No
     /// log replay brings them back; writes that begin after this call stay. Blocks.
     ///
     /// # Errors

@@ -120,6 +120,11 @@ impl Inner {
         self.sstable_last.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// A number that was given before comes back: none above it may be given twice either.
+    pub(crate) fn saw_sstable(&self, id: u64) {
+        self.sstable_last.fetch_max(id, Ordering::Relaxed);
+    }
+
     pub(crate) fn memtable_bytes(&self) -> u64 {
         self.memtable_bytes.load(Ordering::Relaxed)
     }

@@ -15,7 +15,7 @@ use model::{ColumnId, TableId};
 use sys::{Disk, SystemLog, system_log};
 
 use crate::commitlog::Position;
-use crate::{Error, TableShape};
+use crate::{Error, TableShape, described};
 
 /// The one kind of record so far. Another kind is of a newer program.
 const KIND_EDIT: u8 = 1;
@@ -29,8 +29,9 @@ const NAME: &str = "manifest";
 /// Below this the manifest is never rewritten, bytes.
 const REWRITE_BYTES: u64 = 1 << 20;
 
-/// Operations in one record of a rewritten manifest: far below the largest record.
+/// Operations in one record of a rewritten manifest, and bytes of them, about: far below the largest record.
 const SNAPSHOT_OPS: usize = 4096;
+const SNAPSHOT_BYTES: usize = 1 << 20;
 
 /// One change.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,7 +120,7 @@ impl Manifest {
 
     fn rewrite(&mut self, state: &State) -> Result<(), Error> {
         let ops = state.to_ops();
-        let payloads: Vec<Bytes> = ops.chunks(SNAPSHOT_OPS).map(encode).collect();
+        let payloads = encode_in_parts(&ops);
         let records: Vec<(u8, &[u8])> =
             payloads.iter().map(|it| (KIND_EDIT, it.as_ref())).collect();
         self.log.rewrite(&records).map_err(error_of)?;
@@ -227,26 +228,43 @@ fn error_of(error: system_log::Error) -> Error {
     }
 }
 
-fn encode(ops: &[Op]) -> Bytes {
-    let mut out = Writer::default();
+/// Records of which each is far from the largest, however long the descriptions of tables are.
+fn encode_in_parts(ops: &[Op]) -> Vec<Bytes> {
+    let (mut parts, mut out, mut in_part) = (Vec::new(), Writer::default(), 0);
     for op in ops {
-        match op {
-            Op::Table(shape) => put_table(&mut out, shape),
-            Op::Drop(table) => put_op(&mut out, 2, table, &[]),
-            Op::Add(table, id) => put_op(&mut out, 3, table, &[*id]),
-            Op::Remove(table, id) => put_op(&mut out, 4, table, &[*id]),
-            Op::Mark(table, mark) => put_op(&mut out, 5, table, &[mark.segment, mark.offset]),
-            Op::LogStart(segment) => {
-                out.u8(6);
-                out.uint(*segment);
-            }
-            Op::Clean(clean) => {
-                out.u8(7);
-                out.u8(u8::from(*clean));
-            }
+        put(&mut out, op);
+        in_part += 1;
+        if in_part == SNAPSHOT_OPS || SNAPSHOT_BYTES <= out.len() {
+            parts.push(std::mem::take(&mut out).finish());
+            in_part = 0;
         }
     }
+    parts.extend((in_part > 0).then(|| out.finish()));
+    parts
+}
+
+pub(crate) fn encode(ops: &[Op]) -> Bytes {
+    let mut out = Writer::default();
+    ops.iter().for_each(|it| put(&mut out, it));
     out.finish()
+}
+
+fn put(out: &mut Writer, op: &Op) {
+    match op {
+        Op::Table(shape) => put_table(out, shape),
+        Op::Drop(table) => put_op(out, 2, table, &[]),
+        Op::Add(table, id) => put_op(out, 3, table, &[*id]),
+        Op::Remove(table, id) => put_op(out, 4, table, &[*id]),
+        Op::Mark(table, mark) => put_op(out, 5, table, &[mark.segment, mark.offset]),
+        Op::LogStart(segment) => {
+            out.u8(6);
+            out.uint(*segment);
+        }
+        Op::Clean(clean) => {
+            out.u8(7);
+            out.u8(u8::from(*clean));
+        }
+    }
 }
 
 fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
@@ -255,12 +273,14 @@ fn put_op(out: &mut Writer, tag: u8, table: &TableId, numbers: &[u64]) {
     numbers.iter().for_each(|it| out.uint(*it));
 }
 
+/// 10 with its description behind it, else 9.
 fn put_table(out: &mut Writer, shape: &TableShape) {
-    out.u8(9);
+    out.u8(if shape.described.is_some() { 10 } else { 9 });
     put_shape(out, shape);
     put_map(out, &shape.compression);
     out.uint(shape.dropped.len() as u64);
     shape.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
+    shape.described.iter().for_each(|it| described::put(out, it));
 }
 
 fn put_shape(out: &mut Writer, shape: &TableShape) {
@@ -279,7 +299,7 @@ fn put_map(out: &mut Writer, map: &BTreeMap<String, String>) {
     }
 }
 
-fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
+pub(crate) fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
     let mut reader = Reader::new(payload);
     let mut ops = Vec::new();
     while !reader.is_done() {
@@ -299,11 +319,15 @@ fn decode(payload: Bytes) -> Result<Vec<Op>, Malformed> {
                 let shape = read_shape(&mut reader)?;
                 Op::Table(TableShape { dropped: read_dropped(&mut reader)?, ..shape })
             }
-            9 => {
+            tag @ (9 | 10) => {
                 let shape = read_shape(&mut reader)?;
                 let compression = read_map(&mut reader, "compression")?;
                 let dropped = read_dropped(&mut reader)?;
-                Op::Table(TableShape { compression, dropped, ..shape })
+                let described = match tag {
+                    10 => Some(Arc::new(described::read(&mut reader)?)),
+                    _ => None,
+                };
+                Op::Table(TableShape { compression, dropped, described, ..shape })
             }
             _ => return Err(reader.malformed("edit")),
         });
@@ -324,8 +348,17 @@ fn read_shape(reader: &mut Reader) -> Result<TableShape, Malformed> {
     let durable = reader.u8("durable")? != 0;
     let compaction = read_map(reader, "compaction")?;
     let gc_grace_seconds = u32::try_from(gc_grace).map_err(|_| reader.malformed("gc_grace"))?;
-    let (compression, dropped) = (BTreeMap::new(), Vec::new());
-    Ok(TableShape { id, gc_grace_seconds, bloom_fp, compaction, compression, durable, dropped })
+    let (compression, dropped, described) = (BTreeMap::new(), Vec::new(), None);
+    Ok(TableShape {
+        id,
+        gc_grace_seconds,
+        bloom_fp,
+        compaction,
+        compression,
+        durable,
+        dropped,
+        described,
+    })
 }
 
 fn read_map(

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use model::{ColumnId, TableId};
@@ -69,4 +70,39 @@ pub struct TableShape {
     /// Columns that are not there any more, ascending: a compaction forgets their cells, and their
     /// ids are never given again.
     pub dropped: Vec<ColumnId>,
+    /// What it is called and made of, for whoever restores a snapshot of it.
+    pub described: Option<Arc<Described>>,
+}
+
+/// A table in words: the engine keeps them beside the shape and in snapshots, and never reads them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Described {
+    /// The keyspace it is in.
+    pub keyspace: String,
+    /// Its name.
+    pub table: String,
+    /// All columns, those of the key first and in its order.
+    pub columns: Vec<DescribedColumn>,
+    /// The CQL that creates it again.
+    pub statement: String,
+}
+
+/// A column in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedColumn {
+    /// Names its cells in sstables; of a key column: unused.
+    pub id: ColumnId,
+    /// As CQL names it, already folded.
+    pub name: String,
+    /// Its type as CQL writes it.
+    pub cql_type: String,
+    /// Its part in the table, for example `clustering descending`: columns match when all but the id are equal.
+    pub part: String,
+}
+
+impl Described {
+    /// `keyspace.table`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.keyspace, self.table)
+    }
 }

@@ -21,7 +21,7 @@ use crate::sstable::{self, Sstable};
 use crate::stats::Counters;
 use crate::table::{self, Table};
 use crate::write::{Copies, Incoming, touch};
-use crate::{Error, Options, TableShape};
+use crate::{Error, Options, TableShape, snapshot};
 
 /// The format of a data directory as a whole.
 const FORMAT: u32 = 1;
@@ -63,6 +63,7 @@ pub(crate) fn open(
     let sstables = open_sstables(&*disk, &dir, &manifest)?;
     let chain = Chain::find(&disk, &dir, manifest.state().log_start)?;
     let files = Files::find(&*disk, &dir)?;
+    let in_snapshots = snapshot::number_last(&*disk, &dir)?;
 
     let segment_next = chain.segment_last.max(manifest.state().segment_last()) + 1;
     let listed: BTreeSet<TableId> = shapes.iter().map(|it| it.id).collect();
@@ -83,13 +84,17 @@ pub(crate) fn open(
     let parts = (Arc::clone(&disk), Arc::clone(&clock), Arc::clone(&counters));
     let log = Log::new(&options, parts.0, parts.1, parts.2, start);
     let tables = open_tables(&dir, &manifest, sstables);
-    let sstable_last = files.sstable_last.max(manifest.state().sstable_last());
+    let sstable_last = files.sstable_last.max(manifest.state().sstable_last()).max(in_snapshots);
     let orphans = files.orphans(&dir, &manifest, &chain);
     let parts = Parts { options, disk, clock, counters, log, manifest, tables, sstable_last, lock };
     let inner = Arc::new(Inner::new(parts));
     chain.replay(&inner, last, &mut recovery)?;
     inner.replaying.store(false, Ordering::Release);
     remove_orphans(&inner, orphans, &mut recovery);
+    for folder in snapshot::unfinished(&*inner.disk, &dir)? {
+        snapshot::remove_quietly(&*inner.disk, &folder);
+        recovery.orphans.push(folder);
+    }
     Ok((inner, recovery))
 }
 

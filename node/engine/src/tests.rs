@@ -9,6 +9,8 @@ mod outside;
 mod room;
 mod rot;
 mod skip;
+mod snapshot_crash;
+mod snapshots;
 mod straight;
 mod trouble;
 
@@ -53,6 +55,7 @@ fn shape(table: u128) -> TableShape {
         compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     }
 }
 

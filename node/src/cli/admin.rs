@@ -85,12 +85,18 @@ pub(super) struct ConfigArgs {
     target: Target,
 }
 
+impl Target {
+    pub(super) fn format(&self) -> Format {
+        self.format
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).ok_or_else(|| "expected a duration such as 30s".to_owned())
 }
 
 /// What an operator's call ended with.
-enum Failure {
+pub(super) enum Failure {
     /// The node could not be reached.
     Connect(String),
     /// It was reached and refused.
@@ -100,7 +106,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn report(self, target: &Target) -> Exit {
+    pub(super) fn report(self, target: &Target) -> Exit {
         match self {
             Failure::Connect(why) => {
                 let text = format!("cannot connect to {}: {why}", target.node);
@@ -120,7 +126,10 @@ impl Failure {
 }
 
 /// Connects to the node and makes one call.
-fn call<T, F>(target: &Target, talk: impl FnOnce(AdminClient<Channel>) -> F) -> Result<T, Failure>
+pub(super) fn call<T, F>(
+    target: &Target,
+    talk: impl FnOnce(AdminClient<Channel>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
 {
@@ -226,7 +235,7 @@ fn print_status(answer: &admin::StatusAnswer) {
     }
 }
 
-fn human_bytes(bytes: u64) -> String {
+pub(super) fn human_bytes(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut value = bytes as f64;
     let mut unit = 0;

@@ -13,6 +13,7 @@ mod machine;
 mod sample;
 mod scrub;
 mod shown;
+mod snapshot;
 mod start;
 
 use clap::{Parser, Subcommand};
@@ -62,6 +63,13 @@ enum Command {
     Drain(admin::Target),
     /// Where a partition lives: `where KEYSPACE.TABLE KEY`
     Where(admin::WhereArgs),
+    /// Keep tables as they are, and bring them back
+    Snapshot {
+        #[command(subcommand)]
+        command: snapshot::Command,
+    },
+    /// Add sstables of another node or cluster to a table: `import KEYSPACE.TABLE FILE|DIR…`
+    Import(snapshot::ImportArgs),
     /// What sstables and commit logs hold, and whether they are whole: offline and read-only
     Inspect {
         #[command(subcommand)]
@@ -107,6 +115,8 @@ pub fn run() -> i32 {
         Command::Compact(args) => admin::compact(args) as i32,
         Command::Drain(target) => admin::drain(target) as i32,
         Command::Where(args) => admin::locate(args) as i32,
+        Command::Snapshot { command } => snapshot::run(command) as i32,
+        Command::Import(args) => snapshot::import(args) as i32,
         Command::Inspect { command } => inspect::run(command) as i32,
         Command::Scrub(args) => scrub::run(&args) as i32,
         Command::Version(args) => admin::version(args) as i32,

@@ -28,6 +28,30 @@ pub(crate) trait Behind: Send + Sync + 'static {
 
     /// Where a partition lives; the key is written as in CQL.
     fn locate(&self, keyspace: &str, table: &str, key: &str) -> Result<admin::WhereAnswer, String>;
+
+    /// Makes a snapshot; no names mean every table.
+    async fn snapshot_create(
+        &self,
+        request: admin::SnapshotRequest,
+    ) -> Result<admin::SnapshotsAnswer, String>;
+
+    /// Every snapshot.
+    async fn snapshot_list(&self) -> Result<admin::SnapshotsAnswer, String>;
+
+    /// Makes a table what a snapshot holds of it.
+    async fn snapshot_restore(
+        &self,
+        request: admin::SnapshotRestoreRequest,
+    ) -> Result<admin::SnapshotRestoreAnswer, String>;
+
+    /// Removes a snapshot, or what it holds of one table.
+    async fn snapshot_delete(
+        &self,
+        request: admin::SnapshotRequest,
+    ) -> Result<admin::SnapshotDeleteAnswer, String>;
+
+    /// Adds sstables of elsewhere to a table.
+    async fn import(&self, request: admin::ImportRequest) -> Result<admin::ImportAnswer, String>;
 }
 
 /// The service.
@@ -73,14 +97,49 @@ impl admin::admin_server::Admin for AdminDoor {
 
     async fn r#where(&self, request: Request<admin::WhereRequest>) -> Answered<admin::WhereAnswer> {
         let it = request.into_inner();
-        let found = self.behind.locate(&it.keyspace, &it.table, &it.key);
-        found.map(Response::new).map_err(Status::failed_precondition)
+        answer(self.behind.locate(&it.keyspace, &it.table, &it.key))
+    }
+
+    async fn snapshot_create(
+        &self,
+        request: Request<admin::SnapshotRequest>,
+    ) -> Answered<admin::SnapshotsAnswer> {
+        answer(self.behind.snapshot_create(request.into_inner()).await)
+    }
+
+    async fn snapshot_list(
+        &self,
+        _: Request<admin::SnapshotListRequest>,
+    ) -> Answered<admin::SnapshotsAnswer> {
+        answer(self.behind.snapshot_list().await)
+    }
+
+    async fn snapshot_restore(
+        &self,
+        request: Request<admin::SnapshotRestoreRequest>,
+    ) -> Answered<admin::SnapshotRestoreAnswer> {
+        answer(self.behind.snapshot_restore(request.into_inner()).await)
+    }
+
+    async fn snapshot_delete(
+        &self,
+        request: Request<admin::SnapshotRequest>,
+    ) -> Answered<admin::SnapshotDeleteAnswer> {
+        answer(self.behind.snapshot_delete(request.into_inner()).await)
+    }
+
+    async fn import(
+        &self,
+        request: Request<admin::ImportRequest>,
+    ) -> Answered<admin::ImportAnswer> {
+        answer(self.behind.import(request.into_inner()).await)
     }
 }
 
+fn answer<T>(outcome: Result<T, String>) -> Answered<T> {
+    outcome.map(Response::new).map_err(Status::failed_precondition)
+}
+
 fn done(outcome: Result<String, String>) -> Answered<admin::DoneAnswer> {
-    match outcome {
-        Ok(message) => Ok(Response::new(admin::DoneAnswer { message })),
-        Err(message) => Err(Status::failed_precondition(message)),
-    }
+    answer(outcome.map(|message| admin::DoneAnswer { message }))
 }

@@ -95,6 +95,7 @@ impl Store for Helenus {
             compression: BTreeMap::from([("class".into(), setup.compression.class().into())]),
             durable: true,
             dropped: Vec::new(),
+            described: None,
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;

@@ -76,6 +76,7 @@ fn strategy(options: &[(&str, &str)]) -> Option<Strategy> {
         compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     };
     Strategy::of(&shape)
 }

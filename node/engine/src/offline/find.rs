@@ -7,7 +7,7 @@ use sys::Disk;
 use crate::commitlog::format as commitlog;
 use crate::{Error, sstable};
 
-/// How deep sstables lie in a data directory at most: `snapshots/NAME/…`, `tables/ID/…`. A link that leads upwards
+/// How deep sstables lie in a data directory at most: `snapshots/NAME/ID/…`, `tables/ID/…`. A link that leads upwards
 /// leads no further than this.
 const DEPTH_MAX: usize = 4;
 

@@ -13,6 +13,7 @@
 //! Invariant: what decodes and what verifies is the engine's own; only how to go on behind damage is known here.
 
 mod boundary;
+mod copy;
 mod damage;
 mod error;
 mod find;
@@ -24,6 +25,7 @@ mod segment;
 mod sstable;
 mod walk;
 
+pub(crate) use copy::Copy;
 pub use damage::{At, Between, Damage, Place};
 pub use error::Error;
 pub use find::{segments, sstables};
@@ -31,6 +33,7 @@ pub use partition::{Known, Merged, partition};
 pub use scrub::{Saved, scrub};
 pub use segment::{End, Record, Segment, SegmentHeader};
 pub use sstable::{Counted, Found, Part, Sections, Sstable, Summary};
+pub(crate) use walk::Step;
 
 #[cfg(test)]
 mod tests;

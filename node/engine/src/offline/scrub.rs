@@ -11,15 +11,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use model::{Deletion, Partition, PartitionKey, TableId};
+use model::TableId;
 use sys::Disk;
 
+use super::copy::Copy;
 use super::damage::Damage;
 use super::error::Error;
 use super::sstable::{Found, Sstable};
 use super::walk::Step;
-use crate::piece::Piece;
-use crate::sstable::block::Fragment;
 use crate::sstable::{self, Writer};
 use crate::{Error as EngineError, TableShape};
 
@@ -94,18 +93,19 @@ fn shape(path: &Path) -> TableShape {
         compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     }
 }
 
 /// Copies every sound block; whether there was one.
 fn copy(
     old: &Sstable,
-    mut writer: Writer,
+    writer: Writer,
     see: &mut dyn FnMut(&Damage),
     saved: &mut Saved,
 ) -> Result<bool, Error> {
     let outer = old.damage().iter().cloned().map(Step::Damage);
-    let mut open: Option<Open> = None;
+    let mut copy = Copy::into(writer);
     for step in outer.chain(old.walk()) {
         match step {
             Step::Damage(it) => {
@@ -115,50 +115,12 @@ fn copy(
             }
             Step::Block(_, fragments) => {
                 saved.blocks += 1;
-                for it in fragments {
-                    put(&mut writer, &mut open, it, saved)?;
-                }
+                fragments.into_iter().try_for_each(|it| copy.put(it))?;
             }
         }
     }
-    if open.is_some() {
-        writer.end()?;
-    }
-    Ok(writer.finish()?)
-}
-
-/// The partition that is being written.
-struct Open {
-    key: PartitionKey,
-    deletion: Option<Deletion>,
-}
-
-/// Adds a fragment to the partition that is open, or begins another one.
-fn put(
-    writer: &mut Writer,
-    open: &mut Option<Open>,
-    it: Fragment,
-    saved: &mut Saved,
-) -> Result<(), Error> {
-    let Fragment { start, end, mut part } = it;
-    let (deletion, static_row) = (part.deletion.take(), std::mem::take(&mut part.static_row));
-    if open.as_ref().is_none_or(|it| it.key != part.key) {
-        if open.is_some() {
-            writer.end()?;
-        }
-        let key = part.key.clone();
-        *open = Some(Open { key: key.clone(), deletion });
-        writer.begin(Partition { deletion, static_row, ..Partition::empty(key) });
-        saved.partitions += 1;
-    }
-    // It hides nothing in a file that a node wrote; one that somebody else made would not be in normal form.
-    if let Some(deletion) = open.as_ref().and_then(|it| it.deletion) {
-        part.delete(deletion);
-        part.deletion = None;
-    }
-    saved.rows += part.rows.len() as u64;
-    writer.add(Piece { start, end, part })?;
-    Ok(())
+    (saved.partitions, saved.rows) = (copy.partitions, copy.rows);
+    Ok(copy.end()?.finish()?)
 }
 
 /// Reads the new file from the first byte to the last.

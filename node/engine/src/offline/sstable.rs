@@ -149,6 +149,14 @@ impl Sstable {
 
     /// Reads every block, and shows what is in it or wrong with it; at the end what filter and stats say and is not so.
     pub fn read(&self, see: &mut dyn FnMut(Found<'_>)) -> Counted {
+        self.read_while(&mut |it| {
+            see(it);
+            true
+        })
+    }
+
+    /// As `read`, until it is told that this is enough.
+    pub(crate) fn read_while(&self, see: &mut dyn FnMut(Found<'_>) -> bool) -> Counted {
         let mut count = Count { damaged: self.0.damage.len() as u64, ..Count::default() };
         let mut denied = false;
         for step in self.walk() {
@@ -157,7 +165,9 @@ impl Sstable {
                 Step::Damage(it) => {
                     count.damaged += 1;
                     count.lost |= it.place.holds_rows();
-                    see(Found::Damage(&it));
+                    if !see(Found::Damage(&it)) {
+                        return count.counted();
+                    }
                     continue;
                 }
             };
@@ -167,7 +177,9 @@ impl Sstable {
                 let hash = filter::hash(&it.part.key);
                 denied |= self.0.filter.as_ref().is_some_and(|filter| !filter.may_hold(hash));
                 let Fragment { start, end, part: partition } = it;
-                see(Found::Part(Part { offset: extent.offset, start, end, partition }));
+                if !see(Found::Part(Part { offset: extent.offset, start, end, partition })) {
+                    return count.counted();
+                }
             }
         }
         let wrong = [
@@ -178,13 +190,14 @@ impl Sstable {
         ];
         for (place, what) in wrong.into_iter().flatten() {
             count.damaged += 1;
-            see(Found::Damage(&damage(place, self.extent(place), what)));
+            if !see(Found::Damage(&damage(place, self.extent(place), what))) {
+                break;
+            }
         }
-        let summary = count.stats.as_ref().map(Summary::of);
-        Counted { blocks: count.blocks, summary, damaged: count.damaged }
+        count.counted()
     }
 
-    pub(super) fn walk(&self) -> Walk<'_> {
+    pub(crate) fn walk(&self) -> impl Iterator<Item = Step> {
         Walk::of(&self.0, None)
     }
 
@@ -230,6 +243,11 @@ struct Count {
 }
 
 impl Count {
+    fn counted(&self) -> Counted {
+        let summary = self.stats.as_ref().map(Summary::of);
+        Counted { blocks: self.blocks, summary, damaged: self.damaged }
+    }
+
     fn add(&mut self, it: &Fragment) {
         let key = &it.part.key;
         // Own bytes: the block that they are slices of goes.

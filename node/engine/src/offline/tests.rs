@@ -86,6 +86,7 @@ fn shape() -> TableShape {
         compression: std::collections::BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     }
 }
 

@@ -24,7 +24,7 @@ use crate::sstable::format::{self, Extent, FOOTER_BYTES, HEADER_BYTES, IndexEntr
 const SECTIONS: u32 = 3;
 
 /// What comes next in a file.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// A sound block.
     Block(Extent, Vec<Fragment>),
     /// What is not.

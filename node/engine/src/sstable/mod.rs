@@ -39,6 +39,8 @@ pub(crate) struct Sstable {
     pub(crate) path: PathBuf,
     pub(crate) bytes: u64,
     pub(crate) stats: SstableStats,
+    /// The number under which its blocks are in the cache.
+    cached_as: u64,
     version: u32,
     file: Arc<dyn File>,
     footer: Footer,
@@ -126,7 +128,13 @@ impl Sstable {
         let stats = SstableStats::decode(version, section)
             .map_err(|it| Error::corrupt(path, footer.stats.offset, format!("{it}")))?;
         let (path, map) = (path.to_path_buf(), OnceLock::new());
-        Ok(Sstable { id, path, bytes, version, stats, file, footer, map })
+        Ok(Sstable { id, path, bytes, stats, cached_as: id, version, file, footer, map })
+    }
+
+    /// Itself, with a number of its own in the cache: of a file that comes back from a snapshot, which another one that
+    /// had its number may have left blocks in.
+    pub(crate) fn cached_as(self, number: u64) -> Sstable {
+        Sstable { cached_as: number, ..self }
     }
 
     /// Reads index and filter if they are not in memory yet.
@@ -353,7 +361,7 @@ impl Sstable {
 
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {
         let extent = self.mapped(io)?.index.extent(at);
-        io.block((self.id, at as u32), || {
+        io.block((self.cached_as, at as u32), || {
             let bytes = read_exact(&*self.file, &self.path, extent)?;
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
                 Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))

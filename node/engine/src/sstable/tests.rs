@@ -103,6 +103,7 @@ fn shape(id: TableId) -> TableShape {
         compression: BTreeMap::new(),
         durable: true,
         dropped: Vec::new(),
+        described: None,
     }
 }
 

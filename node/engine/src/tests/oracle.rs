@@ -101,7 +101,7 @@ fn put(row: &mut Row, column: ColumnId, cell: Cell) {
     row.put_elements(column, elements);
 }
 
-fn any_mutation() -> impl Strategy<Value = Mutation> {
+pub(super) fn any_mutation() -> impl Strategy<Value = Mutation> {
     let parts = (0..PARTITIONS, prop::collection::vec(any_change(), 1..12));
     parts.prop_map(|(number, changes)| {
         let mut partition = Partition::empty(key(number));

@@ -166,9 +166,12 @@ fn read_all(sstable: &Sstable) -> Result<(), Error> {
 fn a_flipped_bit_in_any_byte_of_a_snapshot_is_named_when_it_is_opened() {
     let mut pristine = Vec::new();
     files(&small_world().disk, Path::new("/data/snapshots"), &mut pristine);
-    assert_eq!(pristine.len(), 2, "what was flushed, and what was in memory");
+    assert_eq!(pristine.len(), 3, "what was flushed, what was in memory, and the manifest");
     for (path, bytes) in &pristine {
-        let id = sstable::id_of(path.file_name().unwrap().to_str().unwrap()).unwrap();
+        // The manifest: tests/snapshots.rs.
+        let Some(id) = sstable::id_of(path.file_name().unwrap().to_str().unwrap()) else {
+            continue;
+        };
         for byte in 0..bytes.len() {
             let mut rotten = bytes.clone();
             rotten[byte] ^= 1 << (byte % 8);

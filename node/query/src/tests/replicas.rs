@@ -283,6 +283,7 @@ fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
         compression: BTreeMap::new(),
         durable: true,
         dropped: table.dropped.clone(),
+        described: None,
     };
     (table.id, shape)
 }
