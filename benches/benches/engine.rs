@@ -172,6 +172,7 @@ fn open() -> Engine {
         block_bytes: 16 << 10,
         disk_warn: 100,
         disk_reject: 100,
+        automatic_snapshot_ttl: std::time::Duration::ZERO,
     };
     let shape = TableShape {
         id: table(),

@@ -284,6 +284,8 @@ pub struct Settings {
     pub disk_warn: u8,
     /// Percent.
     pub disk_reject: u8,
+    /// Zero: for ever.
+    pub automatic_snapshot_ttl: Duration,
     pub clock_skew_warn: Duration,
     pub timeout_read: Duration,
     pub timeout_write: Duration,
@@ -352,6 +354,7 @@ impl Settings {
             )?,
             disk_warn: layers.percent("disk.warn", "1 to 100")?,
             disk_reject: layers.percent("disk.reject", "1 to 100; 100 is never")?,
+            automatic_snapshot_ttl: layers.duration("snapshots.automatic_ttl")?,
             clock_skew_warn: layers.some_time("clock.skew_warn")?,
             timeout_read: layers.some_time("timeouts.read")?,
             timeout_write: layers.some_time("timeouts.write")?,

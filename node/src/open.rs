@@ -83,6 +83,7 @@ pub(crate) async fn engine(
         block_bytes: 16 << 10,
         disk_warn: settings.disk_warn,
         disk_reject: settings.disk_reject,
+        automatic_snapshot_ttl: settings.automatic_snapshot_ttl,
     };
     let shapes = cluster_driver::shapes(metadata).into_values().collect();
     let (disk, clock) = (Arc::clone(&seams.disk), Arc::clone(&seams.clock));

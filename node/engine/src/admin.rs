@@ -109,7 +109,7 @@ impl Inner {
         }
         let snapshots = self.options.data_dir.join("snapshots");
         let mut micros = self.clock.wall_micros();
-        let name = |micros: i64| format!("{why}-{}-{micros}", table.id.0);
+        let name = |micros: i64| snapshot::automatic_name(why, table.id, micros);
         // The wall clock may stand still or go back.
         while self.disk.exists(&snapshots.join(name(micros))) {
             micros += 1;

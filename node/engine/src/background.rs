@@ -14,7 +14,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Between two looks at how full the disk is.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Looks at the disk between two looks for sstables that have expired: nothing else tells that they have.
+/// Looks at the disk between two looks for sstables and snapshots that have expired: nothing else tells that they have.
 const LOOKS_PER_EXPIRY: u32 = 60;
 
 /// Runs the engine's jobs until `shutdown` is true or its sender is gone: log syncs, flushes and
@@ -46,10 +46,17 @@ async fn load_indexes(engine: Engine, blocking: &dyn Blocking) {
 async fn look(engine: Engine, blocking: Arc<dyn Blocking>, mut shutdown: watch::Receiver<bool>) {
     for number in 1_u32.. {
         let looked = engine.clone();
-        if number.is_multiple_of(LOOKS_PER_EXPIRY) {
+        let is_expiry = number.is_multiple_of(LOOKS_PER_EXPIRY);
+        if is_expiry {
             engine.look_for_expired();
         }
-        if sys::run_fn(&*blocking, move || looked.look_at_disk()).await.is_err() {
+        let look = move || {
+            looked.look_at_disk();
+            if is_expiry {
+                looked.expire_snapshots();
+            }
+        };
+        if sys::run_fn(&*blocking, look).await.is_err() {
             return;
         }
         tokio::select! {

@@ -32,6 +32,8 @@ pub struct Options {
     /// [`Error::DiskFull`](crate::Error::DiskFull): the rest is for the log of what was taken in, for flushes
     /// and for compactions. 95 is usual, 100 is never.
     pub disk_reject: u8,
+    /// How long snapshots are kept that TRUNCATE, DROP and restores make by themselves; a day is usual, zero is for ever.
+    pub automatic_snapshot_ttl: Duration,
 }
 
 /// When a write counts as durable.

@@ -43,6 +43,7 @@ fn options() -> Options {
         block_bytes: 256,
         disk_warn: 80,
         disk_reject: 100,
+        automatic_snapshot_ttl: std::time::Duration::from_secs(86_400),
     }
 }
 

@@ -116,6 +116,12 @@ pub const SPECS: &[Spec] = &[
         "Percent of the disk in use from which on writes are refused; 100 is never.",
     ),
     spec(
+        "snapshots.automatic_ttl",
+        "TIME",
+        "24h",
+        "How long snapshots are kept that TRUNCATE, DROP and restores make by themselves; 0s is for ever.",
+    ),
+    spec(
         "clock.skew_warn",
         "TIME",
         "1s",

@@ -85,6 +85,7 @@ impl Store for Helenus {
             block_bytes: 16 << 10,
             disk_warn: 100,
             disk_reject: 100,
+            automatic_snapshot_ttl: Duration::ZERO,
         };
         let shape = TableShape {
             id: table(),

@@ -31,4 +31,4 @@ pub use store::{Deleted, Listed, NAME_BYTES_MAX, is_snapshot_name, list_in};
 
 pub(crate) use create::{Part, write};
 pub(crate) use incoming::Incoming;
-pub(crate) use store::{number_last, remove_quietly, unfinished};
+pub(crate) use store::{automatic_name, number_last, remove_quietly, unfinished};

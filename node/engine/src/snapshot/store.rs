@@ -15,6 +15,7 @@ use sys::Disk;
 
 use super::Error;
 use super::format::Manifest;
+use crate::inner::Inner;
 use crate::options::Described;
 use crate::{Engine, Error as EngineError, offline, sstable};
 
@@ -65,6 +66,12 @@ impl Engine {
         list_in(&*self.inner.disk, &self.inner.options.data_dir)
     }
 
+    /// Removes the snapshots that TRUNCATE, DROP and restores made by themselves longer ago than
+    /// [`Options::automatic_snapshot_ttl`](crate::Options::automatic_snapshot_ttl) says, and counts them. Those that somebody named stay. Blocks.
+    pub fn expire_snapshots(&self) -> u64 {
+        self.inner.expire_snapshots()
+    }
+
     /// Removes the snapshot `name`, or what it has of one table. Blocks. It needs no room, so it works on a full disk; after
     /// a crash the snapshot is there or not.
     ///
@@ -94,6 +101,48 @@ impl Engine {
         }
         Ok(deleted)
     }
+}
+
+impl Inner {
+    pub(crate) fn expire_snapshots(&self) -> u64 {
+        let ttl = self.options.automatic_snapshot_ttl.as_micros();
+        if ttl == 0 {
+            return 0;
+        }
+        let (disk, data_dir) = (&*self.disk, &self.options.data_dir);
+        let kept_since = self.clock.wall_micros().saturating_sub_unsigned(ttl as u64);
+        // Nobody makes or removes another one meanwhile.
+        let _manifest = self.manifest();
+        let all = names(disk, data_dir).unwrap_or_else(|error| {
+            tracing::warn!(%error, "snapshots cannot be listed: none of them expires");
+            Vec::new()
+        });
+        let is_over = |it: &&String| automatic(it).is_some_and(|(_, made)| made < kept_since);
+        let mut count = 0;
+        for name in all.iter().filter(is_over) {
+            match remove(disk, &folder(data_dir), name) {
+                Ok(()) => {
+                    tracing::info!(snapshot = name, "an automatic snapshot has expired");
+                    count += 1;
+                }
+                Err(error) => tracing::warn!(%error, name, "a snapshot that has expired stays"),
+            }
+        }
+        count
+    }
+}
+
+/// The name of a snapshot that is made by itself before `table` loses what it has.
+pub(crate) fn automatic_name(why: &str, table: TableId, micros: i64) -> String {
+    format!("{why}-{}-{micros}", table.0)
+}
+
+/// Of which table a snapshot is that was made by itself, and when, microseconds, by its name.
+fn automatic(name: &str) -> Option<(TableId, i64)> {
+    let told =
+        ["dropped-", "truncated-", "replaced-"].iter().find_map(|it| name.strip_prefix(it))?;
+    let (id, micros) = told.rsplit_once('-')?;
+    Some((TableId(uuid::Uuid::parse_str(id).ok()?), micros.parse().ok()?))
 }
 
 /// Whether this can be the name of a snapshot.
@@ -192,8 +241,7 @@ fn part_of(disk: &dyn Disk, name: &str, id: &str, folder: PathBuf) -> Result<Lis
 
 /// A folder with sstables and without a word about them. Those of TRUNCATE and DROP say whose they were in their name.
 fn undescribed(disk: &dyn Disk, name: &str, folder: PathBuf) -> Result<Listed, EngineError> {
-    let told = ["dropped-", "truncated-"].iter().find_map(|it| name.strip_prefix(it));
-    let told = told.and_then(|it| it.rsplit_once('-'));
+    let told = automatic(name);
     let (mut files, mut bytes) = (0, 0);
     for path in offline::sstables(disk, &folder)? {
         let file = disk.open(&path, sys::Open::Read).and_then(|it| it.len());
@@ -203,9 +251,9 @@ fn undescribed(disk: &dyn Disk, name: &str, folder: PathBuf) -> Result<Listed, E
     Ok(Listed {
         name: name.to_owned(),
         folder,
-        table: told.and_then(|(id, _)| uuid::Uuid::parse_str(id).ok()).map(TableId),
+        table: told.map(|it| it.0),
         described: None,
-        created: told.and_then(|(_, micros)| micros.parse().ok()),
+        created: told.map(|it| it.1),
         files,
         bytes,
         dropped: Vec::new(),

@@ -547,3 +547,23 @@ fn a_full_disk_is_told_and_nothing_changes() {
     restore(&engine, "s", 1).unwrap();
     assert_eq!(rows(&engine, &all_of(1)).len(), before.len() - 1);
 }
+
+#[test]
+fn automatic_snapshots_go_after_a_day_and_named_ones_stay() {
+    let world = World::new();
+    let engine = world.engine();
+    write(&engine, &insert(1, 1, 1, 5, b"old")).unwrap();
+    create(&engine, "named", &[1]).unwrap();
+    engine.truncate(shape(1).id).unwrap();
+    let names = || -> BTreeSet<String> {
+        let cut = |it: Listed| it.name.split('-').next().unwrap().to_owned();
+        engine.snapshots().unwrap().into_iter().map(cut).collect()
+    };
+    let both = BTreeSet::from(["named".to_owned(), "truncated".to_owned()]);
+    assert_eq!((engine.expire_snapshots(), names()), (0, both.clone()));
+    world.clock.set((NOW + 86_400) * 1_000_000);
+    assert_eq!((engine.expire_snapshots(), names()), (0, both), "not a moment too soon");
+    world.clock.set((NOW + 86_401) * 1_000_000);
+    assert_eq!((engine.expire_snapshots(), names()), (1, BTreeSet::from(["named".to_owned()])));
+    assert_eq!(restore(&engine, "named", 1).unwrap().rows, 1);
+}

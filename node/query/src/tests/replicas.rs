@@ -66,6 +66,7 @@ impl Node {
             block_bytes: self.sizes.block_bytes,
             disk_warn: 80,
             disk_reject: 100,
+            automatic_snapshot_ttl: Duration::ZERO,
         };
         let mut engine = self.engine.lock().unwrap();
         // The directory is locked as long as the old one lives.
