@@ -233,12 +233,12 @@ fn print_snapshots(answer: &admin::SnapshotsAnswer, format: Format) {
             let name = width(|it| it.name.len()).unwrap_or(0).max(4);
             let table = width(|it| table_of(it).len()).unwrap_or(0).max(5);
             print(format!(
-                "{:<name$}  {:<table$}  {:<20}  {:>5}  {:>10}",
+                "{:<name$}  {:<table$}  {:<28}  {:>5}  {:>10}",
                 "Name", "Table", "Created", "Files", "Size"
             ));
             for it in &answer.snapshots {
                 print(format!(
-                    "{:<name$}  {:<table$}  {:<20}  {:>5}  {:>10}",
+                    "{:<name$}  {:<table$}  {:<28}  {:>5}  {:>10}",
                     it.name,
                     table_of(it),
                     created(it).unwrap_or_else(|| "?".into()),
