@@ -4,7 +4,6 @@
 //! measured, each part shows what it computes as a hash: the same in every run, and the same from
 //! memory as from an sstable. Under `cargo test` everything runs once.
 
-use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -174,16 +173,7 @@ fn open() -> Engine {
         disk_reject: 100,
         automatic_snapshot_ttl: std::time::Duration::ZERO,
     };
-    let shape = TableShape {
-        id: table(),
-        gc_grace_seconds: 864_000,
-        bloom_fp: 0.01,
-        compaction: BTreeMap::new(),
-        compression: BTreeMap::new(),
-        durable: true,
-        dropped: Vec::new(),
-        described: None,
-    };
+    let shape = TableShape::new(table());
     let clock = Arc::new(ManualClock::new(NOW * 1_000_000));
     let opened = Engine::open(options, Arc::new(MemoryDisk::new()), clock, vec![shape]);
     opened.expect("an empty directory").0

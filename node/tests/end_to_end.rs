@@ -26,6 +26,8 @@ mod demo;
 mod disk_full;
 #[path = "end_to_end/frozen.rs"]
 mod frozen;
+#[path = "end_to_end/ground.rs"]
+mod ground;
 #[path = "end_to_end/inspect.rs"]
 mod inspect;
 #[path = "end_to_end/native.rs"]

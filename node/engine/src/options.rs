@@ -76,6 +76,22 @@ pub struct TableShape {
     pub described: Option<Arc<Described>>,
 }
 
+impl TableShape {
+    /// A table that names no options.
+    pub fn new(id: TableId) -> TableShape {
+        TableShape {
+            id,
+            gc_grace_seconds: 864_000,
+            bloom_fp: 0.01,
+            compaction: BTreeMap::new(),
+            compression: BTreeMap::new(),
+            durable: true,
+            dropped: Vec::new(),
+            described: None,
+        }
+    }
+}
+
 /// A table in words: the engine keeps them beside the shape and in snapshots, and never reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Described {

@@ -48,16 +48,7 @@ fn options() -> Options {
 }
 
 fn shape(table: u128) -> TableShape {
-    TableShape {
-        id: TableId(uuid::Uuid::from_u128(table)),
-        gc_grace_seconds: 864_000,
-        bloom_fp: 0.01,
-        compaction: BTreeMap::new(),
-        compression: BTreeMap::new(),
-        durable: true,
-        dropped: Vec::new(),
-        described: None,
-    }
+    TableShape::new(TableId(uuid::Uuid::from_u128(table)))
 }
 
 /// An engine on a disk in memory, with the disk.

@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 
 use client::{Error, Session};
 
+use crate::ground::{Ground, KEPT, files, is_whole};
 use crate::process::{Node, finish, forget_settings, helenus, run, whole_machine};
 
 /// A statement and the code it is refused with.
@@ -139,30 +140,13 @@ async fn refusal(outcome: Result<client::Outcome, Error>) -> String {
     }
 }
 
-/// The node answers, and the one row that was acknowledged is there.
-async fn is_whole(session: &Session, after: &str) {
-    let rows = session.query("SELECT id, v FROM k.t", ()).all::<(i32, String)>().await;
-    let rows = rows.unwrap_or_else(|error| panic!("after {after}: {error}"));
-    assert_eq!(rows, [(1, "kept".to_owned())], "after {after}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_statements_and_bad_requests_are_called_by_name_and_harm_nothing() {
     let _machine = whole_machine().await;
-    let folder = tempfile::tempdir().unwrap();
-    let mut node = Node::new(folder.path().join("node"));
-    node.start();
-    node.ready().await;
-    let session = node.session().await;
-    let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-    for statement in [
-        &format!("CREATE KEYSPACE k WITH replication = {replication}"),
-        "CREATE TABLE k.t (id int PRIMARY KEY, v text)",
-        "CREATE TABLE k.c (a int, b int, c int, PRIMARY KEY (a, b, c))",
-        "INSERT INTO k.t (id, v) VALUES (1, 'kept')",
-    ] {
-        session.execute(statement, ()).await.unwrap();
-    }
+    let mut ground = Ground::new(&KEPT).await;
+    let Ground { node, session, .. } = &ground;
+    let table = "CREATE TABLE k.c (a int, b int, c int, PRIMARY KEY (a, b, c))";
+    session.execute(table, ()).await.unwrap();
     let mut wrong = Vec::new();
     for (statement, code) in STATEMENTS {
         let found = refusal(session.execute(*statement, ()).await).await;
@@ -171,7 +155,7 @@ async fn bad_statements_and_bad_requests_are_called_by_name_and_harm_nothing() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    is_whole(&session, "bad statements").await;
+    is_whole(session, "bad statements").await;
 
     let insert = "INSERT INTO k.t (id, v) VALUES (?, ?)";
     let text = |bytes: usize| "x".repeat(bytes);
@@ -189,14 +173,11 @@ async fn bad_statements_and_bad_requests_are_called_by_name_and_harm_nothing() {
     ];
     for (what, outcome, code) in cases {
         assert_eq!(refusal(outcome).await, code, "{what}");
-        is_whole(&session, what).await;
+        is_whole(session, what).await;
     }
-    bad_bytes(&node, &session).await;
-    assert_eq!(node.terminate().await.code(), Some(0), "{}", node.log());
-    node.start();
-    node.ready().await;
-    let session = node.session().await;
-    is_whole(&session, "a restart").await;
+    bad_bytes(node, session).await;
+    ground.restart().await;
+    is_whole(&ground.session, "a restart").await;
 }
 
 /// Bytes that are no HTTP/2, half of it, or none of our messages, at every door.
@@ -290,7 +271,7 @@ async fn damaged_directories_are_refused_and_named() {
     assert_eq!(node.terminate().await.code(), Some(0), "{}", node.log());
     let whole = folder.path().join("whole");
     copy(&node.data_dir(), &whole);
-    for (at, (what, file)) in files(&whole).into_iter().enumerate().filter_map(|(at, path)| {
+    for (at, (what, file)) in files(&whole, "").into_iter().enumerate().filter_map(|(at, path)| {
         let name = path.strip_prefix(&whole).unwrap().display().to_string();
         // Small facts can be rebuilt, and an empty file has no bit to flip.
         let counts = !name.starts_with("facts") && fs::metadata(&path).unwrap().len() > 0;
@@ -322,22 +303,8 @@ fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).unwrap().next().is_none()
 }
 
-fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
 fn copy(from: &Path, to: &Path) {
-    for path in files(from) {
+    for path in files(from, "") {
         let target = to.join(path.strip_prefix(from).unwrap());
         fs::create_dir_all(target.parent().unwrap()).unwrap();
         fs::copy(path, target).unwrap();

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use client::Session;
 use proto::{
     Message as _,
     client::{client_frame, client_request},
@@ -12,7 +11,8 @@ use proto::{
 };
 
 use crate::{
-    process::{Node, SOON, whole_machine},
+    ground::{Ground, KEPT, is_whole},
+    process::{SOON, whole_machine},
     raw::{self, CLIENT, Http2, PEER, talk},
 };
 
@@ -35,47 +35,15 @@ impl Noise {
 }
 
 /// A node with one row that was acknowledged.
-struct Ground {
-    node: Node,
-    session: Session,
-    _folder: tempfile::TempDir,
+async fn ground() -> Ground {
+    Ground::new(&KEPT).await
 }
 
-impl Ground {
-    async fn new() -> Ground {
-        let folder = tempfile::tempdir().unwrap();
-        let mut node = Node::new(folder.path().join("node"));
-        node.start();
-        node.ready().await;
-        let session = node.session().await;
-        let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-        for statement in [
-            &format!("CREATE KEYSPACE k WITH replication = {replication}"),
-            "CREATE TABLE k.t (id int PRIMARY KEY, v text)",
-            "INSERT INTO k.t (id, v) VALUES (1, 'kept')",
-        ] {
-            session.execute(statement, ()).await.unwrap();
-        }
-        Ground { node, session, _folder: folder }
-    }
-
-    /// The node answers, with the one row that was acknowledged and no other.
-    async fn is_whole(&self, after: &str) {
-        let rows = self.session.query("SELECT id, v FROM k.t", ()).all::<(i32, String)>().await;
-        let rows = rows.unwrap_or_else(|error| panic!("after {after}: {error}"));
-        assert_eq!(rows, [(1, "kept".to_owned())], "after {after}");
-    }
-
-    /// It ends in good order, and a new life finds everything.
-    async fn survives(mut self) {
-        assert!(!self.node.log().contains("panicked"), "{}", self.node.log());
-        assert_eq!(self.node.terminate().await.code(), Some(0), "{}", self.node.log());
-        self.node.start();
-        self.node.ready().await;
-        let node = self.node.client_address();
-        self.session = Session::builder().known_node(node).build().await.unwrap();
-        self.is_whole("a restart").await;
-    }
+/// The node ends in good order, and a new life finds everything.
+async fn survives(mut ground: Ground) {
+    assert!(!ground.node.log().contains("panicked"), "{}", ground.node.log());
+    ground.restart().await;
+    is_whole(&ground.session, "a restart").await;
 }
 
 fn client_frame(body: client_frame::Body) -> Bytes {
@@ -111,7 +79,7 @@ fn insert() -> Option<client_request::Body> {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_messages_of_clients_are_called_by_name_and_harm_nothing() {
     let _machine = whole_machine().await;
-    let ground = Ground::new().await;
+    let ground = ground().await;
     let address = ground.node.client_address();
     let hello = client_hello(proto::CLIENT_PROTOCOL);
     let cases: Vec<(&str, Vec<Bytes>, &str)> = vec![
@@ -136,7 +104,7 @@ async fn bad_messages_of_clients_are_called_by_name_and_harm_nothing() {
     for (what, messages, code) in cases {
         let answers = talk(&address, CLIENT, messages, 2).await;
         assert!(answers.text().contains(code), "{what} lacks {code}: {}", answers.text());
-        ground.is_whole(what).await;
+        is_whole(&ground.session, what).await;
     }
 
     // Every beginning of a good request, which would write a row if it were taken for whole.
@@ -146,7 +114,7 @@ async fn bad_messages_of_clients_are_called_by_name_and_harm_nothing() {
         let answers = talk(&address, CLIENT, messages, 2).await;
         assert!(answers.text().contains("HX2012"), "{len} bytes: {}", answers.text());
     }
-    ground.is_whole("requests cut short").await;
+    is_whole(&ground.session, "requests cut short").await;
 
     let mut noise = Noise(1);
     let mut named = 0;
@@ -161,8 +129,8 @@ async fn bad_messages_of_clients_are_called_by_name_and_harm_nothing() {
         named += usize::from(answers.text().contains("HX"));
     }
     assert!(named > 150, "{named} of 200 random messages were called by name");
-    ground.is_whole("random messages").await;
-    ground.survives().await;
+    is_whole(&ground.session, "random messages").await;
+    survives(ground).await;
 }
 
 fn with_level(consistency: u32) -> Bytes {
@@ -208,7 +176,7 @@ async fn hello_of(address: &str) -> peer::Hello {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_messages_of_peers_are_called_by_name_and_harm_nothing() {
     let _machine = whole_machine().await;
-    let ground = Ground::new().await;
+    let ground = ground().await;
     let address = ground.node.peer_address();
     // A member, as far as the door can tell.
     let member = hello_of(&address).await;
@@ -256,7 +224,7 @@ async fn bad_messages_of_peers_are_called_by_name_and_harm_nothing() {
         let answers = talk(&address, PEER, messages, 2).await;
         assert!(answers.text().contains(says), "{what} lacks `{says}`: {}", answers.text());
         assert!(!answers.said.is_empty() || answers.status.is_some(), "{what}: no word");
-        ground.is_whole(what).await;
+        is_whole(&ground.session, what).await;
     }
 
     let truncate = peer_request(9, Some(peer::request::Body::Truncate(vec![1; 16].into())));
@@ -277,9 +245,9 @@ async fn bad_messages_of_peers_are_called_by_name_and_harm_nothing() {
         messages.push(peer_frame(peer_frame::Body::Cluster(message.into())));
     }
     talk(&address, PEER, messages, 1).await;
-    ground.is_whole("random cluster messages").await;
+    is_whole(&ground.session, "random cluster messages").await;
     assert!(ground.node.operate("health").await.status.success());
-    ground.survives().await;
+    survives(ground).await;
 }
 
 fn mutate(mutation: Bytes) -> peer::request::Body {
@@ -289,19 +257,19 @@ fn mutate(mutation: Bytes) -> peer::request::Body {
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_http2_is_closed_or_refused_and_bounded() {
     let _machine = whole_machine().await;
-    let ground = Ground::new().await;
+    let ground = ground().await;
     let before = ground.node.memory("VmRSS");
     for (port, path) in [(ground.node.client_port(), CLIENT), (ground.node.peer_port(), PEER)] {
         rapid_reset(port, path);
-        ground.is_whole("streams opened and reset at once").await;
+        is_whole(&ground.session, "streams opened and reset at once").await;
         broken_frames(port, path);
-        ground.is_whole("broken frames").await;
+        is_whole(&ground.session, "broken frames").await;
         floods(port);
-        ground.is_whole("floods").await;
+        is_whole(&ground.session, "floods").await;
     }
     let grown = ground.node.memory("VmRSS").saturating_sub(before);
     assert!(grown < GROWTH_MAX, "{} MiB more in memory", grown >> 20);
-    ground.survives().await;
+    survives(ground).await;
 }
 
 /// Thousands of streams, each reset as soon as it is open: the connection is told to calm down and closed.
@@ -390,7 +358,7 @@ fn floods(port: u16) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_whose_other_end_went_silent_is_closed() {
     let _machine = whole_machine().await;
-    let ground = Ground::new().await;
+    let ground = ground().await;
     let ports = [ground.node.client_port(), ground.node.peer_port()];
     let silent = ports.map(|port| {
         std::thread::spawn(move || {
@@ -404,5 +372,5 @@ async fn a_connection_whose_other_end_went_silent_is_closed() {
         // Probed after a second, and closed a second and a half later.
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
-    ground.is_whole("silent connections").await;
+    is_whole(&ground.session, "silent connections").await;
 }

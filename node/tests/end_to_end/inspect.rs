@@ -1,25 +1,12 @@
 //! What a node wrote, looked at without it; and a damaged file saved.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::process::{Node, helenus, run, whole_machine};
-
-/// Every file below `folder` whose name ends like this.
-fn files(folder: &Path, end: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path, end));
-        } else if path.to_str().unwrap().ends_with(end) {
-            found.push(path);
-        }
-    }
-    found
-}
+use crate::ground::{Ground, files};
+use crate::process::{helenus, run, whole_machine};
 
 /// What a command prints, object by object, and its exit code. It may be more than fits into a pipe.
 fn objects(folder: &Path, args: &[&str]) -> (Vec<Value>, i32) {
@@ -42,16 +29,8 @@ fn rows(objects: &[Value]) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_sstable_is_named_and_all_but_its_bad_block_is_saved() {
     let _machine = whole_machine().await;
-    let folder = tempfile::tempdir().unwrap();
-    let mut node = Node::new(folder.path().join("node"));
-    node.start();
-    node.ready().await;
-    let session = node.session().await;
-    let replication = "{'class': 'SimpleStrategy', 'replication_factor': 1}";
-    let keyspace = format!("CREATE KEYSPACE k WITH replication = {replication}");
-    session.execute(keyspace.as_str(), ()).await.unwrap();
     let table = "CREATE TABLE k.t (id int, at int, v text, PRIMARY KEY (id, at))";
-    session.execute(table, ()).await.unwrap();
+    let Ground { mut node, session, folder } = Ground::new(&[table]).await;
     let value = "all work and no play ".repeat(20);
     for at in 0..200 {
         let insert = "INSERT INTO k.t (id, at, v) VALUES (?, ?, ?)";

@@ -7,10 +7,9 @@ use std::process::Output;
 use client::Session;
 use serde_json::Value;
 
-use crate::process::{Cluster, Node, run, whole_machine};
+use crate::ground::{Ground, KEYSPACE, files};
+use crate::process::{Cluster, run, whole_machine};
 
-const KEYSPACE: &str =
-    "CREATE KEYSPACE k WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}";
 const TABLE: &str = "CREATE TABLE k.t (id int, at int, v text, PRIMARY KEY (id, at))";
 
 /// A command at a node.
@@ -58,20 +57,6 @@ async fn put(session: &Session, at: i32, value: &str) {
     session.query(insert, (at % 4, at, value)).await.unwrap();
 }
 
-/// Every sstable below `folder`.
-fn sstables(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sstables(&path));
-        } else if path.extension().is_some_and(|it| it == "sst") {
-            found.push(path);
-        }
-    }
-    found
-}
-
 /// The only part of the snapshot whose name begins like this.
 async fn listed(operator: &Operator<'_>, name: &str) -> Value {
     let all = operator.json(&["snapshot", "list"]).await;
@@ -85,15 +70,9 @@ async fn listed(operator: &Operator<'_>, name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistake_is_taken_back_by_a_snapshot() {
     let _machine = whole_machine().await;
-    let folder = tempfile::tempdir().unwrap();
-    let mut node = Node::new(folder.path().join("node"));
-    node.start();
-    node.ready().await;
-    let session = node.session().await;
+    let Ground { mut node, session, folder } = Ground::new(&[TABLE]).await;
     let operator = Operator { folder: folder.path(), node: node.client_address() };
     assert_eq!(operator.told(&["snapshot", "list"]).await, "no snapshots\n");
-    session.execute(KEYSPACE, ()).await.unwrap();
-    session.execute(TABLE, ()).await.unwrap();
     for at in 0..100 {
         put(&session, at, "before").await;
     }
@@ -159,7 +138,7 @@ async fn a_mistake_is_taken_back_by_a_snapshot() {
 
 async fn a_damaged_file_is_named(operator: &Operator<'_>) {
     let from = PathBuf::from(listed(operator, "nightly").await["folder"].as_str().unwrap());
-    let file = &sstables(&from)[0];
+    let file = &files(&from, ".sst")[0];
     let mut bytes = fs::read(file).unwrap();
     bytes[100] ^= 1;
     fs::write(file, &bytes).unwrap();
@@ -172,13 +151,7 @@ async fn a_damaged_file_is_named(operator: &Operator<'_>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_move_to_another_cluster_and_only_to_those_who_own_them() {
     let _machine = whole_machine().await;
-    let folder = tempfile::tempdir().unwrap();
-    let mut node = Node::new(folder.path().join("node"));
-    node.start();
-    node.ready().await;
-    let session = node.session().await;
-    session.execute(KEYSPACE, ()).await.unwrap();
-    session.execute(TABLE, ()).await.unwrap();
+    let Ground { node, session, folder } = Ground::new(&[TABLE]).await;
     for at in 0..200 {
         let insert = "INSERT INTO k.t (id, at, v) VALUES (?, 1, ?)";
         session.query(insert, (at, format!("value {at}"))).await.unwrap();

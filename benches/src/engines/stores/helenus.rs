@@ -88,15 +88,10 @@ impl Store for Helenus {
             automatic_snapshot_ttl: Duration::ZERO,
         };
         let shape = TableShape {
-            id: table(),
             // Peers forget a deletion once nothing lies beneath it: no replica is owed it.
             gc_grace_seconds: 0,
-            bloom_fp: 0.01,
-            compaction: BTreeMap::new(),
             compression: BTreeMap::from([("class".into(), setup.compression.class().into())]),
-            durable: true,
-            dropped: Vec::new(),
-            described: None,
+            ..TableShape::new(table())
         };
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;

@@ -68,16 +68,7 @@ fn strategy(options: &[(&str, &str)]) -> Option<Strategy> {
     let compaction: BTreeMap<String, String> =
         options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let id = TableId(uuid::Uuid::nil());
-    let shape = TableShape {
-        id,
-        gc_grace_seconds: 1,
-        bloom_fp: 0.01,
-        compaction,
-        compression: BTreeMap::new(),
-        durable: true,
-        dropped: Vec::new(),
-        described: None,
-    };
+    let shape = TableShape { compaction, ..TableShape::new(id) };
     Strategy::of(&shape)
 }
 

@@ -8,7 +8,7 @@ use crate::sstable::Writer;
 use crate::sstable::block::Fragment;
 
 /// An sstable that is written from fragments in order. Holds what a [`Writer`] holds, and one fragment.
-pub(crate) struct Copy {
+pub(crate) struct FragmentCopy {
     writer: Writer,
     open: Option<Open>,
     /// Partitions written, in whole or in part.
@@ -23,9 +23,9 @@ struct Open {
     deletion: Option<Deletion>,
 }
 
-impl Copy {
-    pub(crate) fn into(writer: Writer) -> Copy {
-        Copy { writer, open: None, partitions: 0, rows: 0 }
+impl FragmentCopy {
+    pub(crate) fn into(writer: Writer) -> FragmentCopy {
+        FragmentCopy { writer, open: None, partitions: 0, rows: 0 }
     }
 
     /// Adds a fragment to the partition that is open, or begins another one.

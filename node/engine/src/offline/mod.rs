@@ -25,7 +25,7 @@ mod segment;
 mod sstable;
 mod walk;
 
-pub(crate) use copy::Copy;
+pub(crate) use copy::FragmentCopy;
 pub use damage::{At, Between, Damage, Place};
 pub use error::Error;
 pub use find::{segments, sstables};

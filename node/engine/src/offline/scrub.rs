@@ -8,13 +8,12 @@
 //! The new file has the number of the old one, and so its name: it takes its place when an operator moves it there. What
 //! is lost may be a tombstone, so older sstables may show again what it hid.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use model::TableId;
 use sys::Disk;
 
-use super::copy::Copy;
+use super::copy::FragmentCopy;
 use super::damage::Damage;
 use super::error::Error;
 use super::sstable::{Found, Sstable};
@@ -85,16 +84,7 @@ pub fn scrub(
 fn shape(path: &Path) -> TableShape {
     let folder = path.parent().and_then(|it| it.file_name()?.to_str());
     let id = folder.and_then(|it| uuid::Uuid::parse_str(it).ok()).unwrap_or_default();
-    TableShape {
-        id: TableId(id),
-        gc_grace_seconds: 0,
-        bloom_fp: BLOOM_FP,
-        compaction: BTreeMap::new(),
-        compression: BTreeMap::new(),
-        durable: true,
-        dropped: Vec::new(),
-        described: None,
-    }
+    TableShape { gc_grace_seconds: 0, bloom_fp: BLOOM_FP, ..TableShape::new(TableId(id)) }
 }
 
 /// Copies every sound block; whether there was one.
@@ -105,7 +95,7 @@ fn copy(
     saved: &mut Saved,
 ) -> Result<bool, Error> {
     let outer = old.damage().iter().cloned().map(Step::Damage);
-    let mut copy = Copy::into(writer);
+    let mut copy = FragmentCopy::into(writer);
     for step in outer.chain(old.walk()) {
         match step {
             Step::Damage(it) => {

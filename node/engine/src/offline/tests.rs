@@ -78,16 +78,7 @@ fn key(text: &str) -> PartitionKey {
 }
 
 fn shape() -> TableShape {
-    TableShape {
-        id: TableId(uuid::Uuid::from_u128(7)),
-        gc_grace_seconds: 1,
-        bloom_fp: 0.01,
-        compaction: std::collections::BTreeMap::new(),
-        compression: std::collections::BTreeMap::new(),
-        durable: true,
-        dropped: Vec::new(),
-        described: None,
-    }
+    TableShape { gc_grace_seconds: 1, ..TableShape::new(TableId(uuid::Uuid::from_u128(7))) }
 }
 
 /// The bytes of an sstable of these partitions, with blocks of about so many bytes of rows.

@@ -13,7 +13,7 @@ use super::admission::{Columns, Target};
 use super::format::Entry;
 use crate::flush::Output;
 use crate::inner::Inner;
-use crate::offline::{self, Copy, Damage, Found, Step};
+use crate::offline::{self, Damage, Found, FragmentCopy, Step};
 use crate::sstable::{self, Sstable};
 use crate::table::{self, Table};
 use crate::{Error as EngineError, Lane};
@@ -329,7 +329,7 @@ fn copy(
         return Err(damaged(it));
     }
     let Output { writer, id, path } = output;
-    let mut copy = Copy::into(writer);
+    let mut copy = FragmentCopy::into(writer);
     for step in old.walk() {
         inner.refuse_closed()?;
         match step {

@@ -52,19 +52,19 @@ pub(crate) fn block_bytes(shape: &TableShape) -> Option<usize> {
 }
 
 /// Compresses one block after the other.
-pub(crate) struct Packer {
+pub(crate) struct BlockCompressor {
     compression: Compression,
     /// What zstd works in: larger than many blocks, and kept from one to the next.
     zstd: Option<Compressor<'static>>,
 }
 
-impl Packer {
-    pub(crate) fn new(compression: Compression) -> Packer {
-        Packer { compression, zstd: None }
+impl BlockCompressor {
+    pub(crate) fn new(compression: Compression) -> BlockCompressor {
+        BlockCompressor { compression, zstd: None }
     }
 
     /// Appends `raw`, compressed if that makes it shorter, and tells the codec.
-    pub(crate) fn pack(&mut self, raw: &[u8], out: &mut Vec<u8>) -> u8 {
+    pub(crate) fn compress(&mut self, raw: &[u8], out: &mut Vec<u8>) -> u8 {
         let begin = out.len();
         let (codec, len) = match self.compression {
             Compression::Plain => (RAW, None),
@@ -73,7 +73,7 @@ impl Packer {
                 out.resize(begin + lz4_flex::block::get_maximum_output_size(raw.len()), 0);
                 (LZ4, lz4_flex::block::compress_into(raw, &mut out[begin..]).ok())
             }
-            Compression::Zstd(level) => (ZSTD, self.pack_zstd(level, raw, out)),
+            Compression::Zstd(level) => (ZSTD, self.compress_zstd(level, raw, out)),
         };
         match len {
             Some(len) if len < raw.len() => {
@@ -88,7 +88,7 @@ impl Packer {
         }
     }
 
-    fn pack_zstd(&mut self, level: i32, raw: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    fn compress_zstd(&mut self, level: i32, raw: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         if self.zstd.is_none() {
             self.zstd = Compressor::new(level).ok();
         }
@@ -102,8 +102,8 @@ thread_local! {
     static UNZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// The `raw_len` bytes that were packed into `payload`, or what is wrong with it. The length is one that a checksum vouches for.
-pub(crate) fn unpack(codec: u8, payload: Bytes, raw_len: usize) -> Result<Bytes, &'static str> {
+/// The `raw_len` bytes that were compressed into `payload`, or what is wrong with it. The length is one that a checksum vouches for.
+pub(crate) fn decompress(codec: u8, payload: Bytes, raw_len: usize) -> Result<Bytes, &'static str> {
     match codec {
         RAW if payload.len() == raw_len => Ok(payload),
         LZ4 => {

@@ -15,7 +15,7 @@ use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::block::{self, Block, Fragment};
-use super::compression::{self, Packer};
+use super::compression::{self, BlockCompressor};
 use crate::piece;
 
 /// Magic, version, file id, checksum.
@@ -116,11 +116,17 @@ impl Footer {
 }
 
 /// Wraps a block or section of file `id` that will lie at `offset`: compressed if that helps.
-pub(crate) fn wrap(raw: &[u8], packer: &mut Packer, id: u64, offset: u64, out: &mut Vec<u8>) {
+pub(crate) fn wrap(
+    raw: &[u8],
+    compressor: &mut BlockCompressor,
+    id: u64,
+    offset: u64,
+    out: &mut Vec<u8>,
+) {
     let begin = out.len();
     out.push(0);
     out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    out[begin] = packer.pack(raw, out);
+    out[begin] = compressor.compress(raw, out);
     let sum = checksum(id, offset, &out[begin..]);
     out.extend_from_slice(&sum.to_le_bytes());
 }
@@ -136,7 +142,7 @@ pub(crate) fn unwrap(bytes: Bytes, id: u64, offset: u64) -> Result<Bytes, &'stat
     }
     // Checked, so the length below is what the writer wrote.
     let raw_len = u32::from_le_bytes([body[1], body[2], body[3], body[4]]) as usize;
-    compression::unpack(body[0], body.slice(5..), raw_len)
+    compression::decompress(body[0], body.slice(5..), raw_len)
 }
 
 fn checksum(id: u64, offset: u64, bytes: &[u8]) -> u64 {

@@ -2,12 +2,10 @@
 
 mod fixtures;
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use model::{Cell, Clustering, ColumnId, Content, Partition, PartitionKey, Row, TableId};
 
-use super::compression::{self, Compression, Packer};
+use super::compression::{self, BlockCompressor, Compression};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer};
 use super::{Sstable, Writer};
@@ -41,9 +39,9 @@ fn a_filter_of_rate_one_says_maybe_to_everything() {
 fn wrapped_bytes_open_only_in_their_own_place() {
     let raw = vec![b'a'; 1000];
     for compression in [Compression::Plain, Compression::Lz4, Compression::Zstd(3)] {
-        let mut packer = Packer::new(compression);
+        let mut compressor = BlockCompressor::new(compression);
         let mut wrapped = Vec::new();
-        format::wrap(&raw, &mut packer, 7, 100, &mut wrapped);
+        format::wrap(&raw, &mut compressor, 7, 100, &mut wrapped);
         assert_eq!(wrapped.len() < 100, compression != Compression::Plain, "repeats compress");
         let wrapped = Bytes::from(wrapped);
         assert_eq!(format::unwrap(wrapped.clone(), 7, 100).unwrap(), raw);
@@ -51,7 +49,7 @@ fn wrapped_bytes_open_only_in_their_own_place() {
         assert!(format::unwrap(wrapped.clone(), 8, 100).is_err(), "another file");
         assert!(format::unwrap(wrapped.slice(1..), 7, 100).is_err());
         let mut random = Vec::new();
-        format::wrap(b"q9$", &mut packer, 7, 0, &mut random);
+        format::wrap(b"q9$", &mut compressor, 7, 0, &mut random);
         assert_eq!(format::unwrap(random.into(), 7, 0).unwrap().as_ref(), b"q9$");
     }
 }
@@ -95,16 +93,7 @@ fn zero() -> Footer {
 }
 
 fn shape(id: TableId) -> TableShape {
-    TableShape {
-        id,
-        gc_grace_seconds: 1,
-        bloom_fp: 0.01,
-        compaction: BTreeMap::new(),
-        compression: BTreeMap::new(),
-        durable: true,
-        dropped: Vec::new(),
-        described: None,
-    }
+    TableShape { gc_grace_seconds: 1, ..TableShape::new(id) }
 }
 
 /// A partition of 200 rows of 0 to 2 kB, 199 kB together.

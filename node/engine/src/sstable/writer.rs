@@ -11,7 +11,7 @@ use model::{Chunk, Clustering, Partition, PartitionKey, Row, TableId};
 use sys::{Disk, File, Open};
 
 use super::block::{self, Fragment};
-use super::compression::{self, Compression, Packer};
+use super::compression::{self, BlockCompressor, Compression};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
 use crate::piece::{self, Piece, Summary};
@@ -37,7 +37,7 @@ pub(crate) struct Writer {
     table: TableId,
     bloom_fp: f64,
     block_bytes: usize,
-    packer: Packer,
+    compressor: BlockCompressor,
     /// Wrapped blocks that are not written yet, and where they will lie.
     out: Vec<u8>,
     out_offset: u64,
@@ -76,7 +76,7 @@ impl Writer {
             block_bytes: compression::block_bytes(shape)
                 .unwrap_or(block_bytes)
                 .min(BLOCK_BYTES_MAX),
-            packer: Packer::new(Compression::of(shape)),
+            compressor: BlockCompressor::new(Compression::of(shape)),
             out: format::header(format::VERSION, id).to_vec(),
             out_offset: 0,
             block: Vec::new(),
@@ -195,7 +195,7 @@ impl Writer {
 
     fn section(&mut self, raw: &[u8]) -> Extent {
         let offset = self.bytes();
-        format::wrap(raw, &mut self.packer, self.id, offset, &mut self.out);
+        format::wrap(raw, &mut self.compressor, self.id, offset, &mut self.out);
         Extent { offset, bytes: self.bytes() - offset }
     }
 

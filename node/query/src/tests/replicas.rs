@@ -277,14 +277,10 @@ impl Cluster {
 
 fn shape(table: &Arc<Table>) -> (TableId, TableShape) {
     let shape = TableShape {
-        id: table.id,
         gc_grace_seconds: table.options.gc_grace_seconds,
         bloom_fp: 0.1,
-        compaction: BTreeMap::new(),
-        compression: BTreeMap::new(),
-        durable: true,
         dropped: table.dropped.clone(),
-        described: None,
+        ..TableShape::new(table.id)
     };
     (table.id, shape)
 }

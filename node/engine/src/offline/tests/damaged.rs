@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::offline::{Place, scrub};
-use crate::sstable::compression::{Compression, Packer};
+use crate::sstable::compression::{BlockCompressor, Compression};
 use crate::sstable::format::{self, FOOTER_BYTES, HEADER_BYTES};
 
 #[test]
@@ -101,7 +101,13 @@ fn bytes_that_pass_every_checksum_and_mean_nothing_are_named_and_no_panic() {
                     raw[at] = rng.below(256) as u8;
                 }
                 let offset = out.len() as u64;
-                format::wrap(&raw, &mut Packer::new(Compression::Lz4), 1, offset, &mut out);
+                format::wrap(
+                    &raw,
+                    &mut BlockCompressor::new(Compression::Lz4),
+                    1,
+                    offset,
+                    &mut out,
+                );
             }
             let disk = disk_of(&out);
             let found = look(&disk, Path::new(FILE));
