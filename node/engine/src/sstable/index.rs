@@ -105,6 +105,14 @@ impl Index {
         self.tokens.get(at).copied()
     }
 
+    /// Whether block `at` begins with the beginning of the partition.
+    pub(crate) fn begins_with(&self, at: usize, key: &PartitionKey) -> bool {
+        self.token(at) == Some(key.token) && {
+            let entry = self.entry(at);
+            entry.key == *key && entry.start.is_empty()
+        }
+    }
+
     /// How many blocks begin before `clustering` of `key`, or there.
     pub(crate) fn count(&self, key: &PartitionKey, clustering: &[u8], upto: Upto) -> usize {
         self.count_if(key.token, |at| {

@@ -322,7 +322,8 @@ impl Sstable {
             Bound::Unbounded => 0,
         };
         // It begins with block `at`, or inside of the one before.
-        if let Some(before) = at.checked_sub(1)
+        let begins_there = matches!(from, Bound::Included(key) if index.begins_with(at, key));
+        if let Some(before) = at.checked_sub(1).filter(|_| !begins_there)
             && let Some(spot) = self.first_in(before, from, io)?
         {
             return Ok(Some(spot));

@@ -1,5 +1,7 @@
 //! What a read need not look at, it does not look at; and it answers the same.
 
+use model::read::Position;
+
 use super::*;
 
 /// Rows 10 to 19 of two partitions in an sstable, and whatever `more` writes before; opened anew, so that nothing of it is in
@@ -76,6 +78,15 @@ fn a_range_tombstone_counts_with_the_clusterings() {
     let answer = read(&engine, &of_two).unwrap();
     assert_eq!(answer.partitions[0].range_tombstones.len(), 1);
     assert_eq!(rows(&engine, &slice(0, 90)).len(), 10);
+}
+
+#[test]
+fn a_range_that_goes_on_where_a_block_begins_needs_not_the_one_before() {
+    let engine = reopened(|_| ());
+    let last = [key(1), key(2)].into_iter().max().unwrap();
+    let resume = Some(Position { key: last, clustering: Some(clustering(18).0) });
+    // One with the partition's beginning, and the last one.
+    assert_eq!(blocks(&engine, &Command { resume, ..all_of(1) }), 2);
 }
 
 #[test]
