@@ -185,9 +185,15 @@ pub(crate) async fn connect(net: &Arc<dyn Net>, address: &str) -> Result<Channel
     });
     let connecting = endpoint.connect_with_connector(connector);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
-        Ok(connected) => connected.map_err(|error| Status::unavailable(format!("{error:?}"))),
+        Ok(connected) => connected.map_err(|error| Status::unavailable(cause(&error))),
         Err(_) => Err(Status::unavailable("connecting took too long")),
     }
+}
+
+/// What an error comes from at last, in words: what lies above only says that something failed.
+fn cause(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |it| it.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 /// The kind of error that a message was which could not be read; `None` where nothing came that could be one, as

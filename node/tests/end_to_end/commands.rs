@@ -36,7 +36,8 @@ async fn commands_that_need_no_node() {
     let folder = tempfile::tempdir().unwrap();
     let [dead] = free_ports();
     let dead = format!("127.0.0.1:{dead}");
-    let nobody_there = ["HX1006", dead.as_str()];
+    let refused = format!("cannot connect to {dead}: Connection refused");
+    let nobody_there = ["HX1006", refused.as_str()];
     let nobody = |args| Case { args, code: 3, says: &nobody_there };
     check(
         folder.path(),
