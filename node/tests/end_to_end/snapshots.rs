@@ -184,5 +184,5 @@ async fn rows_move_to_another_cluster_and_only_to_those_who_own_them() {
     // A whole data directory is of several tables, or of none.
     session.execute("CREATE TABLE k.u (id int PRIMARY KEY)", ()).await.unwrap();
     operator(0).refused(&["import", "k.u", from], &["primary key", "k.u"]).await;
-    operator(0).refused(&["import", "k.t", "/nowhere"], &["/nowhere"]).await;
+    operator(0).refused(&["import", "k.t", "/nowhere"], &["no sstable", "/nowhere"]).await;
 }

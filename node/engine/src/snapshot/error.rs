@@ -84,8 +84,8 @@ pub enum Error {
         /// At most.
         max: usize,
     },
-    /// There is no sstable.
-    #[error("there is no sstable (*.sst) in {}", path.display())]
+    /// There is no sstable, or nothing at all.
+    #[error("there is no sstable (*.sst) in {} on the machine of the node", path.display())]
     Nothing {
         /// Where.
         path: PathBuf,
