@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use model::cell::TTL_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::workload::Kind;
@@ -44,6 +45,10 @@ pub struct Args {
     /// How helenus compresses its blocks; the others use LZ4
     #[arg(long, value_enum, default_value = "lz4")]
     pub compression: Compression,
+    /// Helenus' rows expire so many seconds after they were written, 0 for never; the others keep theirs, for they have nothing
+    /// like it for a single row
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=i64::from(TTL_MAX)))]
+    pub ttl: u32,
     /// What the rows are drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,

@@ -94,7 +94,7 @@ fn child(
         .args(["--phase", &phase.name(), "--engines", engine.name()])
         .args(["--workload", workload.get_name(), "--rows", &rows.to_string()])
         .args(["--seed", &args.seed.to_string(), "--cache", &args.cache.to_string()])
-        .args(["--compression", args.compression.name()])
+        .args(["--compression", args.compression.name(), "--ttl", &args.ttl.to_string()])
         .args(["--time", &args.time.as_secs_f64().to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

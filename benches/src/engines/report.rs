@@ -70,14 +70,15 @@ impl<'a> Report<'a> {
 
     /// What was run, without a date: two runs of one setting print the same but for the load.
     fn setting(&self) -> String {
-        let Args { workload, cache, seed, time, compression, .. } = self.args;
+        let Args { workload, cache, seed, time, compression, ttl, .. } = self.args;
         let rows = self.runs.first().map_or(0, |it| it.rows);
         let loads: Vec<String> =
             self.runs.iter().map(|it| format!("{} → {}", it.load.0, it.load.1)).collect();
         format!(
             "{workload:?}: {rows} rows (+ 5 % overwrites, 5 % deletes, 2 % late), seed {seed}, cache {cache} MiB, memtables \
-             64 MiB, helenus with {}, {} s a measure, {} run(s), {}\nload average before and after: {}\n",
+             64 MiB, helenus with {}{}, {} s a measure, {} run(s), {}\nload average before and after: {}\n",
             compression.name(),
+            if *ttl > 0 { format!(" and a TTL of {ttl} s") } else { String::new() },
             time.as_secs_f64(),
             self.runs.len(),
             meter::processors(),
@@ -87,11 +88,11 @@ impl<'a> Report<'a> {
 
     /// One object for the setting, then one for each figure of each run.
     pub(super) fn json_lines(&self) -> String {
-        let Args { workload, cache, seed, time, compression, .. } = self.args;
+        let Args { workload, cache, seed, time, compression, ttl, .. } = self.args;
         let mut lines = String::new();
         for (at, run) in self.runs.iter().enumerate() {
             let setting = json!({
-                "workload": workload, "rows": run.rows, "run": at, "seed": seed, "cache_mib": cache, "compression": compression,
+                "workload": workload, "rows": run.rows, "run": at, "seed": seed, "cache_mib": cache, "compression": compression, "ttl": ttl,
                 "seconds": time.as_secs_f64(), "processors": meter::processors(),
                 "load_before": run.load.0, "load_after": run.load.1,
             });

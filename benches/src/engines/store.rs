@@ -18,6 +18,8 @@ pub(super) struct Setup {
     pub(super) log: Log,
     /// Of Helenus' blocks.
     pub(super) compression: Compression,
+    /// Of Helenus' rows, seconds; 0 for none.
+    pub(super) ttl: u32,
 }
 
 /// When a write is in the log.

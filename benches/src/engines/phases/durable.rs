@@ -40,7 +40,7 @@ fn rate(context: &Context<'_>, log: Log, dir: &str) -> Result<f64, Failure> {
     let rows = context.args.rows.min(ROWS);
     let workload = Workload::new(context.args.workload, rows, context.args.seed);
     let mutations: Vec<Bytes> =
-        workload.ops(0..rows).map(|op| mutation(&workload.change(op))).collect();
+        workload.ops(0..rows).map(|op| mutation(&workload.change(op), context.setup.ttl)).collect();
     let mutations = Arc::new(mutations);
     let begin = Instant::now();
     let writer = |at| {

@@ -78,6 +78,7 @@ pub(super) fn run(
         memtable_bytes: 64 << 20,
         log: Log::Unsynced,
         compression: args.compression,
+        ttl: args.ttl,
     };
     let workload = Workload::new(args.workload, args.rows, args.seed);
     let context = Context { args, workload, dir, setup };

@@ -40,6 +40,7 @@ pub(in crate::engines) struct Helenus {
     jobs: Arc<ThreadPool>,
     stop: watch::Sender<bool>,
     background: JoinHandle<()>,
+    ttl: u32,
 }
 
 impl Helenus {
@@ -101,11 +102,11 @@ impl Store for Helenus {
         let (stop, stopped) = watch::channel(false);
         let background = engine::background(engine.clone(), Arc::clone(&jobs) as _, stopped);
         let background = runtime.spawn(background);
-        Ok(Helenus { engine, runtime, jobs, stop, background })
+        Ok(Helenus { engine, runtime, jobs, stop, background, ttl: setup.ttl })
     }
 
     fn prepare(&self, changes: &[Change]) -> Vec<Bytes> {
-        changes.iter().map(mutation).collect()
+        changes.iter().map(|it| mutation(it, self.ttl)).collect()
     }
 
     fn query(&self, ask: &Ask) -> Command {
@@ -241,20 +242,26 @@ fn command(target: Target, slice: Slice) -> Command {
     }
 }
 
-/// An INSERT or a DELETE of the row.
-pub(in crate::engines) fn mutation(change: &Change) -> Bytes {
+/// An INSERT, with a TTL in seconds unless that is 0, or a DELETE of the row.
+pub(in crate::engines) fn mutation(change: &Change, ttl: u32) -> Bytes {
     let timestamp = change.written;
+    let second = timestamp / 1_000_000;
+    let expiry = (ttl > 0).then(|| (ttl, second + i64::from(ttl)));
     let row = match &change.value {
         Some(value) => {
-            let content = Content::Live { value: Bytes::copy_from_slice(value) };
+            let value = Bytes::copy_from_slice(value);
+            let content = match expiry {
+                Some((ttl, expires_at)) => Content::Expiring { value, ttl, expires_at },
+                None => Content::Live { value },
+            };
             Row {
-                liveness: Some(Liveness { timestamp, expiry: None }),
+                liveness: Some(Liveness { timestamp, expiry }),
                 cells: vec![(VALUE, Cell { timestamp, content })],
                 ..Row::default()
             }
         }
         None => {
-            let deletion = Deletion { timestamp, deleted_at: timestamp / 1_000_000 };
+            let deletion = Deletion { timestamp, deleted_at: second };
             Row { deletion: Some(deletion), ..Row::default() }
         }
     };
