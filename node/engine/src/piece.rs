@@ -107,14 +107,12 @@ pub(crate) struct Weight {
 impl Weight {
     /// In one pass. Of a row that is read at `now`, seconds.
     pub(crate) fn of(row: View<'_>, now: i64) -> Weight {
-        let (clustering, row) = match row {
-            View::Each(clustering, row) => (clustering, row),
-            View::Column(..) => {
-                let bytes = amount_bytes(row.amount().unwrap_or_default()) as u64;
-                return Weight { bytes, tombstones: 0, is_live: true, has_expired: false };
-            }
-        };
-        let mut bytes = ROW + clustering.0.len();
+        if let Some(amount) = row.amount(now) {
+            let bytes = amount_bytes(amount) as u64;
+            return Weight { bytes, tombstones: 0, is_live: true, has_expired: false };
+        }
+        let mut bytes = ROW + row.clustering().len();
+        let row = &*row.row();
         let mut tombstones = u64::from(row.deletion.is_some());
         let (mut is_live, mut has_expired) = (false, false);
         if let Some(marker) = &row.liveness {
@@ -137,7 +135,7 @@ impl Weight {
     }
 }
 
-/// As the weights of so many settled rows have it.
+/// As the weights of so many plain rows have it, of which nothing has expired.
 pub(crate) fn amount_bytes(amount: Amount) -> usize {
     amount.rows * ROW + amount.cells * CELL + amount.bytes
 }
@@ -240,10 +238,10 @@ impl Summary {
             match chunk {
                 Chunk::Each(rows) => rows.iter().for_each(|(_, row)| summary.row(row)),
                 Chunk::Columns(columns, rows) => {
-                    let (oldest, newest) = columns.timestamps(rows);
+                    let (oldest, newest) = columns.timestamps(rows.clone());
                     summary.timestamp(oldest);
                     summary.timestamp(newest);
-                    summary.expires_max = i64::MAX;
+                    columns.each_lifetime(rows, |_, lifetime| summary.expiry(lifetime));
                 }
             }
         }

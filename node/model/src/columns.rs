@@ -20,6 +20,7 @@ use crate::{
     schema::ColumnId,
 };
 
+mod lifetime;
 mod values;
 
 pub use values::{Ints, Values};
@@ -46,6 +47,8 @@ pub struct Columns {
     pub ranks: Option<Vec<(u32, u32)>>,
     /// Cells, by column.
     pub columns: Vec<Column>,
+    /// `Columns::first_expiry`: before it no time decides who sees what of plain rows.
+    pub settled_until: i64,
 }
 
 /// The cells of one column.
@@ -91,6 +94,11 @@ pub mod kind {
     pub const DEAD: i64 = 2;
     /// Not one cell but the elements of a column, as `Elements::encode` writes them.
     pub const ELEMENTS: i64 = 3;
+
+    /// Whether it is a value of a single cell.
+    pub(super) fn is_plain(kind: i64) -> bool {
+        matches!(kind, LIVE | EXPIRING)
+    }
 }
 
 /// How much there is of some rows.
@@ -209,35 +217,34 @@ impl Columns {
         black_box(cells ^ self.keys.touch() ^ usize::from(is_const));
     }
 
-    /// Whether these rows are values that stay, and nothing else: no time decides who sees them.
+    /// Whether these rows are plain: values, that stay or expire, and nothing else.
     #[inline]
-    pub fn are_settled(&self, rows: Range<usize>) -> bool {
-        let marks = |flags| flags & !flag::MARKER == 0;
-        self.flags.all(rows.clone(), marks)
+    pub fn are_plain(&self, rows: Range<usize>) -> bool {
+        self.flags.all(rows.clone(), |flags| flags & flag::DELETION == 0)
             && self.columns.iter().all(|it| {
                 let cells = it.places(rows.clone());
-                it.kinds.all(cells, |kind| kind == kind::LIVE)
+                it.kinds.all(cells, kind::is_plain)
             })
     }
 
-    /// Which of these rows are settled.
-    pub fn settled(&self, rows: Range<usize>) -> Vec<bool> {
-        let mut settled: Vec<bool> =
-            rows.clone().map(|at| self.flags.get(at) & !flag::MARKER == 0).collect();
+    /// Which of these rows are plain.
+    pub fn plain(&self, rows: Range<usize>) -> Vec<bool> {
+        let is_plain = |at| self.flags.get(at) & flag::DELETION == 0;
+        let mut plain: Vec<bool> = rows.clone().map(is_plain).collect();
         for column in &self.columns {
-            if column.kinds == Ints::Const(kind::LIVE) {
+            if let Ints::Const(kind::LIVE | kind::EXPIRING) = column.kinds {
                 continue;
             }
             for place in column.places(rows.clone()) {
-                if column.kinds.get(place) != kind::LIVE {
-                    settled[column.row_of(place) - rows.start] = false;
+                if !kind::is_plain(column.kinds.get(place)) {
+                    plain[column.row_of(place) - rows.start] = false;
                 }
             }
         }
-        settled
+        plain
     }
 
-    /// The oldest and the newest timestamp of anything in rows that are settled, microseconds; of none the largest and the
+    /// The oldest and the newest timestamp of anything in rows that are plain, microseconds; of none the largest and the
     /// least there is.
     pub fn timestamps(&self, rows: Range<usize>) -> (i64, i64) {
         let mut ends = (i64::MAX, i64::MIN);
@@ -252,7 +259,7 @@ impl Columns {
         ends
     }
 
-    /// How much there is of rows that are settled.
+    /// How much there is of rows that are plain.
     #[inline]
     pub fn amount(&self, rows: Range<usize>) -> Amount {
         let mut amount =
@@ -266,19 +273,27 @@ impl Columns {
         amount
     }
 
-    /// Shows what rows that are settled have in a column.
+    /// Shows what rows that are plain have in a column at `now` (seconds).
     #[inline]
     pub fn each_value<E>(
         &self,
         rows: Range<usize>,
         column: ColumnId,
-        visit: impl FnMut(&[u8]) -> Result<(), E>,
+        now: i64,
+        mut visit: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
         let Ok(found) = self.columns.binary_search_by_key(&column, |it| it.id) else {
             return Ok(());
         };
         let column = &self.columns[found];
-        let cells = column.places(rows);
+        let mut cells = column.places(rows);
+        if self.settled_until <= now {
+            let time = |place| self.times.get(column.row_of(place));
+            return cells.try_for_each(|it| match column.is_live(it, time(it), now) {
+                true => visit(column.values.bytes(column.value_of(it))),
+                false => Ok(()),
+            });
+        }
         // All of them have values, so these follow each other.
         let first = if cells.is_empty() { 0 } else { column.value_of(cells.start) };
         column.values.each(first..first + cells.len(), visit)
@@ -324,16 +339,14 @@ impl Columns {
         ((flags & flag::MARKER != 0).then_some(Liveness { timestamp, expiry }), deletion)
     }
 
-    /// Of a settled row: the cells of `column`, and which of them is the row's.
+    /// Of a plain row: the cells of `column`, and which of them is the row's, if that has a value at `now` (seconds).
     #[inline]
-    pub(crate) fn place(&self, at: usize, column: ColumnId) -> Option<(&Column, usize)> {
+    pub(crate) fn place(&self, at: usize, column: ColumnId, now: i64) -> Option<(&Column, usize)> {
         let found = self.columns.binary_search_by_key(&column, |it| it.id).ok()?;
         let column = &self.columns[found];
-        let place = match &column.rows {
-            None => at,
-            Some(rows) => rows.binary_search(&(at as u32)).ok()?,
-        };
-        Some((column, place))
+        let place = column.at(at)?;
+        let is_live = now < self.settled_until || column.is_live(place, self.times.get(at), now);
+        is_live.then_some((column, place))
     }
 
     /// Memory taken beside the value itself and the bytes that it was read from.
@@ -374,6 +387,20 @@ impl Column {
         self.rows.as_ref().map_or(place, |it| it[place] as usize)
     }
 
+    /// Which cell is that of a row.
+    #[inline]
+    fn at(&self, row: usize) -> Option<usize> {
+        match &self.rows {
+            None => Some(row),
+            Some(rows) => rows.binary_search(&(row as u32)).ok(),
+        }
+    }
+
+    /// The place of a cell in `values`, `ttls` and `seconds`.
+    fn ranks_of(&self, place: usize) -> [usize; 3] {
+        self.ranks.as_ref().map_or([place; 3], |it| it[place].map(|it| it as usize))
+    }
+
     /// Which of the values a cell has that is not dead.
     #[inline]
     pub fn value_of(&self, place: usize) -> usize {
@@ -395,17 +422,17 @@ impl Column {
     fn cell(&self, place: usize, row_time: i64) -> Cell {
         let timestamp = row_time.wrapping_add(self.times.get(place));
         let kind = self.kinds.get(place);
-        let ranks = self.ranks.as_ref().map_or([place; 3], |it| it[place].map(|it| it as usize));
-        let [value, ttl, second] = ranks;
-        let since = || second_of(timestamp).wrapping_add(self.seconds.get(second));
+        let [value, _, second] = self.ranks_of(place);
         let content = match kind {
             kind::LIVE => Content::Live { value: self.values.get(value) },
             kind::EXPIRING => {
-                let ttl = self.ttls.get(ttl);
-                let expires_at = since().wrapping_add(ttl);
-                Content::Expiring { value: self.values.get(value), ttl: ttl as u32, expires_at }
+                let (ttl, expires_at) = self.expiry(place, row_time);
+                Content::Expiring { value: self.values.get(value), ttl, expires_at }
             }
-            _ => Content::Dead { deleted_at: since() },
+            _ => {
+                let deleted_at = second_of(timestamp).wrapping_add(self.seconds.get(second));
+                Content::Dead { deleted_at }
+            }
         };
         Cell { timestamp, content }
     }

@@ -164,7 +164,7 @@ impl Partition {
         let stays = |it: &Deletion| !it.is_purgeable(gc_before, max_purgeable);
         self.deletion = self.deletion.filter(stays);
         self.static_row.purge(now, gc_before, max_purgeable);
-        self.rows.retain_unsettled(|row| {
+        self.rows.retain_unsettled(now, |row| {
             row.purge(now, gc_before, max_purgeable);
             !row.is_empty()
         });

@@ -29,8 +29,8 @@ mod view;
 use part::{Part, Parts, Stretch, live};
 pub use view::View;
 
-/// Settled rows in a row, among others, from which on they are left where they lie.
-const SETTLED_MIN: usize = 4;
+/// Plain rows in a row, among others, from which on they are left where they lie.
+const PLAIN_MIN: usize = 4;
 
 /// A row with its clustering.
 type Each = (Clustering, Row);
@@ -48,21 +48,24 @@ enum Form {
 pub enum Chunk<'a> {
     /// A list.
     Each(&'a [(Clustering, Row)]),
-    /// Some of the rows of columns, all of them settled.
+    /// Some of the rows of columns, all of them plain.
     Columns(&'a Columns, Range<usize>),
 }
 
 impl Rows {
-    /// Rows of columns. Those that are not settled are made one by one.
+    /// Rows of columns. Those that are not plain are made one by one.
     #[inline]
     pub fn of(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
-        if columns.are_settled(rows.clone()) {
-            return Rows::of_settled(columns, rows);
+        if columns.are_plain(rows.clone()) {
+            return Rows::of_plain(columns, rows);
         }
-        Rows::of_some_settled(columns, rows)
+        let plain = columns.plain(rows.clone());
+        let mut all = Rows::default();
+        all.append_runs(columns, rows.start, &plain, |list| list);
+        all
     }
 
-    fn of_settled(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
+    fn of_plain(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
         match (u32::try_from(rows.start), u32::try_from(rows.end)) {
             (Ok(from), Ok(to)) if from < to => {
                 let stretch = Stretch { columns: Arc::clone(columns), from, to };
@@ -72,22 +75,25 @@ impl Rows {
         }
     }
 
-    /// The runs of settled rows stay where they lie, unless they are so short that a list costs less.
+    /// Appends rows from `from` on, so many as `stay` tells of: those that do, and are plain, where they lie, unless they are so few
+    /// that a list costs less; the others as `change` leaves a list of them.
     #[cold]
-    fn of_some_settled(columns: &Arc<Columns>, rows: Range<usize>) -> Rows {
-        let settled = columns.settled(rows.clone());
-        let mut all = Rows::default();
-        let mut from = rows.start;
-        for run in settled.chunk_by(|left, right| left == right) {
+    fn append_runs(
+        &mut self,
+        columns: &Arc<Columns>,
+        mut from: usize,
+        stay: &[bool],
+        mut change: impl FnMut(Vec<Each>) -> Vec<Each>,
+    ) {
+        for run in stay.chunk_by(|left, right| left == right) {
             let to = from + run.len();
-            if run[0] && SETTLED_MIN <= run.len() {
-                all.append(Rows::of_settled(columns, from..to));
-            } else {
-                all.append(columns.make(from..to).into());
+            match (run[0], run.len()) {
+                (true, PLAIN_MIN..) => self.append(Rows::of_plain(columns, from..to)),
+                (true, _) => self.append(columns.make(from..to).into()),
+                (false, _) => self.append(change(columns.make(from..to)).into()),
             }
             from = to;
         }
-        all
     }
 
     /// How many there are.
@@ -138,16 +144,16 @@ impl Rows {
         each.into_iter().chain(parts.into_iter().flatten().map(Part::chunk))
     }
 
-    /// Whether all are known to be settled without a look at each.
+    /// Whether all are known to be settled at `now` (seconds) without a look at each: plain, and nothing of them has expired.
     #[inline]
-    pub fn are_settled(&self) -> bool {
+    pub fn are_settled(&self, now: i64) -> bool {
         match &self.0 {
             Form::Each(_) => false,
-            Form::Parts(parts) => parts.all().all(|it| matches!(it, Part::Columns(_))),
+            Form::Parts(parts) => parts.all().all(|it| it.is_settled(now)),
         }
     }
 
-    /// How much there is of `rows`, if all are known to be settled without a look at each.
+    /// How much there is of `rows`, if all are known to be plain without a look at each.
     #[inline]
     pub fn amount(&self, rows: Range<usize>) -> Option<Amount> {
         let Form::Parts(parts) = &self.0 else { return None };
@@ -194,30 +200,35 @@ impl Rows {
         };
         parts.all().try_for_each(|part| match part {
             Part::Each(rows) => listed(rows, &mut visit),
-            Part::Columns(it) => it.columns.each_value(it.rows(), column, &mut visit),
+            Part::Columns(it) => it.columns.each_value(it.rows(), column, now, &mut visit),
         })
     }
 
     /// Drops the rows that no reader sees at `now` (seconds).
     pub fn retain_live(&mut self, now: i64) {
-        self.retain_unsettled(|row| row.is_live(now));
+        self.retain_unsettled(now, |row| row.is_live(now));
     }
 
-    /// Shows those rows that are not known to be settled, and drops those that it is told to.
-    pub fn retain_unsettled(&mut self, mut keep: impl FnMut(&mut Row) -> bool) {
+    /// Shows those rows that are not known to be settled at `now` (seconds), and drops those that it is told to.
+    pub fn retain_unsettled(&mut self, now: i64, mut keep: impl FnMut(&mut Row) -> bool) {
         let parts = match &mut self.0 {
             Form::Each(rows) => return rows.retain_mut(|(_, row)| keep(row)),
             Form::Parts(parts) => parts,
         };
-        if parts.all().all(|it| matches!(it, Part::Columns(_))) {
+        if parts.all().all(|it| it.is_settled(now)) {
             return;
         }
+        let mut kept = |mut rows: Vec<Each>| {
+            rows.retain_mut(|(_, row)| keep(row));
+            rows
+        };
         let Form::Parts(parts) = mem::take(self).0 else { return };
         for part in parts.into_all() {
             match part {
-                Part::Each(mut rows) => {
-                    rows.retain_mut(|(_, row)| keep(row));
-                    self.append(rows.into());
+                Part::Each(rows) => self.append(kept(rows).into()),
+                Part::Columns(it) if !it.is_settled(now) => {
+                    let stay = it.columns.unexpired(it.rows(), now);
+                    self.append_runs(&it.columns, it.rows().start, &stay, &mut kept);
                 }
                 Part::Columns(_) => self.push_part(part),
             }

@@ -102,7 +102,7 @@ impl Merging {
             let mut piece = current.merge.next(&current.want, &io)?;
             current.want.start = piece.end.clone();
             piece.part.forget(&self.dropped);
-            if !piece.part.range_tombstones.is_empty() || !piece.part.rows.are_settled() {
+            if !piece.part.range_tombstones.is_empty() || !piece.part.rows.are_settled(self.now) {
                 let max = match current.max_purgeable {
                     Some(max) => max,
                     None => max_purgeable(&self.table, &self.inputs, &piece.part.key),

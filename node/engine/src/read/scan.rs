@@ -297,7 +297,7 @@ impl Scan {
         let left = limits.rows.saturating_sub(self.answer.live_rows);
         let left = left.min(limits.rows_per_partition.saturating_sub(current.live_rows));
         let count = rows.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let last = count.checked_sub(1)?;
+        let last = count.checked_sub(1).filter(|_| rows.are_settled(self.command.now))?;
         let (counted, last) = match self.command.reversed {
             false => (0..count, last),
             true => (rows.len() - count..rows.len(), rows.len() - count),
@@ -439,7 +439,7 @@ impl Scan {
 /// they have compacted or not. Drops nothing.
 fn show_expired(partition: &mut Partition, now: i64) {
     let rows: &mut [(Clustering, Row)] =
-        if partition.rows.are_settled() { &mut [] } else { &mut partition.rows };
+        if partition.rows.are_settled(now) { &mut [] } else { &mut partition.rows };
     let rows = rows.iter_mut().map(|(_, row)| row);
     for row in rows.chain([&mut partition.static_row]) {
         let expired = |cell: &Cell| {

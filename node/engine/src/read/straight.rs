@@ -70,6 +70,9 @@ fn answer(
             return Ok(None);
         };
         hint = next;
+        if !stretch.rows.is_empty() && !stretch.rows.are_settled(command.now) {
+            return Ok(None);
+        }
         let amount = stretch.rows.amount(0..stretch.rows.len()).unwrap_or_default();
         answer.scanned += piece::amount_bytes(amount) as u64;
         let is_long = command.limits.bytes.min(command.limits.scanned) <= answer.scanned;

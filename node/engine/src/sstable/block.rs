@@ -62,7 +62,7 @@ pub(crate) struct Block {
     bytes: u64,
 }
 
-/// Settled rows at the near end of what is wanted.
+/// Rows at the near end of what is wanted, where nothing else is.
 pub(crate) struct Stretch {
     pub(crate) rows: Rows,
     /// Where what is wanted goes on in another block, if it does.
@@ -284,7 +284,7 @@ impl Block {
         Piece { start, end, part: piece }
     }
 
-    /// As `piece`, of rows alone: `None` if not all that is there are settled rows.
+    /// As `piece`, of rows alone: `None` if that is not all there is.
     pub(crate) fn stretch(
         &self,
         part: usize,
@@ -318,7 +318,7 @@ impl Block {
             to = to.min(from.saturating_add(rows_max));
         }
         let rows = Rows::of(&self.rows, from..to);
-        (from == to || rows.are_settled()).then_some(Stretch { rows, more })
+        Some(Stretch { rows, more })
     }
 
     /// All that it holds, fragment by fragment.

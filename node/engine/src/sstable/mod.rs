@@ -236,7 +236,7 @@ impl Sstable {
         Ok(near.as_ref().map(piece))
     }
 
-    /// As `piece`, of rows alone: `None` if not all that is there are settled rows. With a hint for what is wanted behind
+    /// As `piece`, of rows alone: `None` if that is not all there is. With a hint for what is wanted behind
     /// these.
     pub(crate) fn stretch(
         &self,

@@ -52,6 +52,8 @@ impl Ints {
     /// Appends those in a range to a list.
     pub fn extend(&self, range: Range<usize>, list: &mut Vec<i64>) {
         match self {
+            // Where none is asked for, none need be there.
+            _ if range.is_empty() => {}
             Ints::Const(value) => list.resize(list.len() + range.len(), *value),
             Ints::Each(values) => list.extend_from_slice(&values[range]),
         }
@@ -62,6 +64,14 @@ impl Ints {
         match self {
             Ints::Const(_) => 0,
             Ints::Each(values) => values.capacity() * size_of::<i64>(),
+        }
+    }
+
+    pub(super) fn count(&self, places: Range<usize>, is: impl Fn(i64) -> bool) -> usize {
+        match self {
+            Ints::Const(value) if is(*value) => places.len(),
+            Ints::Const(_) => 0,
+            Ints::Each(values) => values[places].iter().filter(|it| is(**it)).count(),
         }
     }
 

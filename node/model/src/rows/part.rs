@@ -24,8 +24,8 @@ pub(super) enum Part {
     Columns(Stretch),
 }
 
-/// Some of the rows of columns. All are settled (`Columns::are_settled`): they are live whenever one looks, and no
-/// tombstone is among them.
+/// Some of the rows of columns. All are plain (`Columns::are_plain`): no tombstone is among them, and they are live until they
+/// expire.
 #[derive(Clone)]
 pub(super) struct Stretch {
     pub(super) columns: Arc<Columns>,
@@ -95,7 +95,16 @@ impl Part {
     pub(super) fn live(&self, now: i64) -> usize {
         match self {
             Part::Each(rows) => live(rows, now),
-            Part::Columns(it) => it.rows().len(),
+            Part::Columns(it) if it.is_settled(now) => it.rows().len(),
+            Part::Columns(it) => it.rows().filter(|at| it.columns.is_live(*at, now)).count(),
+        }
+    }
+
+    /// Whether all are known to be settled at `now` (seconds) without a look at each.
+    pub(super) fn is_settled(&self, now: i64) -> bool {
+        match self {
+            Part::Each(_) => false,
+            Part::Columns(it) => it.is_settled(now),
         }
     }
 
@@ -157,6 +166,11 @@ impl Stretch {
         let before = Stretch { to: at, ..self.clone() };
         self.from = at;
         before
+    }
+
+    /// Whether nothing has expired at `now` (seconds), as far as is known without a look at each.
+    pub(super) fn is_settled(&self, now: i64) -> bool {
+        now < self.columns.settled_until
     }
 
     pub(super) fn rows(&self) -> Range<usize> {

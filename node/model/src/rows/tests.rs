@@ -13,19 +13,42 @@ use crate::{
 
 const COLUMNS: u32 = 3;
 
-/// A row of values that stay, at least one thing in it.
-fn settled() -> impl Strategy<Value = Row> {
-    let cells = vec(option::of((0_i64..3, 0_usize..4)), COLUMNS as usize);
-    (option::of(1_i64..4), cells).prop_map(|(marker, cells)| {
+/// Now and then a TTL, and when it ends: seconds from 1 on.
+fn expiry() -> impl Strategy<Value = Option<(u32, i64)>> {
+    let some = (1_u32..4, 1_i64..6);
+    prop_oneof![3 => Just(None), 2 => some.prop_map(Some)]
+}
+
+/// A plain row, at least one thing in it.
+fn plain() -> impl Strategy<Value = Row> {
+    let cells = vec(option::of((0_i64..3, 0_usize..4, expiry())), COLUMNS as usize);
+    (option::of((1_i64..4, expiry())), cells).prop_map(|(marker, cells)| {
         let mut row = Row::default();
         let values = cells.into_iter().enumerate();
-        for (column, (later, len)) in values.filter_map(|(at, it)| Some((at, it?))) {
-            let content = Content::Live { value: vec![column as u8; len].into() };
-            let timestamp = marker.unwrap_or(1) + later;
+        for (column, (later, len, expiry)) in values.filter_map(|(at, it)| Some((at, it?))) {
+            let value = vec![column as u8; len].into();
+            let content = match expiry {
+                Some((ttl, expires_at)) => Content::Expiring { value, ttl, expires_at },
+                None => Content::Live { value },
+            };
+            let timestamp = marker.map_or(1, |it| it.0) + later;
             row.put(ColumnId(column as u32), Cell { timestamp, content });
         }
-        let marker = marker.or(row.is_empty().then_some(1));
-        row.liveness = marker.map(|timestamp| Liveness { timestamp, expiry: None });
+        let marker = marker.or(row.is_empty().then_some((1, None)));
+        row.liveness = marker.map(|(timestamp, expiry)| Liveness { timestamp, expiry });
+        row
+    })
+}
+
+/// A row of values that stay.
+fn lasting() -> impl Strategy<Value = Row> {
+    plain().prop_map(|mut row| {
+        row.liveness = row.liveness.map(|it| Liveness { expiry: None, ..it });
+        for (_, cell) in &mut row.cells {
+            if let Content::Expiring { value, .. } = &cell.content {
+                cell.content = Content::Live { value: value.clone() };
+            }
+        }
         row
     })
 }
@@ -55,38 +78,67 @@ fn columns(rows: &[Each]) -> Arc<Columns> {
         let marker = row.liveness.map(|it| it.timestamp);
         marker.unwrap_or_else(|| row.cells[0].1.timestamp)
     };
+    // When what was written in the first second of all expires.
+    let lifetimes = |all: &[Option<(u32, i64)>]| {
+        let of = |value: fn((u32, i64)) -> i64| all.iter().flatten().map(|it| value(*it)).collect();
+        let before = |at: usize| all[..at].iter().flatten().count() as u32;
+        let ranks: Vec<u32> = (0..all.len()).map(before).collect();
+        let ttls = Ints::Each(of(|(ttl, _)| i64::from(ttl)));
+        (ttls, Ints::Each(of(|(ttl, at)| at - i64::from(ttl))), ranks)
+    };
     let column = |id: u32| {
         let cells = || {
             let cell = move |(at, (_, row)): (usize, &'_ Each)| {
                 let cell = row.cell(ColumnId(id))?.clone();
-                Some((at as u32, cell.timestamp - time(row), cell.value(0)?.clone()))
+                let (value, expiry) = match &cell.content {
+                    Content::Live { value } => (value, None),
+                    Content::Expiring { value, ttl, expires_at } => {
+                        (value, Some((*ttl, *expires_at)))
+                    }
+                    Content::Dead { .. } => unreachable!("plain rows"),
+                };
+                Some((at as u32, cell.timestamp - time(row), value.clone(), expiry))
             };
             rows.iter().enumerate().filter_map(cell)
         };
         let all: Vec<Bytes> = cells().map(|it| it.2).collect();
+        let expiries: Vec<Option<(u32, i64)>> = cells().map(|it| it.3).collect();
+        let (ttls, seconds, ranks) = lifetimes(&expiries);
+        let kinds = expiries.iter().map(|it| it.map_or(kind::LIVE, |_| kind::EXPIRING));
+        let ranks = (0..).zip(ranks).map(|(at, rank)| [at, rank, rank]).collect();
+        let stay = expiries.iter().all(|it| it.is_none());
         Column {
             id: ColumnId(id),
             rows: (all.len() < rows.len()).then(|| cells().map(|it| it.0).collect()),
             times: Ints::Each(cells().map(|it| it.1).collect()),
-            kinds: Ints::Const(kind::LIVE),
-            ttls: Ints::Const(0),
-            seconds: Ints::Const(0),
+            kinds: if stay { Ints::Const(kind::LIVE) } else { Ints::Each(kinds.collect()) },
+            ttls,
+            seconds,
             values: values(&all.iter().map(|it| &it[..]).collect::<Vec<_>>()),
-            ranks: None,
+            ranks: (!stay).then_some(ranks),
         }
     };
-    let none = || Ints::Const(0);
-    Arc::new(Columns {
+    let flags = |row: &Row| match row.liveness {
+        None => 0,
+        Some(Liveness { expiry: None, .. }) => flag::MARKER,
+        Some(Liveness { expiry: Some(_), .. }) => flag::MARKER | flag::EXPIRES,
+    };
+    let markers: Vec<_> = rows.iter().map(|(_, row)| row.liveness?.expiry).collect();
+    let (ttls, begins, ranks) = lifetimes(&markers);
+    let mut columns = Columns {
         keys: values(&rows.iter().map(|(it, _)| &it.0[..]).collect::<Vec<_>>()),
         times: Ints::Each(rows.iter().map(|(_, row)| time(row)).collect()),
-        flags: Ints::Each(rows.iter().map(|(_, it)| i64::from(it.liveness.is_some())).collect()),
-        ttls: none(),
-        begins: none(),
-        deletion_times: none(),
-        deleted_ats: none(),
-        ranks: None,
+        flags: Ints::Each(rows.iter().map(|(_, it)| flags(it)).collect()),
+        ttls,
+        begins,
+        deletion_times: Ints::Const(0),
+        deleted_ats: Ints::Const(0),
+        ranks: Some(ranks.into_iter().map(|it| (it, 0)).collect()),
         columns: (0..COLUMNS).map(column).filter(|it| it.rows != Some(Vec::new())).collect(),
-    })
+        settled_until: i64::MAX,
+    };
+    columns.settled_until = columns.first_expiry(rows.len());
+    Arc::new(columns)
 }
 
 /// What is done to rows.
@@ -135,15 +187,17 @@ fn apply(change: &Change, packed: &mut Rows, list: &mut Vec<Each>) {
 proptest! {
     #[test]
     fn rows_in_columns_are_what_they_are_in_a_list(
-        first in vec(settled(), 1..9),
-        second in vec(settled(), 1..9),
-        (before, behind) in (vec(settled(), 0..4), vec(settled(), 0..4)),
+        first in vec(plain(), 1..9),
+        second in vec(plain(), 1..9),
+        (before, behind) in (vec(plain(), 0..4), vec(plain(), 0..4)),
         changes in vec(change(), 0..6),
+        now in 0_i64..7,
     ) {
         let (first, second) = (listed(10, first), listed(20, second));
         let (before, behind) = (listed(5, before), listed(30, behind));
         let in_columns = Rows::of(&columns(&first), 0..first.len());
-        prop_assert!(in_columns.are_settled());
+        prop_assert!(in_columns.are_settled(0));
+        prop_assert!(in_columns.amount(0..first.len()).is_some(), "it lies in columns");
         let mut packed = Rows::from(before.clone());
         packed.append(in_columns);
         packed.append(Rows::of(&columns(&second), 0..second.len()));
@@ -152,15 +206,15 @@ proptest! {
         for change in &changes {
             apply(change, &mut packed, &mut list);
         }
-        prop_assert_eq!((packed.len(), packed.live(0)), (list.len(), list.len()));
+        let live = list.iter().filter(|(_, row)| row.is_live(now)).count();
+        prop_assert_eq!((packed.len(), packed.live(now)), (list.len(), live));
         let shown = |it: View<'_>| {
             let cells = (0..COLUMNS).map(|column| {
-                let cell = it.cell(ColumnId(column), 0).map(|(time, value)| (time, value.to_vec()));
-                assert_eq!(it.value(ColumnId(column), 0), cell.clone().map(|it| it.1.into()));
-                cell
+                let cell = it.cell(ColumnId(column), now).map(|(time, value)| (time, value.to_vec()));
+                assert_eq!(it.value(ColumnId(column), now), cell.clone().map(|it| it.1.into()));
+                cell.map(|cell| (cell, it.expires_at(ColumnId(column), now)))
             });
-            assert!(it.is_live(0));
-            (it.clustering_key(), cells.collect::<Vec<_>>())
+            (it.clustering_key(), it.is_live(now), cells.collect::<Vec<_>>())
         };
         let plain = Rows::from(list.clone());
         let forward = || packed.views().map(shown).collect::<Vec<_>>();
@@ -171,16 +225,23 @@ proptest! {
         for at in 0..=list.len() {
             let (packed, plain) = (packed.view(at), plain.view(at));
             prop_assert_eq!(packed.map(shown), plain.map(shown));
+            prop_assert_eq!(packed.map(View::row), plain.map(View::row));
+            let settled = packed.and_then(|it| it.amount(now)).is_some();
+            let has_expired = |row: &Row| {
+                let expired = |it: &(ColumnId, Cell)| it.1.value(now).is_none();
+                row.cells.iter().any(expired) || row.liveness.is_some_and(|it| !it.is_live(now))
+            };
+            prop_assert!(!settled || !plain.is_some_and(|it| has_expired(&it.row())));
         }
         for column in (0..COLUMNS).map(ColumnId) {
             let mut along = Vec::new();
-            let all: Result<(), ()> = packed.each_value(column, 0, |it| {
+            let all: Result<(), ()> = packed.each_value(column, now, |it| {
                 along.push(it.to_vec());
                 Ok(())
             });
-            let expected: Vec<_> = plain.views().filter_map(|it| it.bytes(column, 0)).collect();
+            let expected: Vec<_> = plain.views().filter_map(|it| it.bytes(column, now)).collect();
             prop_assert_eq!((all, along.iter().map(|it| &it[..]).collect()), (Ok(()), expected));
-            let refused = packed.each_value(column, 0, |it| Err(it.to_vec()));
+            let refused = packed.each_value(column, now, |it| Err(it.to_vec()));
             prop_assert_eq!(refused.err(), along.first().cloned());
         }
         for at in 0..40 {
@@ -194,13 +255,53 @@ proptest! {
             prop_assert_eq!(amount, expected);
         }
         prop_assert_eq!(&packed, &plain);
-        prop_assert_eq!(packed.clone().into_each(), list);
+        prop_assert_eq!(packed.clone().into_each(), list.clone());
+        packed.retain_live(now);
+        list.retain(|(_, row)| row.is_live(now));
+        prop_assert_eq!(packed.into_each(), list);
+    }
+
+    #[test]
+    fn what_has_expired_is_looked_at_and_what_has_not_stays_in_columns(
+        rows in vec(plain(), 1..40),
+        now in 0_i64..7,
+    ) {
+        let rows = listed(0, rows);
+        let has_expired = |row: &Row| {
+            let expired = |it: &(ColumnId, Cell)| it.1.value(now).is_none();
+            row.cells.iter().any(expired) || row.liveness.is_some_and(|it| !it.is_live(now))
+        };
+        let columns = columns(&rows);
+        let mut packed = Rows::of(&columns, 0..rows.len());
+        let none_has = !rows.iter().any(|(_, row)| has_expired(row));
+        prop_assert_eq!(packed.are_settled(now), none_has);
+        let mut shown = Vec::new();
+        packed.retain_unsettled(now, |row| {
+            shown.push(row.clone());
+            row.purge(now, i64::MIN, i64::MIN);
+            row.liveness.is_some()
+        });
+        let expired: Vec<Row> =
+            rows.iter().map(|(_, row)| row).filter(|it| has_expired(it)).cloned().collect();
+        prop_assert_eq!(shown, expired.clone());
+        let in_columns: usize = packed.chunks().map(|it| match it {
+            Chunk::Columns(_, rows) => rows.len(),
+            Chunk::Each(_) => 0,
+        }).sum();
+        prop_assert!(rows.len() <= in_columns + expired.len() * PLAIN_MIN + PLAIN_MIN);
+        let mut expected = rows;
+        expected.retain_mut(|(_, row)| {
+            let is_shown = has_expired(row);
+            row.purge(now, i64::MIN, i64::MIN);
+            !is_shown || row.liveness.is_some()
+        });
+        prop_assert_eq!(packed.into_each(), expected);
     }
 }
 
 /// Some of 24 clusterings, each with a row.
 fn sparse() -> impl Strategy<Value = Vec<Each>> {
-    vec(option::of(settled()), 24).prop_map(|rows| {
+    vec(option::of(plain()), 24).prop_map(|rows| {
         let rows = rows.into_iter().enumerate();
         let listed = rows.map(|(at, row)| Some((Clustering(vec![at as u8].into()), row?)));
         listed.flatten().collect()
@@ -245,8 +346,8 @@ proptest! {
     }
 
     #[test]
-    fn what_is_settled_stays_in_columns_beside_what_is_not(
-        rows in vec(settled(), 1..40),
+    fn what_is_plain_stays_in_columns_beside_what_is_not(
+        rows in vec(lasting(), 1..40),
         deleted in vec(0_usize..40, 0..4),
     ) {
         let mut rows = listed(0, rows);
@@ -271,9 +372,9 @@ proptest! {
             Chunk::Each(_) => 0,
         });
         let in_columns: usize = in_columns.sum();
-        prop_assert!(rows.len() <= in_columns + deleted.len() * SETTLED_MIN + SETTLED_MIN);
+        prop_assert!(rows.len() <= in_columns + deleted.len() * PLAIN_MIN + PLAIN_MIN);
         let mut shown = 0;
-        packed.retain_unsettled(|row| {
+        packed.retain_unsettled(0, |row| {
             shown += 1;
             row.deletion.is_none()
         });
@@ -284,7 +385,7 @@ proptest! {
 }
 
 #[test]
-fn what_is_not_settled_is_a_list() {
+fn what_is_not_plain_is_a_list() {
     let rows = listed(1, vec![Row::default(); 3]);
     let mut columns = Arc::into_inner(columns_of_markers(&rows)).unwrap();
     columns.flags = Ints::Each(vec![1, 5, 1]);
@@ -292,9 +393,9 @@ fn what_is_not_settled_is_a_list() {
     columns.deleted_ats = Ints::Const(0);
     columns.ranks = Some(vec![(0, 0), (0, 0), (0, 1)]);
     let columns = Arc::new(columns);
-    assert!(!Rows::of(&columns, 0..3).are_settled());
-    assert!(!Rows::of(&columns, 1..2).are_settled());
-    assert!(Rows::of(&columns, 2..3).are_settled());
+    assert!(!Rows::of(&columns, 0..3).are_settled(0));
+    assert!(!Rows::of(&columns, 1..2).are_settled(0));
+    assert!(Rows::of(&columns, 2..3).are_settled(0));
     assert_eq!(Rows::of(&columns, 0..3)[1].1.deletion.map(|it| it.timestamp), Some(0));
 }
 

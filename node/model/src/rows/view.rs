@@ -1,5 +1,7 @@
 //! A row where it lies.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use cql_lite::types::CqlType;
 
@@ -16,7 +18,7 @@ use crate::{
 pub enum View<'a> {
     /// One of a list.
     Each(&'a Clustering, &'a Row),
-    /// One of columns, all of whose shown rows are settled.
+    /// One of columns, all of whose shown rows are plain.
     Column(&'a Columns, usize),
 }
 
@@ -39,12 +41,25 @@ impl<'a> View<'a> {
         }
     }
 
-    /// How much there is of it, if it is known to be settled.
+    /// How much there is of it, if it is known to be settled at `now` (seconds): plain, and nothing of it has expired.
     #[inline]
-    pub fn amount(self) -> Option<Amount> {
+    pub fn amount(self, now: i64) -> Option<Amount> {
         match self {
-            View::Each(..) => None,
-            View::Column(columns, at) => Some(columns.amount(at..at + 1)),
+            View::Column(columns, at) if now < columns.settled_until => {
+                Some(columns.amount(at..at + 1))
+            }
+            View::Each(..) | View::Column(..) => None,
+        }
+    }
+
+    /// The row by itself.
+    pub fn row(self) -> Cow<'a, Row> {
+        match self {
+            View::Each(_, row) => Cow::Borrowed(row),
+            View::Column(columns, at) => {
+                let row = columns.make(at..at + 1).pop().unwrap_or_default().1;
+                Cow::Owned(row)
+            }
         }
     }
 
@@ -53,7 +68,7 @@ impl<'a> View<'a> {
     pub fn is_live(self, now: i64) -> bool {
         match self {
             View::Each(_, row) => row.is_live(now),
-            View::Column(..) => true,
+            View::Column(columns, at) => columns.is_live(at, now),
         }
     }
 
@@ -66,7 +81,7 @@ impl<'a> View<'a> {
                 Some((cell.timestamp, cell.value(now)?))
             }
             View::Column(columns, at) => {
-                let (column, place) = columns.place(at, column)?;
+                let (column, place) = columns.place(at, column, now)?;
                 let time = columns.times.get(at).wrapping_add(column.times.get(place));
                 Some((time, column.values.bytes(column.value_of(place))))
             }
@@ -79,7 +94,7 @@ impl<'a> View<'a> {
         match self {
             View::Each(_, row) => row.cell(column)?.value(now).map(|it| &it[..]),
             View::Column(columns, at) => {
-                let (column, place) = columns.place(at, column)?;
+                let (column, place) = columns.place(at, column, now)?;
                 Some(column.values.bytes(column.value_of(place)))
             }
         }
@@ -91,7 +106,7 @@ impl<'a> View<'a> {
         match self {
             View::Each(_, row) => row.cell(column)?.value(now).cloned(),
             View::Column(columns, at) => {
-                let (column, place) = columns.place(at, column)?;
+                let (column, place) = columns.place(at, column, now)?;
                 Some(column.values.get(column.value_of(place)))
             }
         }
@@ -101,18 +116,20 @@ impl<'a> View<'a> {
     pub fn value_of(self, column: ColumnId, cql_type: &CqlType, now: i64) -> Option<Bytes> {
         match self {
             View::Each(_, row) => row.value(column, cql_type, now),
-            // Elements are not settled.
+            // Elements are not plain.
             View::Column(..) => self.value(column, now),
         }
     }
 
     /// When the value that a cell has at `now` (seconds) expires, if it does.
     pub fn expires_at(self, column: ColumnId, now: i64) -> Option<i64> {
-        let View::Each(_, row) = self else { return None };
-        row.cell(column)?.expires_at(now)
+        match self {
+            View::Each(_, row) => row.cell(column)?.expires_at(now),
+            View::Column(columns, at) => columns.expires_at(at, column, now),
+        }
     }
 
-    /// The cells of a column that has one for each part of its value. Where rows are settled there is no
+    /// The cells of a column that has one for each part of its value. Where rows are plain there is no
     /// such column.
     pub fn elements(self, column: ColumnId) -> Option<&'a Elements> {
         match self {

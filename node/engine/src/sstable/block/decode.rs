@@ -127,6 +127,7 @@ fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
         deleted_ats: ints::read(reader, deleted)?,
         ranks: (![0, count].contains(&expiring) || ![0, count].contains(&deleted)).then_some(ranks),
         columns: Vec::new(),
+        settled_until: i64::MAX,
     };
     let columns = reader.count(COLUMN_BYTES_MIN, "column count")?;
     rows.columns = Vec::with_capacity(columns);
@@ -137,6 +138,7 @@ fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
         next = u64::from(id) + 1;
         rows.columns.push(read_column(reader, ColumnId(id), count)?);
     }
+    rows.settled_until = rows.first_expiry(count);
     Ok(rows)
 }
 
@@ -218,5 +220,6 @@ fn no_rows() -> Columns {
         deleted_ats: none(),
         ranks: None,
         columns: Vec::new(),
+        settled_until: i64::MAX,
     }
 }

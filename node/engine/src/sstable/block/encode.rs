@@ -53,7 +53,7 @@ pub(crate) fn encode(table: TableId, fragments: &[Fragment]) -> Bytes {
     for chunk in chunks() {
         match chunk {
             Chunk::Each(rows) => rows.iter().for_each(|(it, row)| columns.add(&it.0, row)),
-            Chunk::Columns(settled, rows) => columns.add_settled(settled, rows),
+            Chunk::Columns(plain, rows) => columns.add_plain(plain, rows),
         }
     }
     elements.iter().for_each(|(row, id, bytes)| columns.add_elements(*row as i64, *id, bytes));
@@ -133,19 +133,22 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Rows of columns, all of them settled.
-    fn add_settled(&mut self, columns: &'a Columns, rows: Range<usize>) {
+    /// Rows of columns, all of them plain.
+    fn add_plain(&mut self, columns: &'a Columns, rows: Range<usize>) {
         let first = self.keys.len();
         self.keys.extend(rows.clone().map(|at| columns.keys.bytes(at)));
         columns.times.extend(rows.clone(), &mut self.times);
         columns.flags.extend(rows.clone(), &mut self.flags);
+        let expiring = columns.expiring_markers(rows.clone());
+        columns.ttls.extend(expiring.clone(), &mut self.ttls);
+        columns.begins.extend(expiring, &mut self.begins);
         for column in &columns.columns {
             let places = column.places(rows.clone());
             if places.is_empty() {
                 continue;
             }
             let place = self.place_of(column.id, 0);
-            self.columns[place].1.add_settled(column, places, first, rows.start);
+            self.columns[place].1.add_plain(column, places, first, rows.start);
         }
     }
 
@@ -222,8 +225,8 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Column<'a> {
-    /// Cells of rows that are settled, which begin with `from` there and with `first` here.
-    fn add_settled(
+    /// Cells of rows that are plain, which begin with `from` there and with `first` here.
+    fn add_plain(
         &mut self,
         column: &'a columns::Column,
         places: Range<usize>,
@@ -232,7 +235,10 @@ impl<'a> Column<'a> {
     ) {
         self.rows.extend(places.clone().map(|it| (first + column.row_of(it) - from) as i64));
         column.times.extend(places.clone(), &mut self.times);
-        self.kinds.resize(self.kinds.len() + places.len(), kind::LIVE);
+        column.kinds.extend(places.clone(), &mut self.kinds);
+        let [ttls, seconds] = column.expiring(places.clone());
+        column.ttls.extend(ttls, &mut self.ttls);
+        column.seconds.extend(seconds, &mut self.seconds);
         // All of them have values, so these follow each other.
         let value = column.value_of(places.start);
         self.values.extend((value..value + places.len()).map(|it| column.values.bytes(it)));
