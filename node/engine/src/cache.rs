@@ -75,6 +75,11 @@ impl Cache {
     pub(crate) fn bytes(&self) -> u64 {
         self.blocks.weight()
     }
+
+    /// Whether nothing else has to go, probably, for so many bytes more.
+    fn has_room_for(&self, bytes: u64) -> bool {
+        self.blocks.weight() + bytes <= self.blocks.capacity() / 2
+    }
 }
 
 /// The last block that a reader used of each sstable: it is decoded once however small the cache, and however
@@ -116,28 +121,41 @@ pub(crate) struct Io<'a> {
     cache: &'a Cache,
     recent: &'a Recent,
     may_wait: bool,
-    fills: bool,
+    /// What it has read, and decoded.
+    keeps: bool,
 }
 
 impl<'a> Io<'a> {
     /// From memory only.
     pub(crate) fn cached(cache: &'a Cache, recent: &'a Recent) -> Io<'a> {
-        Io { cache, recent, may_wait: false, fills: false }
+        Io { cache, recent, may_wait: false, keeps: true }
     }
 
     /// From the disk where it must; what it reads is kept.
     pub(crate) fn waiting(cache: &'a Cache, recent: &'a Recent) -> Io<'a> {
-        Io { cache, recent, may_wait: true, fills: true }
+        Io { cache, recent, may_wait: true, keeps: true }
     }
 
     /// From the disk; a compaction reads each block once, and must not drive out what readers use.
     pub(crate) fn passing(cache: &'a Cache, recent: &'a Recent) -> Io<'a> {
-        Io { cache, recent, may_wait: true, fills: false }
+        Io { cache, recent, may_wait: true, keeps: false }
     }
 
     /// Whether it may go to the disk.
     pub(crate) fn may_wait(&self) -> bool {
         self.may_wait
+    }
+
+    /// Hears that so many rows of block `id` were read. Texts that are decoded for good take half as much again: where memory
+    /// is short, it is better to have more blocks.
+    pub(crate) fn was_read(&self, id: BlockId, block: &Block, rows: usize) {
+        if self.keeps
+            && block.wants_decoding(rows)
+            && self.cache.has_room_for(2 * block.bytes())
+            && let Some(decoded) = block.decoded()
+        {
+            self.cache.blocks.insert(id, Arc::new(decoded));
+        }
     }
 
     /// The block `id`, which `read` reads from the disk.
@@ -157,7 +175,7 @@ impl<'a> Io<'a> {
             None if self.may_wait => {
                 count(&self.cache.counters.cache_misses);
                 let block = Arc::new(read()?);
-                if self.fills {
+                if self.keeps {
                     self.cache.blocks.insert(id, Arc::clone(&block));
                 }
                 block

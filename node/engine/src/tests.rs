@@ -12,6 +12,7 @@ mod skip;
 mod snapshot_crash;
 mod snapshots;
 mod straight;
+mod texts;
 mod trouble;
 
 use std::collections::BTreeMap;

@@ -20,6 +20,7 @@ use crate::{
     schema::ColumnId,
 };
 
+mod cut;
 mod lifetime;
 mod values;
 

@@ -17,7 +17,7 @@ use super::boundary::{Finder, Wrapped, unwrap};
 use super::damage::{At, Between, Damage, Place};
 use super::outline::{Entries, Outline, damage};
 use crate::piece;
-use crate::sstable::block::Fragment;
+use crate::sstable::block::{Fragment, Known};
 use crate::sstable::format::{self, Extent, FOOTER_BYTES, HEADER_BYTES, IndexEntry};
 
 /// Behind the blocks: index, filter, stats.
@@ -41,6 +41,7 @@ pub(super) struct Walk<'a> {
     last: Option<At>,
     /// What was found at once with what was answered.
     next: VecDeque<Step>,
+    symbols: Known,
 }
 
 enum Way<'a> {
@@ -61,7 +62,7 @@ impl<'a> Walk<'a> {
                 Way::Search { finder, at: HEADER_BYTES, sections: 0 }
             }
         };
-        Walk { outline, way, only, last: None, next: VecDeque::new() }
+        Walk { outline, way, only, last: None, next: VecDeque::new(), symbols: Known::new() }
     }
 
     fn step(&mut self) -> Option<Step> {
@@ -174,10 +175,12 @@ impl<'a> Walk<'a> {
     /// The fragments of a raw block, if they are what a writer writes behind what was read before.
     fn sound(&self, raw: Bytes) -> Result<Vec<Fragment>, String> {
         let text = |it: Malformed| it.to_string();
+        let symbols = &self.symbols;
         let block = match self.outline.version {
-            Some(version) => format::block(version, raw),
-            // Blocks of version 2 are as those of 3.
-            None => format::block(format::VERSION, raw.clone()).or_else(|_| format::block(1, raw)),
+            Some(version) => format::block(version, raw, symbols),
+            // Blocks of versions 2 to 4 are as those of 5 that have no symbols.
+            None => format::block(format::VERSION, raw.clone(), symbols)
+                .or_else(|_| format::block(1, raw, symbols)),
         };
         let fragments = block.map_err(text)?.into_fragments();
         if fragments.is_empty() {

@@ -17,9 +17,10 @@ mod ints;
 mod keys;
 mod values;
 
-use std::cmp::Ordering;
+use std::cmp;
 use std::ops::{Bound, Range};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use model::columns::Columns;
@@ -28,6 +29,7 @@ use model::{Partition, PartitionKey, Rows, Slice, Token};
 use smallvec::SmallVec;
 
 use super::index::Upto;
+use super::symbols::{Symbols, Texts};
 use crate::piece::{self, Piece};
 use crate::prefix::{Edge, Prefix};
 pub(crate) use encode::encode;
@@ -57,9 +59,75 @@ pub(crate) struct Block {
     heads: Vec<Partition>,
     /// What it was read from.
     raw: Bytes,
-    /// Of all fragments.
-    rows: Arc<Columns>,
+    /// Where in it the fragments end: keys lie before.
+    parts_end: u32,
+    /// Texts that were decoded.
+    text_bytes: usize,
+    /// How often it was looked at for a few rows while texts were coded.
+    point_reads: AtomicU8,
+    /// The rows of all fragments.
+    body: Body,
     bytes: u64,
+}
+
+/// The rows of a block.
+#[derive(Debug)]
+enum Body {
+    Plain(Arc<Columns>),
+    /// As they were read: texts are decoded for whoever asks for them.
+    Coded(Box<Coded>),
+}
+
+/// Rows with texts that are coded.
+#[derive(Debug)]
+struct Coded {
+    /// Without these texts.
+    columns: Columns,
+    /// By the number of their column.
+    texts: Vec<(usize, Texts)>,
+    symbols: Arc<Symbols>,
+}
+
+/// The symbols that blocks of one sstable share.
+pub(crate) type Known = OnceLock<Arc<Symbols>>;
+
+impl Coded {
+    /// Some of the rows, decoded.
+    fn cut(&self, rows: Range<usize>) -> Arc<Columns> {
+        let decoded = |number: usize, values: Range<usize>| {
+            let (_, texts) = self.texts.iter().find(|it| it.0 == number)?;
+            Some(self.symbols.decode(texts, values))
+        };
+        Arc::new(self.columns.cut(rows, decoded))
+    }
+}
+
+impl Body {
+    /// Whatever a search looks at.
+    fn columns(&self) -> &Columns {
+        match self {
+            Body::Plain(columns) => columns,
+            Body::Coded(it) => &it.columns,
+        }
+    }
+
+    fn rows(&self, rows: Range<usize>) -> Rows {
+        match self {
+            Body::Plain(columns) => Rows::of(columns, rows),
+            Body::Coded(_) if rows.is_empty() => Rows::default(),
+            Body::Coded(it) => Rows::of(&it.cut(rows.clone()), 0..rows.len()),
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Body::Plain(columns) => columns.heap_bytes(),
+            Body::Coded(it) => {
+                let texts = it.texts.iter().map(|(_, it)| it.heap_bytes());
+                size_of::<Coded>() + it.columns.heap_bytes() + texts.sum::<usize>()
+            }
+        }
+    }
 }
 
 /// Rows at the near end of what is wanted, where nothing else is.
@@ -70,7 +138,7 @@ pub(crate) struct Stretch {
 }
 
 /// A fragment whose rows are among those of the block.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Part {
     token: Token,
     /// Where its key lies in the block.
@@ -84,11 +152,17 @@ struct Part {
     head: u32,
 }
 
+/// Rows at most for which it is not worth decoding all texts of a block.
+const FEW_ROWS: usize = 8;
+
+/// Reads of a few rows for which texts are decoded each time, before all are for good.
+const POINT_READS_MAX: u8 = 8;
+
 /// No number.
 const NONE: u32 = u32::MAX;
 
 /// Where a fragment begins and ends, with the first bytes of its key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Edges {
     prefix: Prefix,
     start: Edge,
@@ -106,8 +180,63 @@ impl Block {
     ///
     /// # Errors
     /// Where the bytes are not what it writes.
-    pub(crate) fn decode(raw: Bytes) -> Result<Block, model::codec::Malformed> {
-        decode::block(raw)
+    pub(crate) fn decode(raw: Bytes, known: &Known) -> Result<Block, model::codec::Malformed> {
+        decode::block(raw, known)
+    }
+
+    /// The same with all texts decoded, if some are coded: it takes as much memory as they are long, and no time when they
+    /// are read.
+    pub(crate) fn decoded(&self) -> Option<Block> {
+        let Body::Coded(coded) = &self.body else { return None };
+        let count = self.parts.last().map_or(0, |it| it.end_row as usize);
+        let columns = coded.cut(0..count);
+        let texts =
+            coded.texts.iter().map(|(number, _)| columns.columns[*number].values.all_bytes());
+        let text_bytes = texts.sum();
+        let mut decoded = Block {
+            parts: self.parts.clone(),
+            edges: self.edges.clone(),
+            heads: self.heads.clone(),
+            raw: self.raw.clone(),
+            parts_end: self.parts_end,
+            body: Body::Plain(columns),
+            text_bytes,
+            point_reads: AtomicU8::new(0),
+            bytes: 0,
+        };
+        // Mostly nothing but codes lies behind the fragments. Then these go.
+        if decoded.body.columns().lie_apart(&self.raw) {
+            decoded.raw = Bytes::copy_from_slice(&self.raw[..self.parts_end as usize]);
+        }
+        decoded.weigh();
+        Some(decoded)
+    }
+
+    /// Whether texts are decoded for whoever asks for them.
+    pub(crate) fn is_coded(&self) -> bool {
+        matches!(self.body, Body::Coded(_))
+    }
+
+    /// Whether texts are better decoded once and for all: so many rows were read now, or few often.
+    pub(crate) fn wants_decoding(&self, rows: usize) -> bool {
+        if FEW_ROWS < rows {
+            return true;
+        }
+        let reads = self.point_reads.load(Ordering::Relaxed);
+        // One that is lost in between makes no difference.
+        self.point_reads.store(reads.saturating_add(1), Ordering::Relaxed);
+        POINT_READS_MAX <= reads
+    }
+
+    fn weigh(&mut self) {
+        let bytes = self.raw.len()
+            + self.text_bytes
+            + size_of::<Block>()
+            + self.parts.capacity() * size_of::<Part>()
+            + self.edges.capacity() * size_of::<Edges>()
+            + self.heads.iter().map(Partition::memory_bytes).sum::<usize>()
+            + self.body.heap_bytes();
+        self.bytes = bytes as u64;
     }
 
     /// Memory taken, bytes, about.
@@ -145,7 +274,7 @@ impl Block {
     }
 
     /// How the beginning of a fragment lies to `bound`.
-    fn start_to(&self, part: &Part, bound: &[u8]) -> Ordering {
+    fn start_to(&self, part: &Part, bound: &[u8]) -> cmp::Ordering {
         match self.edges_of(part) {
             Some(it) => it.start.compare(bound),
             None => 0.cmp(&bound.len()),
@@ -153,7 +282,7 @@ impl Block {
     }
 
     /// How the end of a fragment lies to `bound`.
-    fn end_to(&self, part: &Part, bound: &[u8]) -> Ordering {
+    fn end_to(&self, part: &Part, bound: &[u8]) -> cmp::Ordering {
         match self.edges_of(part) {
             Some(it) => it.end.compare(bound),
             None => [0xFF][..].cmp(bound),
@@ -174,7 +303,7 @@ impl Block {
 
     /// See [`Columns::touch`].
     pub(crate) fn touch(&self) {
-        self.rows.touch();
+        self.body.columns().touch();
     }
 
     /// Whether no fragment lies behind this one in the direction of reading.
@@ -258,26 +387,26 @@ impl Block {
         let (mut start, mut end) = (want.start.clone(), want.end.clone());
         let (mut from, mut to) = (own.start, own.end);
         match self.start_to(part, &start) {
-            Ordering::Greater => start = self.start_of(part),
-            Ordering::Equal => {}
-            Ordering::Less => from = self.rows.first_at(own.clone(), &start),
+            cmp::Ordering::Greater => start = self.start_of(part),
+            cmp::Ordering::Equal => {}
+            cmp::Ordering::Less => from = self.body.columns().first_at(own.clone(), &start),
         }
         match self.end_to(part, &end) {
-            Ordering::Less => end = self.end_of(part),
-            Ordering::Equal => {}
-            Ordering::Greater => to = self.rows.first_near(from..own.end, &end),
+            cmp::Ordering::Less => end = self.end_of(part),
+            cmp::Ordering::Equal => {}
+            cmp::Ordering::Greater => to = self.body.columns().first_near(from..own.end, &end),
         }
         if to - from > rows_max {
             if reversed {
                 from = to - rows_max;
-                start = self.rows.keys.get(from);
+                start = self.body.columns().keys.get(from);
             } else {
                 to = from + rows_max;
-                end = self.rows.keys.get(to);
+                end = self.body.columns().keys.get(to);
             }
         }
         let mut piece = Partition::empty(key.clone());
-        piece.rows = Rows::of(&self.rows, from..to);
+        piece.rows = self.body.rows(from..to);
         if let Some(head) = self.head_of(part) {
             piece.range_tombstones = piece::clip_ranges(&head.range_tombstones, &start, &end);
         }
@@ -301,12 +430,12 @@ impl Block {
         let mut from = own.start;
         let begin = self.start_to(part, &want.start);
         if begin.is_lt() {
-            from = self.rows.first_at(own.clone(), &want.start);
+            from = self.body.columns().first_at(own.clone(), &want.start);
         }
         let mut to = own.end;
         let end = self.end_to(part, &want.end);
         if end.is_gt() {
-            to = self.rows.first_near(from..to, &want.end);
+            to = self.body.columns().first_near(from..to, &want.end);
         }
         let more = match reversed {
             false => end.is_lt().then(|| self.end_of(part)),
@@ -317,7 +446,7 @@ impl Block {
         } else {
             to = to.min(from.saturating_add(rows_max));
         }
-        let rows = Rows::of(&self.rows, from..to);
+        let rows = self.body.rows(from..to);
         Some(Stretch { rows, more })
     }
 
@@ -326,7 +455,7 @@ impl Block {
         let fragment = |(at, it): (usize, &Part)| {
             let empty = || Partition::empty(self.key(at));
             let mut part = self.head_of(it).cloned().unwrap_or_else(empty);
-            part.rows = Rows::of(&self.rows, it.rows());
+            part.rows = self.body.rows(it.rows());
             Fragment { start: self.start_of(it), end: self.end_of(it), part }
         };
         self.parts.iter().enumerate().map(fragment).collect()

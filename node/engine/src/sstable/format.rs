@@ -14,8 +14,9 @@ use model::rows::View;
 use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::block::{self, Block, Fragment};
+use super::block::{self, Block, Fragment, Known};
 use super::compression::{self, BlockCompressor};
+use super::symbols::TextCoder;
 use crate::piece;
 
 /// Magic, version, file id, checksum.
@@ -25,7 +26,7 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
 /// The version written, and the newest that is read. All before are read too.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 
@@ -154,10 +155,13 @@ fn checksum(id: u64, offset: u64, bytes: &[u8]) -> u64 {
 }
 
 /// Reads the raw block of a file of this version.
-pub(crate) fn block(version: u32, raw: Bytes) -> Result<Block, Malformed> {
+pub(crate) fn block(version: u32, raw: Bytes, known: &Known) -> Result<Block, Malformed> {
     match version {
-        1 => Block::decode(block::encode(TableId(uuid::Uuid::nil()), &fragments(raw)?)),
-        _ => Block::decode(raw),
+        1 => {
+            let table = TableId(uuid::Uuid::nil());
+            Block::decode(block::encode(table, &fragments(raw)?, &mut TextCoder::off()), known)
+        }
+        _ => Block::decode(raw, known),
     }
 }
 

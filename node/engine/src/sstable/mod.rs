@@ -10,6 +10,7 @@ pub(crate) mod compression;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod index;
+pub(crate) mod symbols;
 pub(crate) mod writer;
 
 use std::ops::Bound;
@@ -24,7 +25,7 @@ use sys::{Disk, File, Open};
 use crate::Error;
 use crate::cache::{Halt, Io};
 use crate::piece::{self, Piece};
-use block::{Block, Stretch};
+use block::{Block, Known, Stretch};
 use filter::Filter;
 use format::{BadVersion, Extent, Footer, SstableStats};
 use index::{Index, Upto};
@@ -45,6 +46,7 @@ pub(crate) struct Sstable {
     file: Arc<dyn File>,
     footer: Footer,
     map: OnceLock<Map>,
+    symbols: Known,
 }
 
 /// What tells where to look, and whether.
@@ -128,7 +130,8 @@ impl Sstable {
         let stats = SstableStats::decode(version, section)
             .map_err(|it| Error::corrupt(path, footer.stats.offset, format!("{it}")))?;
         let (path, map) = (path.to_path_buf(), OnceLock::new());
-        Ok(Sstable { id, path, bytes, stats, cached_as: id, version, file, footer, map })
+        let symbols = Known::new();
+        Ok(Sstable { id, path, bytes, stats, cached_as: id, version, file, footer, map, symbols })
     }
 
     /// Itself, with a number of its own in the cache: of a file that comes back from a snapshot, which another one that
@@ -232,8 +235,10 @@ impl Sstable {
             let hint = hint.unwrap_or_default();
             *near = self.find(key, want, reversed, hint, io)?;
         }
-        let piece = |it: &Spot| it.block.piece(key, it.part, want, reversed, rows_max);
-        Ok(near.as_ref().map(piece))
+        let Some(spot) = near else { return Ok(None) };
+        let piece = spot.block.piece(key, spot.part, want, reversed, rows_max);
+        self.was_read(spot, piece.part.rows.len(), io);
+        Ok(Some(piece))
     }
 
     /// As `piece`, of rows alone: `None` if that is not all there is. With a hint for what is wanted behind
@@ -251,6 +256,7 @@ impl Sstable {
             return Ok(Some((Stretch { rows: Rows::default(), more: None }, Hint::default())));
         };
         let stretch = found.block.stretch(found.part, want, reversed, rows_max);
+        self.was_read(&found, stretch.as_ref().map_or(0, |it| it.rows.len()), io);
         Ok(stretch.map(|it| (it, found.hint(reversed))))
     }
 
@@ -298,6 +304,14 @@ impl Sstable {
     #[cfg(test)]
     fn starts(&self) -> Vec<Bytes> {
         self.map().expect("it is whole").index.starts()
+    }
+
+    /// Blocks with texts that are coded by symbols, and all blocks.
+    #[cfg(test)]
+    pub(crate) fn coded_blocks(&self, io: &Io) -> (usize, usize) {
+        let count = self.map().expect("it is whole").index.len();
+        let is_coded = |at: &usize| self.block(*at, io).expect("it is whole").is_coded();
+        ((0..count).filter(is_coded).count(), count)
     }
 
     /// What is wrong when a partition that is here has no fragment where the index says.
@@ -360,6 +374,13 @@ impl Sstable {
         Ok((part < block.len()).then_some(Spot { at, block, part }))
     }
 
+    /// Tells that so many rows were read there.
+    fn was_read(&self, spot: &Spot, rows: usize, io: &Io) {
+        if spot.block.is_coded() {
+            io.was_read((self.cached_as, spot.at as u32), &spot.block, rows);
+        }
+    }
+
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {
         let extent = self.mapped(io)?.index.extent(at);
         io.block((self.cached_as, at as u32), || {
@@ -367,7 +388,7 @@ impl Sstable {
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
                 Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))
             })?;
-            format::block(self.version, raw)
+            format::block(self.version, raw, &self.symbols)
                 .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
         })
     }

@@ -14,6 +14,7 @@ use super::block::{self, Fragment};
 use super::compression::{self, BlockCompressor, Compression};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
+use super::symbols::TextCoder;
 use crate::piece::{self, Piece, Summary};
 use crate::{Error, TableShape};
 
@@ -38,6 +39,7 @@ pub(crate) struct Writer {
     bloom_fp: f64,
     block_bytes: usize,
     compressor: BlockCompressor,
+    coder: TextCoder,
     /// Wrapped blocks that are not written yet, and where they will lie.
     out: Vec<u8>,
     out_offset: u64,
@@ -67,16 +69,23 @@ impl Writer {
         block_bytes: usize,
     ) -> Result<Writer, Error> {
         let file = disk.open(path, Open::CreateNew).map_err(|it| Error::io(path, it))?;
+        let block_bytes =
+            compression::block_bytes(shape).unwrap_or(block_bytes).min(BLOCK_BYTES_MAX);
+        let compression = Compression::of(shape);
+        // Zstd takes texts as they are, and makes them shorter still.
+        let coder = match compression {
+            Compression::Lz4 => TextCoder::new(block_bytes),
+            Compression::Plain | Compression::Zstd(_) => TextCoder::off(),
+        };
         Ok(Writer {
             path: path.to_path_buf(),
             file,
             id,
             table: shape.id,
             bloom_fp: shape.bloom_fp,
-            block_bytes: compression::block_bytes(shape)
-                .unwrap_or(block_bytes)
-                .min(BLOCK_BYTES_MAX),
-            compressor: BlockCompressor::new(Compression::of(shape)),
+            block_bytes,
+            compressor: BlockCompressor::new(compression),
+            coder,
             out: format::header(format::VERSION, id).to_vec(),
             out_offset: 0,
             block: Vec::new(),
@@ -186,7 +195,12 @@ impl Writer {
             Some(_) | None => own(&first.part.key),
         };
         let start = Bytes::copy_from_slice(&first.start);
-        let extent = self.section(&block::encode(self.table, &self.block));
+        let raw = block::encode(self.table, &self.block, &mut self.coder);
+        // Where there is nothing to find, nothing is looked for.
+        let compressor =
+            self.coder.is_coded(&raw).then(|| BlockCompressor::new(Compression::Plain));
+        let extent = self.wrap(&raw, compressor);
+        self.coder.end_block(raw.len(), extent.bytes as usize);
         self.block.clear();
         self.block_len = 0;
         self.index.push(IndexEntry { key, start, extent });
@@ -194,8 +208,14 @@ impl Writer {
     }
 
     fn section(&mut self, raw: &[u8]) -> Extent {
+        self.wrap(raw, None)
+    }
+
+    /// By its own compressor, unless there is another.
+    fn wrap(&mut self, raw: &[u8], mut other: Option<BlockCompressor>) -> Extent {
         let offset = self.bytes();
-        format::wrap(raw, &mut self.compressor, self.id, offset, &mut self.out);
+        let compressor = other.as_mut().unwrap_or(&mut self.compressor);
+        format::wrap(raw, compressor, self.id, offset, &mut self.out);
         Extent { offset, bytes: self.bytes() - offset }
     }
 

@@ -1,26 +1,28 @@
 //! Reads a block.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU8;
 
 use bytes::Bytes;
 use model::cell::TTL_MAX;
 use model::codec::{Malformed, Reader};
 use model::columns::{Column, Columns, Ints, Values, flag, kind};
 use model::key::bottom;
-use model::{ColumnId, Elements, Mutation, Partition, Token};
+use model::{ColumnId, Elements, Mutation, Token};
 use smallvec::SmallVec;
 
 use super::encode::part;
-use super::{Block, Edges, NONE, Part, ROWS_MAX, ints, keys, values};
+use super::{Block, Body, Coded, Edges, Known, NONE, Part, ROWS_MAX, ints, keys, values};
 use crate::piece;
 use crate::prefix::{Edge, Prefix};
+use crate::sstable::symbols::{Symbols, Texts};
 
 /// Flags, key, count of rows.
 const PART_BYTES_MIN: usize = 3;
 /// Id, count, and three columns of two bytes at least.
 const COLUMN_BYTES_MIN: usize = 8;
 
-pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
+pub(super) fn block(raw: Bytes, known: &Known) -> Result<Block, Malformed> {
     let mut reader = Reader::new(raw.clone());
     if u32::try_from(raw.len()).is_err() {
         return Err(reader.malformed("length of a block"));
@@ -31,26 +33,24 @@ pub(super) fn block(raw: Bytes) -> Result<Block, Malformed> {
         edges: SmallVec::new(),
         heads: Vec::new(),
         raw,
-        rows: Arc::new(no_rows()),
+        parts_end: 0,
+        text_bytes: 0,
+        point_reads: AtomicU8::new(0),
+        body: Body::Plain(Arc::new(no_rows())),
         bytes: 0,
     };
     let mut rows = 0;
     for _ in 0..count {
         rows = read_part(&mut reader, rows, &mut block)?;
     }
+    block.parts_end = reader.at() as u32;
     if rows > 0 {
-        block.rows = Arc::new(read_rows(&mut reader, rows as usize)?);
+        block.body = read_rows(&mut reader, rows as usize, known)?;
     }
     if !reader.is_done() {
         return Err(reader.malformed("end of a block"));
     }
-    let bytes = block.raw.len()
-        + size_of::<Block>()
-        + block.parts.capacity() * size_of::<Part>()
-        + block.edges.capacity() * size_of::<Edges>()
-        + block.heads.iter().map(Partition::memory_bytes).sum::<usize>()
-        + block.rows.heap_bytes();
-    block.bytes = bytes as u64;
+    block.weigh();
     Ok(block)
 }
 
@@ -89,7 +89,7 @@ fn read_part(reader: &mut Reader, first_row: u32, block: &mut Block) -> Result<u
     Ok(end_row)
 }
 
-fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
+fn read_rows(reader: &mut Reader, count: usize, known: &Known) -> Result<Body, Malformed> {
     let keys = keys::read(reader, count)?;
     let times = ints::read(reader, count)?;
     let flags = ints::read(reader, count)?;
@@ -132,17 +132,30 @@ fn read_rows(reader: &mut Reader, count: usize) -> Result<Columns, Malformed> {
     let columns = reader.count(COLUMN_BYTES_MIN, "column count")?;
     rows.columns = Vec::with_capacity(columns);
     let mut next = 0_u64;
-    for _ in 0..columns {
+    let mut texts = Vec::new();
+    for number in 0..columns {
         let id = reader.uint("column")?.checked_add(next).and_then(|it| u32::try_from(it).ok());
         let id = id.ok_or_else(|| reader.malformed("column"))?;
         next = u64::from(id) + 1;
-        rows.columns.push(read_column(reader, ColumnId(id), count)?);
+        let (column, coded) = read_column(reader, ColumnId(id), count)?;
+        rows.columns.push(column);
+        texts.extend(coded.map(|it| (number, it)));
     }
     rows.settled_until = rows.first_expiry(count);
-    Ok(rows)
+    if texts.is_empty() {
+        return Ok(Body::Plain(Arc::new(rows)));
+    }
+    let symbols = Symbols::read(reader, known.get())?;
+    known.get_or_init(|| Arc::clone(&symbols));
+    Ok(Body::Coded(Box::new(Coded { columns: rows, texts, symbols })))
 }
 
-fn read_column(reader: &mut Reader, id: ColumnId, row_count: usize) -> Result<Column, Malformed> {
+/// A column, and its values, if they are coded: then it has none itself.
+fn read_column(
+    reader: &mut Reader,
+    id: ColumnId,
+    row_count: usize,
+) -> Result<(Column, Option<Texts>), Malformed> {
     let count = usize::try_from(reader.uint("cell count")?).unwrap_or(usize::MAX);
     if row_count <= count {
         return Err(reader.malformed("cell count"));
@@ -180,14 +193,20 @@ fn read_column(reader: &mut Reader, id: ColumnId, row_count: usize) -> Result<Co
     let ttls = ints::read(reader, ttl_count)?;
     check_ttls(reader, &ttls, ttl_count)?;
     let seconds = ints::read(reader, second_count)?;
-    let values = values::read(reader, value_count)?;
+    let (values, texts) = match values::read(reader, value_count)? {
+        values::Column::Values(values) => (values, None),
+        values::Column::Texts(texts) => (no_values(), Some(texts)),
+    };
     if kinds != Ints::Const(kind::LIVE) {
         for at in (0..count).filter(|at| kinds.get(*at) == kind::ELEMENTS) {
+            if texts.is_some() {
+                return Err(reader.malformed("elements, coded"));
+            }
             let value = ranks.as_ref().map_or(at, |it| it[at][0] as usize);
             Elements::decode(values.get(value))?;
         }
     }
-    Ok(Column { id, rows, times, kinds, ttls, seconds, values, ranks })
+    Ok((Column { id, rows, times, kinds, ttls, seconds, values, ranks }, texts))
 }
 
 /// Which rows have a cell: ascending, below `row_count`.
@@ -207,11 +226,15 @@ fn check_ttls(reader: &Reader, ttls: &Ints, count: usize) -> Result<(), Malforme
     if is_sound { Ok(()) } else { Err(reader.malformed("ttl")) }
 }
 
+fn no_values() -> Values {
+    Values::Fixed { arena: bottom(), len: 0 }
+}
+
 /// Of a block without rows.
 fn no_rows() -> Columns {
     let none = || Ints::Const(0);
     Columns {
-        keys: Values::Fixed { arena: bottom(), len: 0 },
+        keys: no_values(),
         times: none(),
         flags: none(),
         ttls: none(),

@@ -9,6 +9,7 @@ use model::{Cell, Chunk, ColumnId, Content, Mutation, Partition, Row, TableId};
 
 use super::{Fragment, ints, keys, values};
 use crate::piece;
+use crate::sstable::symbols::TextCoder;
 
 /// What a fragment has beside its key and its rows.
 pub(super) mod part {
@@ -22,7 +23,7 @@ pub(super) mod part {
 }
 
 /// The raw bytes of a block of these fragments of `table`, which are in order: `docs/formats/sstable.md`.
-pub(crate) fn encode(table: TableId, fragments: &[Fragment]) -> Bytes {
+pub(crate) fn encode(table: TableId, fragments: &[Fragment], coder: &mut TextCoder) -> Bytes {
     let chunks = || fragments.iter().flat_map(|it| it.part.rows.chunks());
     let mut elements: Vec<(usize, ColumnId, Bytes)> = Vec::new();
     let (mut count, mut value_bytes) = (0, 0);
@@ -58,7 +59,8 @@ pub(crate) fn encode(table: TableId, fragments: &[Fragment]) -> Bytes {
     }
     elements.iter().for_each(|(row, id, bytes)| columns.add_elements(*row as i64, *id, bytes));
     if !columns.keys.is_empty() {
-        columns.put(&mut out);
+        columns.put(&mut out, coder);
+        coder.put_symbols(&mut out);
     }
     out.finish()
 }
@@ -206,7 +208,7 @@ impl<'a> Rows<'a> {
         column.values.push(bytes);
     }
 
-    fn put(&self, out: &mut Writer) {
+    fn put(&self, out: &mut Writer, coder: &mut TextCoder) {
         keys::put(out, &self.keys);
         ints::put(out, &self.times);
         ints::put(out, &self.flags);
@@ -219,7 +221,7 @@ impl<'a> Rows<'a> {
         for (id, column) in &self.columns {
             out.uint(u64::from(id.0) - next);
             next = u64::from(id.0) + 1;
-            column.put(out, self.keys.len());
+            column.put(out, self.keys.len(), coder);
         }
     }
 }
@@ -267,7 +269,7 @@ impl<'a> Column<'a> {
         }
     }
 
-    fn put(&self, out: &mut Writer, rows: usize) {
+    fn put(&self, out: &mut Writer, rows: usize, coder: &mut TextCoder) {
         // Zero, which no column has, says "in every row".
         if self.rows.len() == rows {
             out.uint(0);
@@ -279,6 +281,10 @@ impl<'a> Column<'a> {
         ints::put(out, &self.kinds);
         ints::put(out, &self.ttls);
         ints::put(out, &self.seconds);
-        values::put(out, &self.values);
+        match self.kinds.first() {
+            // They have a form of their own.
+            Some(&kind::ELEMENTS) => values::put(out, &self.values, &mut TextCoder::off()),
+            Some(_) | None => values::put(out, &self.values, coder),
+        }
     }
 }

@@ -8,6 +8,7 @@ use model::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::sstable::symbols::TextCoder;
 
 const TABLE: TableId = TableId(uuid::Uuid::nil());
 
@@ -153,10 +154,63 @@ fn cut(fragment: &Fragment, want: &Slice, reversed: bool, rows_max: usize) -> Pi
     Piece { start, end, part }
 }
 
+fn plain(fragments: &[Fragment]) -> Bytes {
+    encode(TABLE, fragments, &mut TextCoder::off())
+}
+
+/// As it is behind so many other blocks that symbols are known.
+fn coded(fragments: &[Fragment]) -> Bytes {
+    let mut coder = TextCoder::new(1 << 10);
+    for number in 0..20 {
+        let text = |at: i64| format!("{} {number} of those that came before", at * 7919 % 1000);
+        let texts: Vec<String> = (0..50).map(text).collect();
+        let texts: Vec<&[u8]> = texts.iter().map(|it| it.as_bytes()).collect();
+        let _not_coded_yet = coder.code(&texts);
+        coder.end_block(2_000, 1_800);
+    }
+    assert!(coder.code(&[b"of those", b"that came before", b"of those that came"]).is_some());
+    coder.end_block(0, 0);
+    encode(TABLE, fragments, &mut coder)
+}
+
+fn decoded(raw: Bytes) -> Result<Block, model::codec::Malformed> {
+    Block::decode(raw, &Known::new())
+}
+
+/// The same fragments with texts in the place of the values of one column.
+fn with_texts(fragments: Vec<Fragment>) -> Vec<Fragment> {
+    let texts = |mut it: Fragment| {
+        for (at, (_, row)) in it.part.rows.iter_mut().enumerate() {
+            let values = row.cells.iter_mut().filter(|(column, _)| column.0 % 2 == 1);
+            for (_, cell) in values {
+                let text = format!("came {} before those {}", at % 7, "of".repeat(at % 40));
+                match &mut cell.content {
+                    Content::Live { value } | Content::Expiring { value, .. } => {
+                        *value = text.into()
+                    }
+                    Content::Dead { .. } => {}
+                }
+            }
+        }
+        it
+    };
+    fragments.into_iter().map(texts).collect()
+}
+
 proptest! {
     #[test]
-    fn a_block_gives_back_its_fragments(fragments in any_fragments()) {
-        let block = Block::decode(encode(TABLE, &fragments)).unwrap();
+    fn a_block_gives_back_its_fragments(
+        fragments in any_fragments(),
+        (has_texts, is_coded) in (any::<bool>(), any::<bool>()),
+        decodes in any::<bool>(),
+    ) {
+        let fragments = if has_texts { with_texts(fragments) } else { fragments };
+        let raw = if is_coded { coded(&fragments) } else { plain(&fragments) };
+        let mut block = decoded(raw).unwrap();
+        if decodes {
+            block = block.decoded().unwrap_or(block);
+            prop_assert!(!block.is_coded());
+        }
         let found = block.into_fragments();
         prop_assert_eq!(found.len(), fragments.len());
         for (found, expected) in found.iter().zip(&fragments) {
@@ -171,8 +225,14 @@ proptest! {
         (from, len) in (0..400_i64, 1..400_i64),
         reversed in any::<bool>(),
         rows_max in 1..50_usize,
+        (is_coded, decodes) in (any::<bool>(), any::<bool>()),
     ) {
-        let block = Block::decode(encode(TABLE, &fragments)).unwrap();
+        let fragments = if is_coded { with_texts(fragments) } else { fragments };
+        let raw = if is_coded { coded(&fragments) } else { plain(&fragments) };
+        let mut block = decoded(raw).unwrap();
+        if decodes {
+            block = block.decoded().unwrap_or(block);
+        }
         let want = Slice { start: at(from * 10_000), end: at((from + len) * 10_000) };
         for fragment in &fragments {
             let Fragment { start, end, part } = fragment;
@@ -191,16 +251,39 @@ proptest! {
     fn any_bytes_are_a_block_or_refused(
         fragments in any_fragments(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        is_coded in any::<bool>(),
     ) {
-        let mut bytes = encode(TABLE, &fragments).to_vec();
+        let fragments = if is_coded { with_texts(fragments) } else { fragments };
+        let encoded = if is_coded { coded(&fragments) } else { plain(&fragments) };
+        let mut bytes = encoded.to_vec();
         for (at, byte) in flips {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Ok(block) = Block::decode(bytes.into()) {
+        if let Ok(block) = decoded(bytes.into()) {
             drop(block.into_fragments());
         }
     }
+}
+
+#[test]
+fn texts_are_coded_where_symbols_are_known_and_decoded_for_whoever_asks() {
+    let mut part = Partition::empty(key(1));
+    for number in 0..200 {
+        let text = format!("{} 3 of those that came before", number * 7919 % 1000);
+        let content = Content::Live { value: text.into() };
+        let cells = vec![(ColumnId(1), Cell { timestamp: number, content })];
+        part.put_row(Clustering(at(number * 10_000)), Row { cells, ..Row::default() });
+    }
+    let fragments = [Fragment { start: Bytes::new(), end: piece::top(), part }];
+    let (plain, coded) = (plain(&fragments), coded(&fragments));
+    assert!(coded.len() * 2 < plain.len(), "{} of {}", coded.len(), plain.len());
+    let block = decoded(coded).unwrap();
+    assert!(block.is_coded() && !decoded(plain).unwrap().is_coded());
+    let whole = block.decoded().unwrap();
+    assert!(!whole.is_coded() && block.bytes() < whole.bytes());
+    assert!((0..8).all(|_| !block.wants_decoding(1)), "not for a few reads of a row");
+    assert!(block.wants_decoding(1) && block.wants_decoding(100));
 }
 
 /// Points of one series as a monitor writes them: every ten seconds, of two decimals, all in one write.
@@ -224,7 +307,7 @@ fn points(count: i64) -> Partition {
 #[test]
 fn a_point_takes_little_more_than_its_digits() {
     let part = points(400);
-    let written = encode(TABLE, &[Fragment { start: Bytes::new(), end: piece::top(), part }]);
+    let written = plain(&[Fragment { start: Bytes::new(), end: piece::top(), part }]);
     let each = written.len() as f64 / 400.0;
     assert!(each < 1.35, "{each} bytes a point");
 }
@@ -242,7 +325,7 @@ fn what_expires_alike_takes_as_little() {
         }
     }
     let fragment = Fragment { start: Bytes::new(), end: piece::top(), part };
-    let each = encode(TABLE, &[fragment]).len() as f64 / 400.0;
+    let each = plain(&[fragment]).len() as f64 / 400.0;
     assert!(each < 1.4, "{each} bytes a point");
 }
 
@@ -259,6 +342,6 @@ fn the_documented_block_is_what_is_written() {
     let lines = page.lines().skip_while(|it| *it != "```block").skip(1);
     let dumps = lines.take_while(|it| *it != "```").map(|it| it.split("  ").next().unwrap());
     let documented: String = dumps.flat_map(str::chars).filter(|it| !it.is_whitespace()).collect();
-    let written: String = encode(TABLE, &[fragment]).iter().map(|it| format!("{it:02x}")).collect();
+    let written: String = plain(&[fragment]).iter().map(|it| format!("{it:02x}")).collect();
     assert_eq!(written, documented);
 }

@@ -10,6 +10,7 @@ use model::key::bottom;
 use sys::HashMap;
 
 use super::ints;
+use crate::sstable::symbols::{TextCoder, Texts};
 
 /// Lengths, then bytes.
 const PLAIN: u8 = 0;
@@ -21,6 +22,8 @@ const INTEGERS: u8 = 2;
 const DECIMALS: u8 = 3;
 /// Distinct values, then the number of each.
 const DICTIONARY: u8 = 4;
+/// Lengths of codes, then codes, for which the symbols lie behind all columns.
+const CODED: u8 = 5;
 
 /// Values from which on a dictionary may pay.
 const DICTIONARY_MIN: usize = 8;
@@ -28,8 +31,14 @@ const DICTIONARY_MIN: usize = 8;
 /// Powers of ten that are doubles exactly, and whose products with small integers are.
 const EXPONENT_MAX: u8 = 15;
 
+/// A column that was read.
+pub(super) enum Column {
+    Values(Values),
+    Texts(Texts),
+}
+
 /// Appends `values`. Of none, nothing.
-pub(crate) fn put(out: &mut Writer, values: &[&[u8]]) {
+pub(super) fn put(out: &mut Writer, values: &[&[u8]], coder: &mut TextCoder) {
     if values.is_empty() {
         return;
     }
@@ -40,19 +49,45 @@ pub(crate) fn put(out: &mut Writer, values: &[&[u8]]) {
             put_one_by_one(out, &distinct);
             ints::put(out, &numbers);
         }
-        None => put_one_by_one(out, values),
+        None if are_alike(values) => put_one_by_one(out, values),
+        None => match coder.code(values) {
+            Some(coded) => {
+                out.u8(CODED);
+                put_lengths(out, coded.ends.iter().map(|it| *it as i64));
+                out.raw(coded.codes);
+            }
+            None => put_one_by_one(out, values),
+        },
     }
 }
 
+fn are_alike(values: &[&[u8]]) -> bool {
+    values.iter().all(|it| it.len() == values[0].len())
+}
+
+/// Of what ends there.
+fn put_lengths(out: &mut Writer, ends: impl Iterator<Item = i64>) {
+    let lengths = ends.scan(0, |begin, end| Some(end - std::mem::replace(begin, end)));
+    ints::put(out, &lengths.collect::<Vec<_>>());
+}
+
 /// Reads `count` values that `put` wrote. The caller bounds `count`.
-pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
+pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Column, Malformed> {
     if count == 0 {
-        return Ok(Values::Fixed { arena: bottom(), len: 0 });
+        return Ok(Column::Values(Values::Fixed { arena: bottom(), len: 0 }));
     }
-    let codec = reader.u8("value codec")?;
-    if codec != DICTIONARY {
-        return read_one_by_one(reader, codec, count);
+    match reader.u8("value codec")? {
+        CODED => {
+            let ends = read_ends(reader, count)?;
+            let end = ends.last().map_or(0, |it| *it as usize);
+            Ok(Column::Texts(Texts::new(reader.raw(end, "codes")?, ends)))
+        }
+        DICTIONARY => read_dictionary(reader, count).map(Column::Values),
+        codec => read_one_by_one(reader, codec, count).map(Column::Values),
     }
+}
+
+fn read_dictionary(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
     let distinct_count = reader.uint("dictionary length")?;
     let distinct_count = usize::try_from(distinct_count).unwrap_or(usize::MAX);
     if !(1..=count).contains(&distinct_count) {
@@ -74,7 +109,7 @@ pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Values, Malforme
 
 fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
     let len = values[0].len();
-    if values.iter().any(|it| it.len() != len) {
+    if !are_alike(values) {
         out.u8(PLAIN);
         let lengths: Vec<i64> = values.iter().map(|it| it.len() as i64).collect();
         ints::put(out, &lengths);
@@ -104,15 +139,9 @@ fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
 fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Values, Malformed> {
     match codec {
         PLAIN => {
-            let lengths = ints::read(reader, count)?;
-            let mut ends = Vec::with_capacity(count);
-            let mut end = 0_u32;
-            for at in 0..count {
-                let next = u32::try_from(lengths.get(at)).ok().and_then(|it| end.checked_add(it));
-                end = next.ok_or_else(|| reader.malformed("value length"))?;
-                ends.push(end);
-            }
-            Ok(Values::Any { arena: reader.raw(end as usize, "values")?, ends })
+            let ends = read_ends(reader, count)?;
+            let end = ends.last().map_or(0, |it| *it as usize);
+            Ok(Values::Any { arena: reader.raw(end, "values")?, ends })
         }
         FIXED => {
             let len = usize::try_from(reader.uint("value length")?).unwrap_or(usize::MAX);
@@ -134,6 +163,19 @@ fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Value
         DECIMALS => read_decimals(reader, count),
         _ => Err(reader.malformed("value codec")),
     }
+}
+
+/// Lengths, as the places where what has them ends.
+fn read_ends(reader: &mut Reader, count: usize) -> Result<Vec<u32>, Malformed> {
+    let lengths = ints::read(reader, count)?;
+    let mut ends = Vec::with_capacity(count);
+    let mut end = 0_u32;
+    for at in 0..count {
+        let next = u32::try_from(lengths.get(at)).ok().and_then(|it| end.checked_add(it));
+        end = next.ok_or_else(|| reader.malformed("value length"))?;
+        ends.push(end);
+    }
+    Ok(ends)
 }
 
 /// Big-endian, signed; of 8 bytes at most.
@@ -264,13 +306,16 @@ mod tests {
 
     fn written(values: &[Vec<u8>]) -> bytes::Bytes {
         let mut out = Writer::default();
-        put(&mut out, &values.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        put(&mut out, &values, &mut TextCoder::off());
         out.finish()
     }
 
     fn read_back(values: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut reader = Reader::new(written(values));
-        let column = read(&mut reader, values.len()).unwrap();
+        let Ok(Column::Values(column)) = read(&mut reader, values.len()) else {
+            panic!("values are not coded")
+        };
         assert!(reader.is_done());
         (0..values.len()).map(|at| column.get(at).to_vec()).collect()
     }
@@ -307,7 +352,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             count in 0..500_usize,
         ) {
-            if let Ok(column) = read(&mut Reader::new(bytes.into()), count) {
+            if let Ok(Column::Values(column)) = read(&mut Reader::new(bytes.into()), count) {
                 (0..count).for_each(|at| drop(column.get(at)));
             }
         }

@@ -16,6 +16,10 @@ use crate::piece::{self, Piece};
 use crate::sstable::{Sstable, Writer};
 use crate::walk::Walk;
 
+/// What is written today.
+const NEWEST: &[u8] = include_bytes!("../fixtures/version-5.sst");
+const WITH_SYMBOLS: &[u8] = include_bytes!("../fixtures/version-5-symbols.sst");
+
 /// Small, so that the larger partitions take several blocks.
 const BLOCK_BYTES: usize = 2_000;
 
@@ -121,11 +125,39 @@ fn partitions() -> Vec<Partition> {
     all
 }
 
-fn write(disk: &dyn Disk, path: &Path, compressor: &str) {
+/// A long story, of which the later blocks have texts that are coded by symbols: since version 5. With dead cells among them, and
+/// others in some rows only.
+fn story() -> Vec<Partition> {
+    let syllables = ["ka", "ro", "mi", "te", "lu ", "shi", "no", "ba ", "su", "en", "or", "ti "];
+    let mut story = Partition::empty(key("story"));
+    let mut seed = 1_u64;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) as usize % below
+    };
+    for number in 0..700_i64 {
+        let length = 8 + next(16);
+        let text: String = (0..length).map(|_| syllables[next(syllables.len())]).collect();
+        let (timestamp, mut row) = (BEGIN + number, Row::default());
+        row.put(ColumnId(1), live(timestamp, text));
+        if number % 40 == 7 {
+            let content = Content::Dead { deleted_at: timestamp / 1_000_000 };
+            row.put(ColumnId(1), Cell { timestamp: timestamp + 1, content });
+        }
+        if number % 5 == 3 {
+            let text: String = (0..number % 4).map(|_| syllables[next(syllables.len())]).collect();
+            row.put(ColumnId(2), live(timestamp, text));
+        }
+        story.put_row(numbered(number), row);
+    }
+    vec![story]
+}
+
+fn write(disk: &dyn Disk, path: &Path, compressor: &str, partitions: Vec<Partition>) {
     let compression = [("class".to_owned(), compressor.to_owned())].into();
     let shape = TableShape { compression, ..super::shape(TableId(uuid::Uuid::from_u128(7))) };
     let mut writer = Writer::create(disk, path, 1, &shape, BLOCK_BYTES).unwrap();
-    for mut part in partitions() {
+    for mut part in partitions {
         let rows = std::mem::take(&mut part.rows);
         let ranges = std::mem::take(&mut part.range_tombstones);
         let mut body = Partition::empty(part.key.clone());
@@ -167,16 +199,23 @@ fn open(bytes: &[u8]) -> Sstable {
 
 #[test]
 fn a_file_of_each_version_is_read_as_it_was_written() {
-    let expected = partitions();
     for (version, bytes) in [
         (1, include_bytes!("../fixtures/version-1.sst").as_slice()),
         (2, include_bytes!("../fixtures/version-2.sst").as_slice()),
         (3, include_bytes!("../fixtures/version-3.sst").as_slice()),
         (4, include_bytes!("../fixtures/version-4.sst").as_slice()),
         (4, include_bytes!("../fixtures/version-4-zstd.sst").as_slice()),
+        (5, NEWEST),
+        (5, include_bytes!("../fixtures/version-5-zstd.sst").as_slice()),
+        (5, WITH_SYMBOLS),
     ] {
+        let has_symbols = std::ptr::eq(bytes, WITH_SYMBOLS);
+        let expected = if has_symbols { story() } else { partitions() };
         let sstable = open(bytes);
         assert!(sstable.starts().len() > 6, "several blocks");
+        let (cache, recent) = (Cache::new(0, std::sync::Arc::default()), Recent::default());
+        let (coded, blocks) = sstable.coded_blocks(&Io::waiting(&cache, &recent));
+        assert_eq!(coded > 5, has_symbols, "{coded} of {blocks}");
         let found = read(sstable);
         assert_eq!(found.len(), expected.len(), "version {version}");
         for (found, expected) in found.iter().zip(&expected) {
@@ -187,14 +226,17 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
 
 /// What is written today is what the fixture of today's version holds: whoever changes the format makes a new version.
 #[test]
-fn the_newest_fixture_is_what_is_written_today() {
-    let disk = sys::disk::MemoryDisk::new();
-    let path = Path::new("/000000000001.sst");
-    write(&disk, path, "LZ4Compressor");
-    let written = sys::disk::read_all(&disk, path, 1 << 20).unwrap();
-    update(&written, "");
-    let newest = include_bytes!("../fixtures/version-4.sst");
-    assert!(written == newest, "{} bytes, not the fixture's {}", written.len(), newest.len());
+fn the_newest_fixtures_are_what_is_written_today() {
+    for (partitions, suffix, newest) in
+        [(partitions(), "", NEWEST), (story(), "-symbols", WITH_SYMBOLS)]
+    {
+        let disk = sys::disk::MemoryDisk::new();
+        let path = Path::new("/000000000001.sst");
+        write(&disk, path, "LZ4Compressor", partitions);
+        let written = sys::disk::read_all(&disk, path, 1 << 20).unwrap();
+        update(&written, suffix);
+        assert!(written == newest, "{} bytes, not the fixture's {}", written.len(), newest.len());
+    }
 }
 
 /// Another zstd may write other bytes; what they say is the same.
@@ -202,13 +244,12 @@ fn the_newest_fixture_is_what_is_written_today() {
 fn what_zstd_writes_is_shorter_and_is_read_as_it_was_written() {
     let disk = sys::disk::MemoryDisk::new();
     let (zstd, plain) = (Path::new("/000000000001.sst"), Path::new("/000000000002.sst"));
-    write(&disk, zstd, "ZstdCompressor");
-    write(&disk, plain, "NoopCompressor");
+    write(&disk, zstd, "ZstdCompressor", partitions());
+    write(&disk, plain, "NoopCompressor", partitions());
     let written = sys::disk::read_all(&disk, zstd, 1 << 20).unwrap();
     update(&written, "-zstd");
-    let lz4 = include_bytes!("../fixtures/version-4.sst");
     let plain = disk.open(plain, Open::Read).unwrap().len().unwrap();
-    assert!(written.len() < lz4.len() && (lz4.len() as u64) < plain);
+    assert!(written.len() < NEWEST.len() && (NEWEST.len() as u64) < plain);
     assert_eq!(read(Sstable::open(&disk, zstd, 1).unwrap()), partitions());
 }
 
