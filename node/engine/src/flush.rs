@@ -192,9 +192,10 @@ impl Work for Flush {
     }
 }
 
-/// Runs work in its lane.
+/// Runs work in its lane. Dropped before its end, it gives the work up.
 pub(crate) struct LaneJob<W: Work> {
     work: W,
+    ended: bool,
     lane: LaneGuard,
     done: Option<oneshot::Sender<Result<(), Error>>>,
 }
@@ -205,7 +206,7 @@ impl<W: Work> LaneJob<W> {
         lane: LaneGuard,
         done: Option<oneshot::Sender<Result<(), Error>>>,
     ) -> LaneJob<W> {
-        LaneJob { work, lane, done }
+        LaneJob { work, ended: false, lane, done }
     }
 }
 
@@ -222,10 +223,19 @@ impl<W: Work> Job for LaneJob<W> {
                 Err(error)
             }
         };
+        self.ended = true;
         if let Some(done) = self.done.take() {
             // Whoever asked may have gone away.
             drop(done.send(result));
         }
         Step::Done
+    }
+}
+
+impl<W: Work> Drop for LaneJob<W> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.work.give_up();
+        }
     }
 }
