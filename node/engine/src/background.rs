@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sys::Blocking;
-use tokio::sync::watch;
+use sys::{Blocking, Job, Step, Stopped};
+use tokio::sync::{oneshot, watch};
 
+use crate::inner::Inner;
+use crate::stats::add;
 use crate::{Engine, Lane};
 
 /// Before a job that failed is tried again.
@@ -18,7 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS_PER_EXPIRY: u32 = 60;
 
 /// Runs the engine's jobs until `shutdown` is true or its sender is gone: log syncs, flushes and
-/// compactions each in a lane of their own, so that a sync never queues behind a compaction.
+/// compactions each in a lane of their own, so that a sync never queues behind a compaction. A compaction that would write
+/// too fast is held back between two steps, and given up when it is so at the end.
 /// `blocking` needs room for three jobs at once, beside whatever else it runs: a pool of its own is
 /// best.
 ///
@@ -76,9 +79,20 @@ async fn drive(
     loop {
         // What an earlier run has left is due at once.
         while let Some(job) = engine.next_job(lane) {
-            if let Err(error) = blocking.run(job).await {
-                tracing::debug!(?lane, %error, "background work ends");
-                return;
+            let ran = match lane {
+                Lane::Log | Lane::Flush => blocking.run(job).await.map(|()| Paced::Ended),
+                Lane::Compaction => {
+                    let stop = async { drop(shutdown.wait_for(|stop| *stop).await) };
+                    paced(&engine.inner, &*blocking, job, stop).await
+                }
+            };
+            match ran {
+                Ok(Paced::Ended) => {}
+                Ok(Paced::GivenUp) => return,
+                Err(error) => {
+                    tracing::debug!(?lane, %error, "background work ends");
+                    return;
+                }
             }
             if engine.take_failed(lane) {
                 tokio::select! {
@@ -111,5 +125,74 @@ async fn due(engine: &Engine, lane: Lane) {
             }
         }
         (Lane::Log | Lane::Flush | Lane::Compaction, _) => engine.work(lane).await,
+    }
+}
+
+/// How the run of a compaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paced {
+    /// The job came to its end, whatever that was.
+    Ended,
+    /// It was time to stop while it was held back: what it had written is removed.
+    GivenUp,
+}
+
+/// Runs a compaction, and holds it back between two steps as the throttle says: meanwhile it has no thread. When it is time to
+/// `stop` and it is held back, it is given up.
+pub(crate) async fn paced(
+    inner: &Arc<Inner>,
+    blocking: &dyn Blocking,
+    job: Box<dyn Job>,
+    stop: impl Future<Output = ()>,
+) -> Result<Paced, Stopped> {
+    let mut stop = std::pin::pin!(stop);
+    let mut rest = Some(job);
+    while let Some(job) = rest {
+        if let Some(pause) = inner.throttle.pause(|| inner.clock.monotonic()) {
+            let begun = inner.clock.monotonic();
+            let goes_on = tokio::select! {
+                biased;
+                () = &mut stop => false,
+                () = inner.throttle.lifted() => true,
+                () = tokio::time::sleep(pause) => true,
+            };
+            let held_back = inner.clock.monotonic().saturating_sub(begun).as_nanos();
+            let held_back = u64::try_from(held_back).unwrap_or(u64::MAX);
+            add(&inner.counters.compaction_held_back_nanos, held_back);
+            if !goes_on {
+                // It removes its file, which blocks.
+                return sys::run_fn(blocking, move || drop(job)).await.map(|()| Paced::GivenUp);
+            }
+        }
+        let (sender, receiver) = oneshot::channel();
+        let inner = Arc::clone(inner);
+        blocking.run(Box::new(Stretch { inner, job: Some(job), rest: Some(sender) })).await?;
+        rest = receiver.await.ok();
+    }
+    Ok(Paced::Ended)
+}
+
+/// Steps of a job up to the next pause; what is left of it is handed back.
+struct Stretch {
+    inner: Arc<Inner>,
+    job: Option<Box<dyn Job>>,
+    rest: Option<oneshot::Sender<Box<dyn Job>>>,
+}
+
+impl Job for Stretch {
+    fn step(&mut self) -> Step {
+        let Some(job) = &mut self.job else { return Step::Done };
+        let inner = &self.inner;
+        if job.step() == Step::Done {
+            return Step::Done;
+        }
+        if inner.throttle.pause(|| inner.clock.monotonic()).is_none() {
+            return Step::More;
+        }
+        if let (Some(job), Some(rest)) = (self.job.take(), self.rest.take()) {
+            // Whoever asked may have gone away: then it is given up.
+            drop(rest.send(job));
+        }
+        Step::Done
     }
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use model::read::{Answer, Command};
 use model::{PartitionKey, TableId};
-use sys::{Blocking, Clock, Disk, Job, Step};
+use sys::{Blocking, Clock, Disk, Job, Step, Stopped};
 use tokio::sync::oneshot;
 
+use crate::background::{Paced, paced};
 use crate::cache::Halt;
 use crate::compaction::run::{Dropping, Merging};
 use crate::flush::{Flush, LaneJob, Work};
@@ -245,7 +247,7 @@ impl Engine {
     }
 
     /// How long writes wait for the disk of the commit log, as in [`Stats::commitlog_wait`].
-    pub fn commitlog_wait(&self) -> std::time::Duration {
+    pub fn commitlog_wait(&self) -> Duration {
         self.inner.log.wait()
     }
 
@@ -294,10 +296,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Merges all sstables of `table` (of each table for `None`) into one, on `blocking`.
+    /// Merges all sstables of `table` (of each table for `None`) into one, on `blocking`, as fast as
+    /// [`Options::compaction_bytes_per_second`] lets it. Dropped before its end it may be given up.
     ///
     /// # Errors
-    /// `UnknownTable`, `DiskFull`, `Corrupt`, `Io`: the old sstables stay.
+    /// `UnknownTable`, `DiskFull`, `Corrupt`, `Io`, and `Closed` when it was held back while the engine was closed: the old
+    /// sstables stay.
     pub async fn compact(
         &self,
         table: Option<TableId>,
@@ -311,8 +315,11 @@ impl Engine {
             }
             let (sender, receiver) = oneshot::channel();
             let work = Merging::new(Arc::clone(&self.inner), table, inputs);
-            let job = LaneJob::new(work, guard, Some(sender));
-            run(blocking, Box::new(job), receiver).await?;
+            let job = Box::new(LaneJob::new(work, guard, Some(sender)));
+            match paced(&self.inner, blocking, job, self.inner.until_closed()).await? {
+                Paced::Ended => receiver.await.unwrap_or(Err(Stopped::Panicked.into()))?,
+                Paced::GivenUp => return Err(Error::Closed),
+            }
         }
         Ok(())
     }
@@ -323,7 +330,7 @@ impl Engine {
     /// # Errors
     /// As `flush`; what was acknowledged is safe in any case.
     pub async fn close(&self, blocking: &dyn Blocking) -> Result<(), Error> {
-        if self.inner.closed.swap(true, Ordering::AcqRel) {
+        if !self.inner.set_closed() {
             return Ok(());
         }
         let guard = self.inner.lane(Lane::Log).await;
@@ -360,6 +367,8 @@ impl Engine {
             cache_bytes: inner.cache.bytes(),
             flushes: load(&counters.flushes),
             compactions: load(&counters.compactions),
+            compaction_bytes: load(&counters.compaction_bytes),
+            compaction_held_back: Duration::from_nanos(load(&counters.compaction_held_back_nanos)),
             sstables_expired: load(&counters.sstables_expired),
             compactions_pending: inner.pending_compactions(),
             jobs_failed: load(&counters.jobs_failed),
@@ -369,7 +378,7 @@ impl Engine {
     }
 
     /// How long an acknowledged write may stay unsynced, if it may at all.
-    pub(crate) fn sync_period(&self) -> Option<std::time::Duration> {
+    pub(crate) fn sync_period(&self) -> Option<Duration> {
         match self.inner.options.commitlog_sync {
             CommitlogSync::Group | CommitlogSync::Batch => None,
             CommitlogSync::Periodic(period) => Some(period),

@@ -19,6 +19,7 @@ use crate::sstable::Sstable;
 use crate::stats::Counters;
 use crate::table::Table;
 use crate::tasks::Tasks;
+use crate::throttle::Throttle;
 use crate::{CommitlogSync, Error, Lane, Options};
 
 /// The engine behind its handles.
@@ -31,7 +32,9 @@ pub(crate) struct Inner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) log: Log,
     pub(crate) fullness: Fullness,
-    pub(crate) closed: AtomicBool,
+    pub(crate) throttle: Throttle,
+    closed: AtomicBool,
+    closing: Notify,
     /// The log is not read to its end yet, so nobody knows which segments are needed.
     pub(crate) replaying: AtomicBool,
     pub(crate) tables: RwLock<BTreeMap<TableId, Arc<Table>>>,
@@ -76,6 +79,7 @@ impl Inner {
     pub(crate) fn new(parts: Parts) -> Inner {
         let counters = parts.counters;
         let cache = Arc::new(Cache::new(parts.options.cache_bytes, Arc::clone(&counters)));
+        let throttle = Throttle::new(parts.options.compaction_bytes_per_second);
         Inner {
             options: parts.options,
             disk: parts.disk,
@@ -85,7 +89,9 @@ impl Inner {
             cache,
             log: parts.log,
             fullness: Fullness::default(),
+            throttle,
             closed: AtomicBool::new(false),
+            closing: Notify::new(),
             replaying: AtomicBool::new(true),
             tables: RwLock::new(parts.tables),
             lanes: Default::default(),
@@ -114,6 +120,23 @@ impl Inner {
 
     pub(crate) fn refuse_closed(&self) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    /// Refuses what changes something from now on. `false` if it did before.
+    pub(crate) fn set_closed(&self) -> bool {
+        let was_open = !self.closed.swap(true, Ordering::AcqRel);
+        self.closing.notify_waiters();
+        was_open
+    }
+
+    /// Resolves when the engine is closed.
+    pub(crate) async fn until_closed(&self) {
+        let closing = self.closing.notified();
+        let mut closing = std::pin::pin!(closing);
+        closing.as_mut().enable();
+        if !self.closed.load(Ordering::Acquire) {
+            closing.await;
+        }
     }
 
     pub(crate) fn next_sstable(&self) -> u64 {

@@ -41,6 +41,7 @@ mod sstable;
 mod stats;
 mod table;
 mod tasks;
+mod throttle;
 mod ticket;
 mod version;
 mod walk;

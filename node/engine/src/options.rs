@@ -1,6 +1,7 @@
 //! What the engine is told: where it lives, what it may use, and the shape of each table.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub struct Options {
     pub disk_reject: u8,
     /// How long snapshots are kept that TRUNCATE, DROP and restores make by themselves; a day is usual, zero is for ever.
     pub automatic_snapshot_ttl: Duration,
+    /// Bytes that compactions write in a second; `None`: as many as they can. Flushes are not counted, nor what
+    /// [`Engine::run_jobs`](crate::Engine::run_jobs) does.
+    pub compaction_bytes_per_second: Option<NonZeroU64>,
 }
 
 /// When a write counts as durable.

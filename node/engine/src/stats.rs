@@ -45,6 +45,11 @@ pub struct Stats {
     pub flushes: u64,
     /// Compactions finished since the start.
     pub compactions: u64,
+    /// Bytes that compactions have written since the start.
+    pub compaction_bytes: u64,
+    /// How long compactions were held back since the start, so that they write no more than
+    /// [`Options::compaction_bytes_per_second`](crate::Options::compaction_bytes_per_second).
+    pub compaction_held_back: Duration,
     /// Sstables removed unread since the start, because everything in them had expired.
     pub sstables_expired: u64,
     /// Compactions that would begin now if the lane were free.
@@ -135,6 +140,8 @@ pub(crate) struct Counters {
     pub(crate) cache_misses: AtomicU64,
     pub(crate) flushes: AtomicU64,
     pub(crate) compactions: AtomicU64,
+    pub(crate) compaction_bytes: AtomicU64,
+    pub(crate) compaction_held_back_nanos: AtomicU64,
     pub(crate) sstables_expired: AtomicU64,
     pub(crate) jobs_failed: AtomicU64,
 }

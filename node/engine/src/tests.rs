@@ -13,6 +13,7 @@ mod snapshot_crash;
 mod snapshots;
 mod straight;
 mod texts;
+mod throttle;
 mod trouble;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ fn options() -> Options {
         disk_warn: 80,
         disk_reject: 100,
         automatic_snapshot_ttl: std::time::Duration::from_secs(86_400),
+        compaction_bytes_per_second: None,
     }
 }
 

@@ -87,6 +87,7 @@ impl Store for Helenus {
             disk_warn: 100,
             disk_reject: 100,
             automatic_snapshot_ttl: Duration::ZERO,
+            compaction_bytes_per_second: None,
         };
         let shape = TableShape {
             // Peers forget a deletion once nothing lies beneath it: no replica is owed it.

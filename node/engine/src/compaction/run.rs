@@ -12,7 +12,7 @@ use crate::inner::Inner;
 use crate::manifest::Op;
 use crate::merge::{Merge, Order, Source};
 use crate::sstable::{Sstable, filter};
-use crate::stats::count;
+use crate::stats::{add, count};
 use crate::table::Table;
 use crate::tasks::{Task, Tracked};
 use crate::walk::Walk;
@@ -29,6 +29,8 @@ pub(crate) struct Merging {
     recent: Recent,
     output: Option<Output>,
     task: Tracked,
+    /// Of the output, so far.
+    written_bytes: u64,
     current: Option<Current>,
     /// Seconds; the same for all of the merge.
     now: i64,
@@ -71,6 +73,7 @@ impl Merging {
             recent: Recent::default(),
             output: None,
             task,
+            written_bytes: 0,
             current: None,
             now,
             gc_before,
@@ -136,6 +139,18 @@ impl Merging {
         Ok(true)
     }
 
+    /// The output has so many bytes.
+    fn wrote(&mut self, bytes: u64) {
+        let more = bytes.saturating_sub(self.written_bytes);
+        if more == 0 {
+            return;
+        }
+        self.written_bytes = bytes;
+        self.task.wrote(bytes);
+        add(&self.inner.counters.compaction_bytes, more);
+        self.inner.throttle.wrote(more, || self.inner.clock.monotonic());
+    }
+
     /// Puts the output in the inputs' place.
     fn commit(&mut self) -> Result<(), Error> {
         let Some(output) = self.output.take() else { return Ok(()) };
@@ -143,6 +158,9 @@ impl Merging {
         let merged = output.finish(&self.inner, &self.table).inspect_err(|_| {
             self.inner.remove_unused(&path);
         })?;
+        if let Some(merged) = &merged {
+            self.wrote(merged.bytes);
+        }
         let mut manifest = self.inner.manifest();
         let id = self.table.id;
         let live = manifest.state().tables.get(&id).map(|it| &it.sstables);
@@ -188,8 +206,8 @@ impl Work for Merging {
         let recent = std::mem::take(&mut self.recent);
         let result = self.merge_some(&recent);
         self.recent = recent;
-        if let Some(output) = &self.output {
-            self.task.wrote(output.writer.bytes());
+        if let Some(bytes) = self.output.as_ref().map(|it| it.writer.bytes()) {
+            self.wrote(bytes);
         }
         match result {
             Ok(false) | Err(Halt::Miss) => Ok(false),

@@ -343,7 +343,9 @@ fn copy(
     Ok(Output { writer: copy.end()?, id, path })
 }
 
-/// Takes the lane of compactions, so that no merge that began before ends with files that are no more.
+/// Takes the lane of compactions, so that no merge that began before ends with files that are no more. One that runs is not
+/// held back any more: an operator waits.
 pub(super) async fn without_compaction(inner: &Arc<Inner>) -> crate::inner::LaneGuard {
+    let _lifted = inner.throttle.lift();
     inner.lane(Lane::Compaction).await
 }
