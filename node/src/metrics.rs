@@ -284,6 +284,7 @@ impl Collector for Scrape {
             ("cache_misses", "Blocks not found in the cache", engine.cache_misses),
             ("flushes", "Memtables flushed", engine.flushes),
             ("compactions", "Compactions finished", engine.compactions),
+            ("compaction_bytes", "Bytes written by compactions", engine.compaction_bytes),
             (
                 "sstables_expired",
                 "Sstables removed unread, because all in them had expired",
@@ -315,13 +316,18 @@ impl Collector for Scrape {
     }
 }
 
-/// Gauges of time.
+/// Gauges and counters of time.
 fn encode_seconds(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Result {
     let help = "How long writes wait for the disk: now, or at most in the last 10 s";
     let unit = Some(&Unit::Seconds);
     let wait = ConstGauge::new(it.engine.commitlog_wait.as_secs_f64());
     let kind = wait.metric_type();
     wait.encode(encoder.encode_descriptor("commitlog_wait", help, unit, kind)?)?;
+    let help = "How long compactions were held back by compaction.throughput";
+    let unit = Some(&Unit::Seconds);
+    let held_back = ConstCounter::new(it.engine.compaction_held_back.as_secs_f64());
+    let kind = held_back.metric_type();
+    held_back.encode(encoder.encode_descriptor("compaction_held_back", help, unit, kind)?)?;
     let help = "By how much a peer's clock is ahead of this node's, less the round trip";
     let unit = Some(&Unit::Seconds);
     let mut family = encoder.encode_descriptor("clock_skew", help, unit, MetricType::Gauge)?;

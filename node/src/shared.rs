@@ -410,18 +410,19 @@ impl admin_door::Behind for Shared {
     }
 
     async fn compact(&self, keyspace: &str, table: &str) -> Result<String, String> {
-        match self.table(keyspace, table)? {
-            None => {
-                self.engine.compact(None, &*self.blocking).await.map_err(|it| it.to_string())?
+        let tables = match self.table(keyspace, table)? {
+            None => vec![None],
+            Some(tables) => tables.into_iter().map(Some).collect(),
+        };
+        let (engine, blocking) = (self.engine.clone(), Arc::clone(&self.blocking));
+        // What is held back may take hours: it goes on when whoever asked has gone away, until the engine is closed.
+        let compacting = tokio::spawn(async move {
+            for table in tables {
+                engine.compact(table, &*blocking).await.map_err(|it| it.to_string())?;
             }
-            Some(tables) => {
-                for table in tables {
-                    let compacted = self.engine.compact(Some(table), &*self.blocking).await;
-                    compacted.map_err(|it| it.to_string())?;
-                }
-            }
-        }
-        Ok("compacted".into())
+            Ok("compacted".to_owned())
+        });
+        compacting.await.unwrap_or_else(|it| Err(it.to_string()))
     }
 
     async fn drain(&self) -> Result<String, String> {

@@ -116,6 +116,12 @@ pub const SPECS: &[Spec] = &[
         "Percent of the disk in use from which on writes are refused; 100 is never.",
     ),
     spec(
+        "compaction.throughput",
+        "SIZE",
+        "64MiB",
+        "Bytes that compactions write in a second, from 1MiB; off: as many as they can. Flushes are never held back; the default keeps up with 10MiB of them a second for good, and leaves most of an SSD to the log and to reads.",
+    ),
+    spec(
         "snapshots.automatic_ttl",
         "TIME",
         "24h",

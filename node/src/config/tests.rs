@@ -169,6 +169,15 @@ fn drivers_may_have_more_connections_than_others() {
 }
 
 #[test]
+fn compactions_are_throttled_unless_they_are_told_not_to_be() {
+    let throughput =
+        |file: &str| Settings::new(layers(file).unwrap(), 1 << 30).unwrap().compaction_throughput;
+    assert_eq!(throughput("").map(u64::from), Some(64 << 20));
+    assert_eq!(throughput("[compaction]\nthroughput = \"1MiB\"").map(u64::from), Some(1 << 20));
+    assert_eq!(throughput("[compaction]\nthroughput = \"off\""), None);
+}
+
+#[test]
 fn sizes_and_times_that_nothing_could_run_with_are_refused() {
     for (file, says) in [
         ("[commitlog]\nsegment = \"1KiB\"", "64KiB to 256MiB"),
@@ -177,6 +186,8 @@ fn sizes_and_times_that_nothing_could_run_with_are_refused() {
         ("[timeouts]\nread = \"0ms\"", "from 1ms"),
         ("[timeouts]\nwrite = \"2h\"", "to 1h"),
         ("[hints]\nthrottle = \"0B\"", "from 1KiB"),
+        ("[compaction]\nthroughput = \"0B\"", "off, or a size from 1MiB"),
+        ("[compaction]\nthroughput = \"64\"", "off, or a size from 1MiB"),
         ("[disk]\nreject = 0", "1 to 100"),
         ("[disk]\nwarn = 101", "1 to 100"),
     ] {
