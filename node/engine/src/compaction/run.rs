@@ -151,6 +151,13 @@ impl Merging {
         self.inner.throttle.wrote(more, || self.inner.clock.monotonic());
     }
 
+    /// Whether the table still has the inputs: it may be truncated or dropped meanwhile, or restored.
+    fn is_wanted(&self) -> bool {
+        let version = self.table.version();
+        let is_live = |input: &Arc<Sstable>| version.sstables.iter().any(|it| it.id == input.id);
+        self.inputs.iter().all(is_live)
+    }
+
     /// Puts the output in the inputs' place.
     fn commit(&mut self) -> Result<(), Error> {
         let Some(output) = self.output.take() else { return Ok(()) };
@@ -202,6 +209,10 @@ impl Work for Merging {
         if self.output.is_none() {
             self.output = Some(Output::create(&self.inner, &self.table)?);
             return Ok(false);
+        }
+        if !self.is_wanted() {
+            self.give_up();
+            return Ok(true);
         }
         let recent = std::mem::take(&mut self.recent);
         let result = self.merge_some(&recent);

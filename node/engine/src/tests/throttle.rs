@@ -81,8 +81,12 @@ fn is_held_back(stats: &crate::Stats) -> bool {
     stats.tasks.iter().any(|it| RATE < it.written_bytes)
 }
 
+fn folder(table: u128) -> PathBuf {
+    crate::table::directory(Path::new("/data"), shape(table).id)
+}
+
 fn sstable_files(world: &World, table: u128) -> usize {
-    let dir = crate::table::all_directory(Path::new("/data")).join(shape(table).id.0.to_string());
+    let dir = folder(table);
     assert!(world.disk.is_dir(&dir), "{}", dir.display());
     world.disk.list(&dir).unwrap().len()
 }
@@ -190,6 +194,32 @@ fn tables_are_emptied_dropped_and_restored_while_a_compaction_is_held_back() {
         assert!(engine.stats().tasks.is_empty());
         drop(world);
     });
+}
+
+/// It would go on for hours, in the lane of all others, for nothing.
+#[test]
+fn a_compaction_of_what_is_no_more_ends_with_its_next_step() {
+    type Ends = fn(&Engine) -> Result<(), Error>;
+    let ends: [Ends; 2] = [|it| it.truncate(shape(SLOW).id), |it| it.drop_table(shape(SLOW).id)];
+    for end in ends {
+        simulate(async {
+            let (world, engine) = due(RATE).await;
+            let (stop, stopped) = watch::channel(false);
+            let driver = tokio::spawn(crate::background(engine.clone(), Arc::new(Inline), stopped));
+            until(&engine, is_held_back).await;
+            let (before, written) = (Instant::now(), engine.stats().compaction_bytes);
+            end(&engine).unwrap();
+            until(&engine, |it| it.tasks.is_empty()).await;
+            assert!(before.elapsed() <= LAST_STEP, "{:?}", before.elapsed());
+            let stats = engine.stats();
+            assert_eq!((stats.compactions, stats.jobs_failed), (0, 0));
+            assert_eq!(stats.compaction_bytes, written);
+            let dir = folder(SLOW);
+            assert!(!world.disk.is_dir(&dir) || world.disk.list(&dir).unwrap().is_empty());
+            stop.send_replace(true);
+            driver.await.unwrap();
+        });
+    }
 }
 
 #[test]
