@@ -10,7 +10,7 @@ use sys::{Disk, RealDisk};
 
 use super::admin::Format;
 use super::shown::{self, hex};
-use super::{Exit, complain, print};
+use super::{Exit, complain, counted, print};
 
 /// `helenus inspect`
 #[derive(Debug, Subcommand)]
@@ -183,8 +183,7 @@ fn sstable(args: &FilesArgs, path: &Path) -> Result<bool, offline::Error> {
 fn verdict(damaged: u64) -> String {
     match damaged {
         0 => "whole".to_owned(),
-        1 => "damaged in 1 place".to_owned(),
-        many => format!("damaged in {many} places"),
+        places => format!("damaged in {}", counted(places, "place")),
     }
 }
 

@@ -131,6 +131,11 @@ fn print(line: impl AsRef<str>) {
     drop(writeln!(std::io::stdout(), "{}", line.as_ref()));
 }
 
+/// `1 sstable`, `2 sstables`.
+fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// Prints an error with its code.
 fn complain(code: cql_lite::code::Code, message: impl std::fmt::Display) {
     eprintln!("error[{code}]: {message}\n  help: {}", code.remedy());

@@ -9,7 +9,7 @@ use sys::RealDisk;
 
 use super::admin::Format;
 use super::inspect::{damage, fail};
-use super::{Exit, print};
+use super::{Exit, counted, print};
 
 /// `helenus scrub`
 #[derive(Debug, Args)]
@@ -48,13 +48,14 @@ pub(super) fn run(args: &ScrubArgs) -> Exit {
         Format::Text => {
             let lost = match saved.lost {
                 0 => "nothing is lost".to_owned(),
-                1 => "lost: what 1 damaged place held".to_owned(),
-                many => format!("lost: what {many} damaged places held"),
+                places => format!("lost: what {} held", counted(places, "damaged place")),
             };
             match new {
                 Some(new) => print(format!(
-                    "  saved {} rows of {} partitions from {} blocks to {new}\n  {lost}",
-                    saved.rows, saved.partitions, saved.blocks
+                    "  saved {} of {} from {} to {new}\n  {lost}",
+                    counted(saved.rows, "row"),
+                    counted(saved.partitions, "partition"),
+                    counted(saved.blocks, "block")
                 )),
                 None => print(format!("  there is no sound block, and no new file\n  {lost}")),
             }

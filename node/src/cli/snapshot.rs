@@ -7,7 +7,7 @@ use proto::admin;
 use serde_json::json;
 
 use super::admin::{Format, Target, call, human_bytes};
-use super::{Exit, print};
+use super::{Exit, counted, print};
 
 /// `helenus snapshot`
 #[derive(Clone, Debug, Subcommand)]
@@ -111,14 +111,14 @@ fn restore(args: RestoreArgs) -> Exit {
     match args.target.format() {
         Format::Text => {
             print(format!(
-                "restored {} from {}: {} sstables ({} linked, {} written again), {} rows in {} partitions",
+                "restored {} from {}: {} ({} linked, {} written again), {} in {}",
                 args.table,
                 args.name,
-                it.files,
+                counted(it.files, "sstable"),
                 it.linked,
                 it.files - it.linked,
-                it.rows,
-                it.partitions
+                counted(it.rows, "row"),
+                counted(it.partitions, "partition")
             ));
             if !it.kept.is_empty() {
                 print(format!("what was there is kept as {}", it.kept));
@@ -145,8 +145,10 @@ fn delete(args: NameArgs) -> Exit {
         Ok(it) => {
             match args.target.format() {
                 Format::Text => print(format!(
-                    "deleted {}: {} tables, {} sstables",
-                    args.name, it.tables, it.files
+                    "deleted {}: {}, {}",
+                    args.name,
+                    counted(it.tables, "table"),
+                    counted(it.files, "sstable")
                 )),
                 Format::Json => print(
                     json!({"name": args.name, "tables": it.tables, "files": it.files}).to_string(),
@@ -185,8 +187,11 @@ pub(super) fn import(args: ImportArgs) -> Exit {
     match args.target.format() {
         Format::Text => {
             print(format!(
-                "imported into {}: {} sstables, {} rows in {} partitions",
-                args.table, it.files, it.rows, it.partitions
+                "imported into {}: {}, {} in {}",
+                args.table,
+                counted(it.files, "sstable"),
+                counted(it.rows, "row"),
+                counted(it.partitions, "partition")
             ));
             if it.strange > 0 {
                 print(format!("{} of the partitions belong to other nodes", it.strange));

@@ -130,7 +130,7 @@ async fn a_mistake_is_taken_back_by_a_snapshot() {
     node.ready().await;
     assert_eq!(rows(&node.session().await).await, before);
     let deleted = operator.told(&["snapshot", "delete", "nightly"]).await;
-    assert!(deleted.starts_with("deleted nightly: 1 tables"), "{deleted}");
+    assert!(deleted.starts_with("deleted nightly: 1 table,"), "{deleted}");
     operator.refused(&["snapshot", "delete", "nightly"], &["no snapshot `nightly`"]).await;
     let usage = operator.output(&["import", "k"]).await;
     assert_eq!(usage.status.code(), Some(2), "{usage:?}");
