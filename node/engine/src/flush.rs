@@ -93,7 +93,8 @@ impl Output {
         let made = disk.create_dir_all(&table.dir).and_then(|()| disk.sync_dir(&tables));
         made.map_err(|it| Error::io(&table.dir, it))?;
         let block_bytes = inner.options.block_bytes;
-        let writer = sstable::Writer::create(disk, &path, id, &table.shape(), block_bytes)?;
+        let shape = table.shape();
+        let writer = sstable::Writer::create(disk, &path, id, &shape, block_bytes, &table.symbols)?;
         Ok(Output { writer, id, path })
     }
 

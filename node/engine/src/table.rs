@@ -9,6 +9,7 @@ use crate::TableShape;
 use crate::commitlog::Position;
 use crate::memtable::Memtable;
 use crate::sstable::Sstable;
+use crate::sstable::symbols::TableSymbols;
 use crate::version::Version;
 
 /// A table that is open.
@@ -20,6 +21,8 @@ pub(crate) struct Table {
     /// A write holds it to read while it goes into the log and the memtable, so whoever holds it to write stands
     /// between two writes.
     version: RwLock<Arc<Version>>,
+    /// By which texts are coded.
+    pub(crate) symbols: Arc<TableSymbols>,
 }
 
 /// The folder that holds those of all tables.
@@ -50,6 +53,7 @@ impl Table {
                 sstables,
                 dropped: false,
             })),
+            symbols: Arc::default(),
         }
     }
 

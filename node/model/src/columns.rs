@@ -12,6 +12,8 @@
 use std::hint::black_box;
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::{
     cell::{Cell, Content, Deletion},
     elements::Elements,
@@ -71,6 +73,27 @@ pub struct Column {
     pub values: Values,
     /// For each cell, its place in `values`, `ttls` and `seconds`. `None`: its own.
     pub ranks: Option<Vec<[u32; 3]>>,
+    /// The values as they were stored, for whoever stores them again.
+    pub codes: Option<Codes>,
+}
+
+/// Values as codes, one for each.
+#[derive(Clone, Debug)]
+pub struct Codes {
+    /// What they stand for, as it was stored.
+    pub symbols: Bytes,
+    /// One after the other.
+    pub arena: Bytes,
+    /// Where in it each ends.
+    pub ends: Vec<u32>,
+}
+
+impl Codes {
+    /// Those of the value at `at`, which is below the count.
+    pub fn get(&self, at: usize) -> &[u8] {
+        let begin = at.checked_sub(1).map_or(0, |at| self.ends[at] as usize);
+        &self.arena[begin..self.ends[at] as usize]
+    }
 }
 
 /// What a row has beside cells.
@@ -443,6 +466,7 @@ impl Column {
         ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
             + self.rows.as_ref().map_or(0, |it| it.capacity() * size_of::<u32>())
             + self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<[u32; 3]>())
+            + self.codes.as_ref().map_or(0, |it| it.ends.capacity() * size_of::<u32>())
             + self.values.heap_bytes()
     }
 }

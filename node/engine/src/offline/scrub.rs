@@ -9,6 +9,7 @@
 //! is lost may be a tombstone, so older sstables may show again what it hid.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use model::TableId;
 use sys::Disk;
@@ -62,7 +63,8 @@ pub fn scrub(
     }
     let at_out = |it| EngineError::io(out, it);
     sys::disk::create_dir_all_durably(disk, out).map_err(at_out)?;
-    let writer = Writer::create(disk, &file, old.id(), &shape(path), BLOCK_BYTES)?;
+    let symbols = Arc::default();
+    let writer = Writer::create(disk, &file, old.id(), &shape(path), BLOCK_BYTES, &symbols)?;
     let mut saved = Saved::default();
     let written = copy(&old, writer, see, &mut saved).and_then(|is_any| {
         if is_any {

@@ -89,7 +89,8 @@ fn sstable_of(mut partitions: Vec<Partition>, block_bytes: usize) -> Vec<u8> {
     partitions.sort_by(|left, right| left.key.cmp(&right.key));
     let disk = MemoryDisk::new();
     let path = Path::new("/1.sst");
-    let mut writer = Writer::create(&disk, path, 1, &shape(), block_bytes).unwrap();
+    let mut writer =
+        Writer::create(&disk, path, 1, &shape(), block_bytes, &std::sync::Arc::default()).unwrap();
     for mut part in partitions {
         let mut body = Partition::empty(part.key.clone());
         body.rows = std::mem::take(&mut part.rows);

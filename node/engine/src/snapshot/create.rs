@@ -127,8 +127,8 @@ fn dump(inner: &Inner, part: &Part<'_>, dir: &Path) -> Result<Vec<Entry>, Engine
         let id = inner.next_sstable();
         let path = sstable::path(dir, id);
         let block_bytes = inner.options.block_bytes;
-        let shape = part.table.shape();
-        let mut writer = sstable::Writer::create(disk, &path, id, &shape, block_bytes)?;
+        let (shape, symbols) = (part.table.shape(), &part.table.symbols);
+        let mut writer = sstable::Writer::create(disk, &path, id, &shape, block_bytes, symbols)?;
         Dump::new(Arc::clone(memtable)).write(&mut writer, u64::MAX)?;
         if writer.finish()? {
             files.push(Entry::of(disk, &path, id)?);

@@ -92,11 +92,12 @@ struct Coded {
 pub(crate) type Known = OnceLock<Arc<Symbols>>;
 
 impl Coded {
-    /// Some of the rows, decoded.
-    fn cut(&self, rows: Range<usize>) -> Arc<Columns> {
+    /// Some of the rows, decoded; with codes for whoever writes them again.
+    fn cut(&self, rows: Range<usize>, with_codes: bool) -> Arc<Columns> {
         let decoded = |number: usize, values: Range<usize>| {
             let (_, texts) = self.texts.iter().find(|it| it.0 == number)?;
-            Some(self.symbols.decode(texts, values))
+            let codes = with_codes.then(|| self.symbols.codes(texts, values.clone()));
+            Some((self.symbols.decode(texts, values), codes))
         };
         Arc::new(self.columns.cut(rows, decoded))
     }
@@ -115,7 +116,10 @@ impl Body {
         match self {
             Body::Plain(columns) => Rows::of(columns, rows),
             Body::Coded(_) if rows.is_empty() => Rows::default(),
-            Body::Coded(it) => Rows::of(&it.cut(rows.clone()), 0..rows.len()),
+            Body::Coded(it) => {
+                let columns = it.cut(rows.clone(), FEW_ROWS < rows.len());
+                Rows::of(&columns, 0..rows.len())
+            }
         }
     }
 
@@ -189,7 +193,7 @@ impl Block {
     pub(crate) fn decoded(&self) -> Option<Block> {
         let Body::Coded(coded) = &self.body else { return None };
         let count = self.parts.last().map_or(0, |it| it.end_row as usize);
-        let columns = coded.cut(0..count);
+        let columns = coded.cut(0..count, false);
         let texts =
             coded.texts.iter().map(|(number, _)| columns.columns[*number].values.all_bytes());
         let text_bytes = texts.sum();
@@ -204,9 +208,16 @@ impl Block {
             point_reads: AtomicU8::new(0),
             bytes: 0,
         };
-        // Mostly nothing but codes lies behind the fragments. Then these go.
-        if decoded.body.columns().lie_apart(&self.raw) {
+        // Mostly nothing but codes lies behind the fragments, of which little is kept. Then these go.
+        if self.heads.is_empty() && decoded.body.columns().lie_apart(&self.raw) {
             decoded.raw = Bytes::copy_from_slice(&self.raw[..self.parts_end as usize]);
+            let own = |it: &Edge| match &it.bytes()[..] {
+                [] => Edge::new(bottom()),
+                bytes => Edge::new(Bytes::copy_from_slice(bytes)),
+            };
+            for it in &mut decoded.edges {
+                (it.start, it.end) = (own(&it.start), own(&it.end));
+            }
         }
         decoded.weigh();
         Some(decoded)

@@ -2,6 +2,8 @@
 
 mod fixtures;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use model::{Cell, Clustering, ColumnId, Content, Partition, PartitionKey, Row, TableId};
 
@@ -113,7 +115,7 @@ fn written_in(pieces: impl IntoIterator<Item = Piece>) -> Sstable {
     let disk = sys::disk::MemoryDisk::new();
     let path = std::path::Path::new("/1.sst");
     let shape = shape(TableId(uuid::Uuid::nil()));
-    let mut writer = Writer::create(&disk, path, 1, &shape, 1000).unwrap();
+    let mut writer = Writer::create(&disk, path, 1, &shape, 1000, &Arc::default()).unwrap();
     writer.begin(Partition::empty(PartitionKey::new(Bytes::from_static(b"k"))));
     pieces.into_iter().for_each(|it| writer.add(it).unwrap());
     writer.end().unwrap();
@@ -145,7 +147,9 @@ fn rows_of_any_size_are_cut_into_blocks_near_the_wanted_size() {
 fn a_writer_keeps_none_of_the_bytes_that_it_was_given() {
     let disk = sys::disk::MemoryDisk::new();
     let shape = shape(TableId(uuid::Uuid::nil()));
-    let mut writer = Writer::create(&disk, std::path::Path::new("/1.sst"), 1, &shape, 100).unwrap();
+    let mut writer =
+        Writer::create(&disk, std::path::Path::new("/1.sst"), 1, &shape, 100, &Arc::default())
+            .unwrap();
     // A block of ten rows, of which key, bounds and values are slices.
     let block = |from: u8| -> Bytes { (0..10).map(|it| from + it).chain([b'k'; 1000]).collect() };
     let mut blocks = Vec::new();

@@ -14,7 +14,7 @@ use super::block::{self, Fragment};
 use super::compression::{self, BlockCompressor, Compression};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
-use super::symbols::TextCoder;
+use super::symbols::{TableSymbols, TextCoder};
 use crate::piece::{self, Piece, Summary};
 use crate::{Error, TableShape};
 
@@ -60,13 +60,15 @@ struct OpenFragment {
 }
 
 impl Writer {
-    /// Begins the file `id` at `path`, with blocks of about `block_bytes` of rows unless the table says otherwise.
+    /// Begins the file `id` at `path`, with blocks of about `block_bytes` of rows unless the table says otherwise, and texts
+    /// coded by the `symbols` of the table.
     pub(crate) fn create(
         disk: &dyn Disk,
         path: &Path,
         id: u64,
         shape: &TableShape,
         block_bytes: usize,
+        symbols: &Arc<TableSymbols>,
     ) -> Result<Writer, Error> {
         let file = disk.open(path, Open::CreateNew).map_err(|it| Error::io(path, it))?;
         let block_bytes =
@@ -74,7 +76,7 @@ impl Writer {
         let compression = Compression::of(shape);
         // Zstd takes texts as they are, and makes them shorter still.
         let coder = match compression {
-            Compression::Lz4 => TextCoder::new(block_bytes),
+            Compression::Lz4 => TextCoder::new(block_bytes, Arc::clone(symbols)),
             Compression::Plain | Compression::Zstd(_) => TextCoder::off(),
         };
         Ok(Writer {

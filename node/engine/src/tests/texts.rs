@@ -90,7 +90,7 @@ proptest! {
 }
 
 #[test]
-fn texts_are_coded_from_the_ninth_block_on_and_take_less() {
+fn texts_are_coded_once_symbols_are_known_and_take_less() {
     let [coded, plain] = &*ENGINES;
     let cache = Cache::new(0, Arc::default());
     let blocks = |engine: &Engine| {
@@ -100,7 +100,8 @@ fn texts_are_coded_from_the_ninth_block_on_and_take_less() {
         largest.coded_blocks(&Io::waiting(&cache, &recent))
     };
     let (are_coded, all) = blocks(coded);
-    assert!(all / 3 * 2 < are_coded && are_coded <= all - 8, "{are_coded} of {all}");
+    // The first sstable found them: what was merged of it and others is coded from the first block on.
+    assert!(all / 10 * 9 < are_coded, "{are_coded} of {all}");
     assert_eq!(blocks(plain).0, 0);
     let stored = |it: &Engine| it.stats().tables[&shape(1).id].sstable_bytes;
     assert!(stored(coded) * 4 < stored(plain) * 3, "{} of {}", stored(coded), stored(plain));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Column, Columns, Ints, Values, flag, kind};
+use super::{Codes, Column, Columns, Ints, Values, flag, kind};
 
 impl Columns {
     /// Whether no value lies in these bytes.
@@ -14,11 +14,11 @@ impl Columns {
     }
 
     /// These rows alone. What is as large as the bytes of values is shared. `decoded` gives the values of column number so and so, of
-    /// which that range is wanted, where they lie elsewhere.
+    /// which that range is wanted, where they lie elsewhere, and perhaps their codes.
     pub fn cut(
         &self,
         rows: Range<usize>,
-        mut decoded: impl FnMut(usize, Range<usize>) -> Option<Values>,
+        mut decoded: impl FnMut(usize, Range<usize>) -> Option<(Values, Option<Codes>)>,
     ) -> Columns {
         let expiring = self.expiring_markers(rows.clone());
         let first = |ranks: &[(u32, u32)]| ranks.get(rows.start).copied().unwrap_or_default();
@@ -53,7 +53,7 @@ impl Column {
         &self,
         places: Range<usize>,
         rows: &Range<usize>,
-        decoded: impl FnOnce(Range<usize>) -> Option<Values>,
+        decoded: impl FnOnce(Range<usize>) -> Option<(Values, Option<Codes>)>,
     ) -> Column {
         let count = |is: fn(i64) -> bool| self.kinds.count(places.clone(), is);
         let begin = if places.is_empty() { [0; 3] } else { self.ranks_of(places.start) };
@@ -61,6 +61,8 @@ impl Column {
         let values = from(0, count(|it| it != kind::DEAD));
         let ttls = from(1, count(|it| it == kind::EXPIRING));
         let seconds = from(2, count(|it| matches!(it, kind::EXPIRING | kind::DEAD)));
+        let (values, codes) =
+            decoded(values.clone()).unwrap_or_else(|| (self.values.cut(values), None));
         let own = |it: &[u32; 3]| [0, 1, 2].map(|at| it[at] - begin[at] as u32);
         Column {
             id: self.id,
@@ -74,7 +76,8 @@ impl Column {
             kinds: self.kinds.cut(places.clone()),
             ttls: self.ttls.cut(ttls),
             seconds: self.seconds.cut(seconds),
-            values: decoded(values.clone()).unwrap_or_else(|| self.values.cut(values)),
+            values,
+            codes,
             ranks: self.ranks.as_ref().map(|it| it[places].iter().map(own).collect()),
         }
     }

@@ -116,6 +116,7 @@ fn columns(rows: &[Each]) -> Arc<Columns> {
             seconds,
             values: values(&all.iter().map(|it| &it[..]).collect::<Vec<_>>()),
             ranks: (!stay).then_some(ranks),
+            codes: None,
         }
     };
     let flags = |row: &Row| match row.liveness {

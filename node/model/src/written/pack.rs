@@ -260,6 +260,7 @@ impl Cells {
             seconds: ints(expiring.iter().map(|it| it.lifetime.begins).collect()),
             values: values.finish(),
             ranks,
+            codes: None,
         }
     }
 }

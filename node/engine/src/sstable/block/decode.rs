@@ -206,7 +206,8 @@ fn read_column(
             Elements::decode(values.get(value))?;
         }
     }
-    Ok((Column { id, rows, times, kinds, ttls, seconds, values, ranks }, texts))
+    let column = Column { id, rows, times, kinds, ttls, seconds, values, ranks, codes: None };
+    Ok((column, texts))
 }
 
 /// Which rows have a cell: ascending, below `row_count`.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use model::codec::Writer;
-use model::columns::{self, Columns, flag, kind, second_of};
+use model::columns::{self, Codes, Columns, flag, kind, second_of};
 use model::{Cell, Chunk, ColumnId, Content, Mutation, Partition, Row, TableId};
 
 use super::{Fragment, ints, keys, values};
@@ -50,7 +50,7 @@ pub(crate) fn encode(table: TableId, fragments: &[Fragment], coder: &mut TextCod
     for it in fragments {
         put_part(&mut out, table, it);
     }
-    let mut columns = Rows::with_capacity(count);
+    let mut columns = Rows::new(count, coder.symbols());
     for chunk in chunks() {
         match chunk {
             Chunk::Each(rows) => rows.iter().for_each(|(it, row)| columns.add(&it.0, row)),
@@ -113,6 +113,8 @@ struct Rows<'a> {
     deletion_times: Vec<i64>,
     deleted_ats: Vec<i64>,
     columns: Vec<(ColumnId, Column<'a>)>,
+    /// By which texts are coded here.
+    symbols: Option<Bytes>,
 }
 
 #[derive(Default)]
@@ -123,11 +125,14 @@ struct Column<'a> {
     ttls: Vec<i64>,
     seconds: Vec<i64>,
     values: Vec<&'a [u8]>,
+    /// Of the first values, those that come with them. The others have none.
+    codes: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> Rows<'a> {
-    fn with_capacity(count: usize) -> Rows<'a> {
+    fn new(count: usize, symbols: Option<Bytes>) -> Rows<'a> {
         Rows {
+            symbols,
             keys: Vec::with_capacity(count),
             times: Vec::with_capacity(count),
             flags: Vec::with_capacity(count),
@@ -150,7 +155,9 @@ impl<'a> Rows<'a> {
                 continue;
             }
             let place = self.place_of(column.id, 0);
-            self.columns[place].1.add_plain(column, places, first, rows.start);
+            let codes =
+                column.codes.as_ref().filter(|it| Some(&it.symbols) == self.symbols.as_ref());
+            self.columns[place].1.add_plain(column, codes, places, [first, rows.start]);
         }
     }
 
@@ -231,9 +238,9 @@ impl<'a> Column<'a> {
     fn add_plain(
         &mut self,
         column: &'a columns::Column,
+        codes: Option<&'a Codes>,
         places: Range<usize>,
-        first: usize,
-        from: usize,
+        [first, from]: [usize; 2],
     ) {
         self.rows.extend(places.clone().map(|it| (first + column.row_of(it) - from) as i64));
         column.times.extend(places.clone(), &mut self.times);
@@ -243,7 +250,12 @@ impl<'a> Column<'a> {
         column.seconds.extend(seconds, &mut self.seconds);
         // All of them have values, so these follow each other.
         let value = column.value_of(places.start);
-        self.values.extend((value..value + places.len()).map(|it| column.values.bytes(it)));
+        let values = value..value + places.len();
+        if let Some(codes) = codes {
+            self.codes.resize(self.values.len(), None);
+            self.codes.extend(values.clone().map(|it| Some(codes.get(it))));
+        }
+        self.values.extend(values.map(|it| column.values.bytes(it)));
     }
 
     fn add(&mut self, row: i64, row_time: i64, cell: &'a Cell) {
@@ -283,8 +295,8 @@ impl<'a> Column<'a> {
         ints::put(out, &self.seconds);
         match self.kinds.first() {
             // They have a form of their own.
-            Some(&kind::ELEMENTS) => values::put(out, &self.values, &mut TextCoder::off()),
-            Some(_) | None => values::put(out, &self.values, coder),
+            Some(&kind::ELEMENTS) => values::put(out, &self.values, &[], &mut TextCoder::off()),
+            Some(_) | None => values::put(out, &self.values, &self.codes, coder),
         }
     }
 }

@@ -37,8 +37,13 @@ pub(super) enum Column {
     Texts(Texts),
 }
 
-/// Appends `values`. Of none, nothing.
-pub(super) fn put(out: &mut Writer, values: &[&[u8]], coder: &mut TextCoder) {
+/// Appends `values`, the first ones of which may come with their codes. Of none, nothing.
+pub(super) fn put(
+    out: &mut Writer,
+    values: &[&[u8]],
+    codes: &[Option<&[u8]>],
+    coder: &mut TextCoder,
+) {
     if values.is_empty() {
         return;
     }
@@ -50,7 +55,7 @@ pub(super) fn put(out: &mut Writer, values: &[&[u8]], coder: &mut TextCoder) {
             ints::put(out, &numbers);
         }
         None if are_alike(values) => put_one_by_one(out, values),
-        None => match coder.code(values) {
+        None => match coder.code(values, codes) {
             Some(coded) => {
                 out.u8(CODED);
                 put_lengths(out, coded.ends.iter().map(|it| *it as i64));
@@ -307,7 +312,7 @@ mod tests {
     fn written(values: &[Vec<u8>]) -> bytes::Bytes {
         let mut out = Writer::default();
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-        put(&mut out, &values, &mut TextCoder::off());
+        put(&mut out, &values, &[], &mut TextCoder::off());
         out.finish()
     }
 

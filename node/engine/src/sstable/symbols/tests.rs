@@ -1,25 +1,24 @@
 //! What is coded by symbols is decoded as it was, and whatever comes is decoded as something.
 
+use model::codec::Writer;
 use proptest::prelude::*;
 
+use super::coder::{BLOCKS_BEFORE, BLOCKS_SAMPLED};
 use super::*;
 
 /// A coder that has seen such texts in enough blocks, which would take so many bytes compressed.
 fn trained(texts: &[&[u8]], compressed_bytes: usize) -> TextCoder {
-    let mut coder = TextCoder::new(4 << 10);
+    let mut coder = TextCoder::new(4 << 10, Arc::default());
     for _ in 0..=BLOCKS_BEFORE + BLOCKS_SAMPLED {
-        assert!(coder.code(texts).is_none(), "it has not seen enough");
+        assert!(coder.code(texts, &[]).is_none(), "it has not seen enough");
         let raw: usize = texts.iter().map(|it| it.len()).sum();
         coder.end_block(raw, compressed_bytes);
-        if matches!(coder.state, State::Coding(_) | State::Sampling(_, BLOCKS_BEFORE_NEXT..)) {
+        if coder.is_sampling_behind() != Some(BLOCKS_BEFORE) {
             break;
         }
     }
     coder
 }
-
-/// Where it looks again at the earliest.
-const BLOCKS_BEFORE_NEXT: u32 = BLOCKS_BEFORE + 1;
 
 /// Sentences of few words.
 fn sentences() -> Vec<Vec<u8>> {
@@ -37,7 +36,7 @@ fn slices(texts: &[Vec<u8>]) -> Vec<&[u8]> {
 
 /// The symbols that a block would have, and the texts as it would have them.
 fn coded(coder: &mut TextCoder, texts: &[Vec<u8>]) -> Option<(Arc<Symbols>, Texts)> {
-    let coded = coder.code(&slices(texts))?;
+    let coded = coder.code(&slices(texts), &[])?;
     let arena = Bytes::copy_from_slice(coded.codes);
     let ends = coded.ends.iter().map(|it| *it as u32).collect();
     let mut out = Writer::default();
@@ -46,7 +45,7 @@ fn coded(coder: &mut TextCoder, texts: &[Vec<u8>]) -> Option<(Arc<Symbols>, Text
     Some((symbols, Texts::new(arena, ends)))
 }
 
-fn decoded(symbols: &Symbols, texts: &Texts, range: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+fn decoded(symbols: &Symbols, texts: &Texts, range: Range<usize>) -> Vec<Vec<u8>> {
     let values = symbols.decode(texts, range.clone());
     range.enumerate().map(|(at, _)| values.bytes(at).to_vec()).collect()
 }
@@ -66,7 +65,7 @@ fn sentences_take_a_fraction_of_what_they_took() {
 #[test]
 fn texts_that_compress_well_are_left_to_the_compressor() {
     let texts = sentences();
-    assert!(matches!(trained(&slices(&texts), 200).state, State::Sampling(..)));
+    assert!(trained(&slices(&texts), 200).is_sampling_behind() > Some(BLOCKS_BEFORE));
 }
 
 #[test]
@@ -75,7 +74,7 @@ fn what_did_not_pay_is_tried_again_later() {
     let mut coder = trained(&slices(&texts), 200);
     let blocks = (0..1_000).find(|_| {
         coder.end_block(12_000, 10_000);
-        coder.code(&slices(&texts)).is_some()
+        coder.code(&slices(&texts), &[]).is_some()
     });
     assert!(blocks.is_some_and(|it| (10..40).contains(&it)), "{blocks:?}");
 }
@@ -90,8 +89,50 @@ fn what_is_no_text_is_not_coded() {
     let noise: Vec<Vec<u8>> =
         (0..200).map(|it| (0..20 + it % 7).map(|_| random()).collect()).collect();
     let mut coder = trained(&slices(&noise), 4_600);
-    assert!(coder.code(&slices(&noise)).is_none());
-    assert!(matches!(trained(&[], 0).state, State::Sampling(..)));
+    assert!(coder.code(&slices(&noise), &[]).is_none());
+    assert!(trained(&[], 0).is_sampling_behind() > Some(BLOCKS_BEFORE));
+}
+
+#[test]
+fn the_next_sstable_codes_from_its_first_block_on_and_copies_codes() {
+    let texts = sentences();
+    let shared = Arc::default();
+    let mut first = TextCoder::new(4 << 10, Arc::clone(&shared));
+    while first.symbols().is_none() {
+        let _not_yet = first.code(&slices(&texts), &[]);
+        first.end_block(9_000, 4_000);
+    }
+    let mut second = TextCoder::new(4 << 10, Arc::clone(&shared));
+    assert_eq!(second.symbols(), first.symbols());
+    let (symbols, coded) = coded(&mut second, &texts).unwrap();
+    let codes = symbols.codes(&coded, 50..150);
+    assert_eq!(Some(&codes.symbols), second.symbols().as_ref());
+    // Two of three come with theirs: whatever these stand for, they are copied.
+    let own: Vec<Vec<u8>> =
+        (0..100).map(|at| codes.get(at).iter().rev().copied().collect()).collect();
+    let come = |at: usize| (!at.is_multiple_of(3)).then_some(&own[at][..]);
+    let come: Vec<Option<&[u8]>> = (0..90).map(come).collect();
+    let joined = second.code(&slices(&texts[50..150]), &come).unwrap();
+    let mut begin = 0;
+    for (at, end) in joined.ends.iter().enumerate() {
+        let found = &joined.codes[std::mem::replace(&mut begin, *end as usize)..*end as usize];
+        assert_eq!(found, come.get(at).copied().flatten().unwrap_or(codes.get(at)), "{at}");
+    }
+}
+
+#[test]
+fn symbols_that_became_bad_ones_are_found_anew() {
+    let texts = sentences();
+    let mut coder = trained(&slices(&texts), 4_000);
+    let before = coder.symbols().unwrap();
+    let others: Vec<Vec<u8>> =
+        texts.iter().map(|it| it.iter().map(|byte| byte.wrapping_add(100)).collect()).collect();
+    let again = (0..400).find(|_| {
+        let _coded = coder.code(&slices(&others), &[]);
+        coder.end_block(9_000, 4_000);
+        coder.symbols().is_some_and(|it| it != before)
+    });
+    assert!(again.is_some_and(|it| 50 < it), "{again:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Files that earlier programs wrote are read for ever.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use model::{
@@ -156,7 +157,7 @@ fn story() -> Vec<Partition> {
 fn write(disk: &dyn Disk, path: &Path, compressor: &str, partitions: Vec<Partition>) {
     let compression = [("class".to_owned(), compressor.to_owned())].into();
     let shape = TableShape { compression, ..super::shape(TableId(uuid::Uuid::from_u128(7))) };
-    let mut writer = Writer::create(disk, path, 1, &shape, BLOCK_BYTES).unwrap();
+    let mut writer = Writer::create(disk, path, 1, &shape, BLOCK_BYTES, &Arc::default()).unwrap();
     for mut part in partitions {
         let rows = std::mem::take(&mut part.rows);
         let ranges = std::mem::take(&mut part.range_tombstones);
@@ -171,10 +172,9 @@ fn write(disk: &dyn Disk, path: &Path, compressor: &str, partitions: Vec<Partiti
 
 /// Every partition of an sstable.
 fn read(sstable: Sstable) -> Vec<Partition> {
-    let (cache, recent) = (Cache::new(1 << 20, std::sync::Arc::default()), Recent::default());
+    let (cache, recent) = (Cache::new(1 << 20, Arc::default()), Recent::default());
     let io = Io::waiting(&cache, &recent);
-    let mut walk =
-        Walk::new(&[Source::Sstable(std::sync::Arc::new(sstable))], std::ops::Bound::Unbounded);
+    let mut walk = Walk::new(&[Source::Sstable(Arc::new(sstable))], std::ops::Bound::Unbounded);
     let mut all: Vec<Partition> = Vec::new();
     let order = Order { hull: &Slice::all(), reversed: false, rows_max: 100 };
     while let Some(mut merge) = walk.next(order, |_| true, &io).unwrap() {
@@ -213,7 +213,7 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
         let expected = if has_symbols { story() } else { partitions() };
         let sstable = open(bytes);
         assert!(sstable.starts().len() > 6, "several blocks");
-        let (cache, recent) = (Cache::new(0, std::sync::Arc::default()), Recent::default());
+        let (cache, recent) = (Cache::new(0, Arc::default()), Recent::default());
         let (coded, blocks) = sstable.coded_blocks(&Io::waiting(&cache, &recent));
         assert_eq!(coded > 5, has_symbols, "{coded} of {blocks}");
         let found = read(sstable);
