@@ -152,10 +152,24 @@ impl<'a> Io<'a> {
         if self.keeps
             && block.wants_decoding(rows)
             && self.cache.has_room_for(2 * block.bytes())
-            && let Some(decoded) = block.decoded()
+            && let Some(decoded) = block.decoded(false)
         {
-            self.cache.blocks.insert(id, Arc::new(decoded));
+            block.was_replaced();
+            let decoded = Arc::new(decoded);
+            self.recent.put(id, &decoded);
+            self.cache.blocks.insert(id, decoded);
         }
+    }
+
+    /// Block `id` for whoever goes over all partitions in it: with texts decoded, and for a compaction with their codes.
+    pub(crate) fn whole(&self, id: BlockId, block: Arc<Block>) -> Arc<Block> {
+        let Some(decoded) = block.decoded(!self.keeps) else { return block };
+        let decoded = Arc::new(decoded);
+        self.recent.put(id, &decoded);
+        if self.keeps && self.cache.has_room_for(2 * block.bytes()) {
+            self.cache.blocks.insert(id, Arc::clone(&decoded));
+        }
+        decoded
     }
 
     /// The block `id`, which `read` reads from the disk.

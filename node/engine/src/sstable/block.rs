@@ -162,6 +162,9 @@ const FEW_ROWS: usize = 8;
 /// Reads of a few rows for which texts are decoded each time, before all are for good.
 const POINT_READS_MAX: u8 = 8;
 
+/// In the place of a number of reads: whoever still has the block has an old one.
+const REPLACED: u8 = u8::MAX;
+
 /// No number.
 const NONE: u32 = u32::MAX;
 
@@ -189,11 +192,11 @@ impl Block {
     }
 
     /// The same with all texts decoded, if some are coded: it takes as much memory as they are long, and no time when they
-    /// are read.
-    pub(crate) fn decoded(&self) -> Option<Block> {
+    /// are read. With their codes, for whoever writes them again, it holds on to what it was read from.
+    pub(crate) fn decoded(&self, with_codes: bool) -> Option<Block> {
         let Body::Coded(coded) = &self.body else { return None };
         let count = self.parts.last().map_or(0, |it| it.end_row as usize);
-        let columns = coded.cut(0..count, false);
+        let columns = coded.cut(0..count, with_codes);
         let texts =
             coded.texts.iter().map(|(number, _)| columns.columns[*number].values.all_bytes());
         let text_bytes = texts.sum();
@@ -209,7 +212,8 @@ impl Block {
             bytes: 0,
         };
         // Mostly nothing but codes lies behind the fragments, of which little is kept. Then these go.
-        if self.heads.is_empty() && decoded.body.columns().lie_apart(&self.raw) {
+        let lies_apart = self.heads.is_empty() && decoded.body.columns().lie_apart(&self.raw);
+        if lies_apart && !with_codes {
             decoded.raw = Bytes::copy_from_slice(&self.raw[..self.parts_end as usize]);
             let own = |it: &Edge| match &it.bytes()[..] {
                 [] => Edge::new(bottom()),
@@ -228,15 +232,20 @@ impl Block {
         matches!(self.body, Body::Coded(_))
     }
 
-    /// Whether texts are better decoded once and for all: so many rows were read now, or few often.
+    /// Whether texts are better decoded once and for all: so many rows were read now, or few often. Not if they were.
     pub(crate) fn wants_decoding(&self, rows: usize) -> bool {
-        if FEW_ROWS < rows {
-            return true;
-        }
         let reads = self.point_reads.load(Ordering::Relaxed);
+        if FEW_ROWS < rows || reads == REPLACED {
+            return reads != REPLACED;
+        }
         // One that is lost in between makes no difference.
-        self.point_reads.store(reads.saturating_add(1), Ordering::Relaxed);
+        self.point_reads.store((reads + 1).min(POINT_READS_MAX), Ordering::Relaxed);
         POINT_READS_MAX <= reads
+    }
+
+    /// A decoded block has taken its place.
+    pub(crate) fn was_replaced(&self) {
+        self.point_reads.store(REPLACED, Ordering::Relaxed);
     }
 
     fn weigh(&mut self) {

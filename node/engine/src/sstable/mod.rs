@@ -369,7 +369,7 @@ impl Sstable {
         if self.mapped(io)?.index.len() <= at {
             return Ok(None);
         }
-        let block = self.block(at, io)?;
+        let block = io.whole((self.cached_as, at as u32), self.block(at, io)?);
         let part = block.first_not_before(from);
         Ok((part < block.len()).then_some(Spot { at, block, part }))
     }

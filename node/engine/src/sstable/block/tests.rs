@@ -202,13 +202,13 @@ proptest! {
     fn a_block_gives_back_its_fragments(
         fragments in any_fragments(),
         (has_texts, is_coded) in (any::<bool>(), any::<bool>()),
-        decodes in any::<bool>(),
+        (decodes, codes) in (any::<bool>(), any::<bool>()),
     ) {
         let fragments = if has_texts { with_texts(fragments) } else { fragments };
         let raw = if is_coded { coded(&fragments) } else { plain(&fragments) };
         let mut block = decoded(raw).unwrap();
         if decodes {
-            block = block.decoded().unwrap_or(block);
+            block = block.decoded(codes).unwrap_or(block);
             prop_assert!(!block.is_coded());
         }
         let found = block.into_fragments();
@@ -225,13 +225,13 @@ proptest! {
         (from, len) in (0..400_i64, 1..400_i64),
         reversed in any::<bool>(),
         rows_max in 1..50_usize,
-        (is_coded, decodes) in (any::<bool>(), any::<bool>()),
+        (is_coded, decodes, codes) in (any::<bool>(), any::<bool>(), any::<bool>()),
     ) {
         let fragments = if is_coded { with_texts(fragments) } else { fragments };
         let raw = if is_coded { coded(&fragments) } else { plain(&fragments) };
         let mut block = decoded(raw).unwrap();
         if decodes {
-            block = block.decoded().unwrap_or(block);
+            block = block.decoded(codes).unwrap_or(block);
         }
         let want = Slice { start: at(from * 10_000), end: at((from + len) * 10_000) };
         for fragment in &fragments {
@@ -280,10 +280,12 @@ fn texts_are_coded_where_symbols_are_known_and_decoded_for_whoever_asks() {
     assert!(coded.len() * 2 < plain.len(), "{} of {}", coded.len(), plain.len());
     let block = decoded(coded).unwrap();
     assert!(block.is_coded() && !decoded(plain).unwrap().is_coded());
-    let whole = block.decoded().unwrap();
+    let whole = block.decoded(false).unwrap();
     assert!(!whole.is_coded() && block.bytes() < whole.bytes());
     assert!((0..8).all(|_| !block.wants_decoding(1)), "not for a few reads of a row");
     assert!(block.wants_decoding(1) && block.wants_decoding(100));
+    block.was_replaced();
+    assert!(!block.wants_decoding(1) && !block.wants_decoding(100));
 }
 
 /// Points of one series as a monitor writes them: every ten seconds, of two decimals, all in one write.
