@@ -12,7 +12,7 @@ use model::{HostId, PartitionKey, TableId};
 use proto::{admin, client, cql::event::Event, peer};
 use query::{Error, Executor, Retry};
 use sys::{Blocking, Clock, Disk};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 
 use crate::{
     catalog::ClusterCatalog,
@@ -53,6 +53,9 @@ pub struct Addresses {
 /// How long requests in hand may take when this node drains.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Compactions that operators have asked for and that have not ended, at most: they go on one after the other.
+pub(crate) const COMPACTIONS_MAX: usize = 16;
+
 /// What all doors share.
 pub(crate) struct Shared {
     pub(crate) host: HostId,
@@ -78,6 +81,8 @@ pub(crate) struct Shared {
     pub(crate) draining: watch::Sender<bool>,
     /// Whether CQL drivers were answered all that was in hand when this node began to drain.
     pub(crate) native_closed: watch::Sender<bool>,
+    /// One for each compaction that was asked for and has not ended.
+    pub(crate) compactions: Arc<Semaphore>,
     /// What happens to the schema and to the nodes.
     pub(crate) events: broadcast::Sender<Event>,
     /// CQL drivers that are connected.
@@ -414,9 +419,16 @@ impl admin_door::Behind for Shared {
             None => vec![None],
             Some(tables) => tables.into_iter().map(Some).collect(),
         };
+        let permit = Arc::clone(&self.compactions).try_acquire_owned().map_err(|_| {
+            format!(
+                "{COMPACTIONS_MAX} compactions were asked for and have not ended: try again when one has; \
+                 system_views.sstable_tasks shows how far they are"
+            )
+        })?;
         let (engine, blocking) = (self.engine.clone(), Arc::clone(&self.blocking));
         // What is held back may take hours: it goes on when whoever asked has gone away, until the engine is closed.
         let compacting = tokio::spawn(async move {
+            let _permit = permit;
             for table in tables {
                 engine.compact(table, &*blocking).await.map_err(|it| it.to_string())?;
             }

@@ -17,7 +17,7 @@ use engine::Engine;
 use query::{Executor, guardrail::Guard, sessions::Sessions};
 use sys::{Blocking, Clock, Disk, FactStore, Lock, Net, SharedRng, facts};
 use tokio::{
-    sync::{Mutex, broadcast, mpsc, watch},
+    sync::{Mutex, Semaphore, broadcast, mpsc, watch},
     task::JoinSet,
 };
 
@@ -34,7 +34,7 @@ use crate::{
         link::Watcher,
         peers::{Peers, WeakPeers},
     },
-    shared::Shared,
+    shared::{COMPACTIONS_MAX, Shared},
     topology,
     views::NodeViews,
     warm_up,
@@ -147,6 +147,7 @@ impl Node {
             topology,
             settled,
             draining: watch::Sender::new(false),
+            compactions: Arc::new(Semaphore::new(COMPACTIONS_MAX)),
             native_closed: watch::Sender::new(false),
             events: events.clone(),
             clients,

@@ -200,7 +200,7 @@ impl Sample {
         for text in texts {
             self.text_bytes += text.len();
             if self.arena.len() < enough {
-                self.arena.extend_from_slice(text);
+                self.arena.extend_from_slice(&text[..text.len().min(enough)]);
                 self.ends.push(self.arena.len());
             }
         }
