@@ -166,20 +166,20 @@ pub(crate) async fn paced(
         }
         let (sender, receiver) = oneshot::channel();
         let inner = Arc::clone(inner);
-        blocking.run(Box::new(Stretch { inner, job: Some(job), rest: Some(sender) })).await?;
+        blocking.run(Box::new(Turn { inner, job: Some(job), rest: Some(sender) })).await?;
         rest = receiver.await.ok();
     }
     Ok(Paced::Ended)
 }
 
 /// Steps of a job up to the next pause; what is left of it is handed back.
-struct Stretch {
+struct Turn {
     inner: Arc<Inner>,
     job: Option<Box<dyn Job>>,
     rest: Option<oneshot::Sender<Box<dyn Job>>>,
 }
 
-impl Job for Stretch {
+impl Job for Turn {
     fn step(&mut self) -> Step {
         let Some(job) = &mut self.job else { return Step::Done };
         let inner = &self.inner;

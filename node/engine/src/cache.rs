@@ -76,7 +76,7 @@ impl Cache {
         self.blocks.weight()
     }
 
-    /// Whether nothing else has to go, probably, for so many bytes more.
+    /// Whether half of it stays free with so many bytes more.
     fn has_room_for(&self, bytes: u64) -> bool {
         self.blocks.weight() + bytes <= self.blocks.capacity() / 2
     }
@@ -155,9 +155,7 @@ impl<'a> Io<'a> {
             && let Some(decoded) = block.decoded(false)
         {
             block.was_replaced();
-            let decoded = Arc::new(decoded);
-            self.recent.put(id, &decoded);
-            self.cache.blocks.insert(id, decoded);
+            self.keep(id, &Arc::new(decoded));
         }
     }
 
@@ -165,11 +163,16 @@ impl<'a> Io<'a> {
     pub(crate) fn whole(&self, id: BlockId, block: Arc<Block>) -> Arc<Block> {
         let Some(decoded) = block.decoded(!self.keeps) else { return block };
         let decoded = Arc::new(decoded);
-        self.recent.put(id, &decoded);
-        if self.keeps && self.cache.has_room_for(2 * block.bytes()) {
-            self.cache.blocks.insert(id, Arc::clone(&decoded));
+        match self.keeps && self.cache.has_room_for(2 * block.bytes()) {
+            true => self.keep(id, &decoded),
+            false => self.recent.put(id, &decoded),
         }
         decoded
+    }
+
+    fn keep(&self, id: BlockId, block: &Arc<Block>) {
+        self.recent.put(id, block);
+        self.cache.blocks.insert(id, Arc::clone(block));
     }
 
     /// The block `id`, which `read` reads from the disk.

@@ -26,7 +26,7 @@ mod cut;
 mod lifetime;
 mod values;
 
-pub use values::{Ints, Values};
+pub use values::{Ints, Strings, Values};
 
 /// Rows in order, column by column. Times are differences to those of the row.
 #[derive(Debug)]
@@ -78,22 +78,12 @@ pub struct Column {
 }
 
 /// Values as codes, one for each.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Codes {
     /// What they stand for, as it was stored.
     pub symbols: Bytes,
-    /// One after the other.
-    pub arena: Bytes,
-    /// Where in it each ends.
-    pub ends: Vec<u32>,
-}
-
-impl Codes {
-    /// Those of the value at `at`, which is below the count.
-    pub fn get(&self, at: usize) -> &[u8] {
-        let begin = at.checked_sub(1).map_or(0, |at| self.ends[at] as usize);
-        &self.arena[begin..self.ends[at] as usize]
-    }
+    /// The codes of each.
+    pub values: Values,
 }
 
 /// What a row has beside cells.
@@ -466,7 +456,7 @@ impl Column {
         ints.into_iter().map(Ints::heap_bytes).sum::<usize>()
             + self.rows.as_ref().map_or(0, |it| it.capacity() * size_of::<u32>())
             + self.ranks.as_ref().map_or(0, |it| it.capacity() * size_of::<[u32; 3]>())
-            + self.codes.as_ref().map_or(0, |it| it.ends.capacity() * size_of::<u32>())
+            + self.codes.as_ref().map_or(0, |it| it.values.heap_bytes())
             + self.values.heap_bytes()
     }
 }

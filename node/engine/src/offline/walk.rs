@@ -17,8 +17,9 @@ use super::boundary::{Finder, Wrapped, unwrap};
 use super::damage::{At, Between, Damage, Place};
 use super::outline::{Entries, Outline, damage};
 use crate::piece;
-use crate::sstable::block::{Fragment, Known};
+use crate::sstable::block::Fragment;
 use crate::sstable::format::{self, Extent, FOOTER_BYTES, HEADER_BYTES, IndexEntry};
+use crate::sstable::symbols::FileSymbols;
 
 /// Behind the blocks: index, filter, stats.
 const SECTIONS: u32 = 3;
@@ -41,7 +42,7 @@ pub(super) struct Walk<'a> {
     last: Option<At>,
     /// What was found at once with what was answered.
     next: VecDeque<Step>,
-    symbols: Known,
+    symbols: FileSymbols,
 }
 
 enum Way<'a> {
@@ -62,7 +63,7 @@ impl<'a> Walk<'a> {
                 Way::Search { finder, at: HEADER_BYTES, sections: 0 }
             }
         };
-        Walk { outline, way, only, last: None, next: VecDeque::new(), symbols: Known::new() }
+        Walk { outline, way, only, last: None, next: VecDeque::new(), symbols: FileSymbols::new() }
     }
 
     fn step(&mut self) -> Option<Step> {

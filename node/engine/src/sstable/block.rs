@@ -19,17 +19,17 @@ mod values;
 
 use std::cmp;
 use std::ops::{Bound, Range};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::columns::Columns;
+use model::columns::{Columns, Values};
 use model::key::bottom;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 use smallvec::SmallVec;
 
 use super::index::Upto;
-use super::symbols::{Symbols, Texts};
+use super::symbols::{FileSymbols, Symbols};
 use crate::piece::{self, Piece};
 use crate::prefix::{Edge, Prefix};
 pub(crate) use encode::encode;
@@ -83,21 +83,18 @@ enum Body {
 struct Coded {
     /// Without these texts.
     columns: Columns,
-    /// By the number of their column.
-    texts: Vec<(usize, Texts)>,
+    /// Of these texts, by the number of their column.
+    codes: Vec<(usize, Values)>,
     symbols: Arc<Symbols>,
 }
-
-/// The symbols that blocks of one sstable share.
-pub(crate) type Known = OnceLock<Arc<Symbols>>;
 
 impl Coded {
     /// Some of the rows, decoded; with codes for whoever writes them again.
     fn cut(&self, rows: Range<usize>, with_codes: bool) -> Arc<Columns> {
         let decoded = |number: usize, values: Range<usize>| {
-            let (_, texts) = self.texts.iter().find(|it| it.0 == number)?;
-            let codes = with_codes.then(|| self.symbols.codes(texts, values.clone()));
-            Some((self.symbols.decode(texts, values), codes))
+            let (_, all) = self.codes.iter().find(|it| it.0 == number)?;
+            let codes = with_codes.then(|| self.symbols.codes(all, values.clone()));
+            Some((self.symbols.decode(all, values), codes))
         };
         Arc::new(self.columns.cut(rows, decoded))
     }
@@ -127,8 +124,8 @@ impl Body {
         match self {
             Body::Plain(columns) => columns.heap_bytes(),
             Body::Coded(it) => {
-                let texts = it.texts.iter().map(|(_, it)| it.heap_bytes());
-                size_of::<Coded>() + it.columns.heap_bytes() + texts.sum::<usize>()
+                let codes = it.codes.iter().map(|(_, it)| it.heap_bytes());
+                size_of::<Coded>() + it.columns.heap_bytes() + codes.sum::<usize>()
             }
         }
     }
@@ -187,7 +184,10 @@ impl Block {
     ///
     /// # Errors
     /// Where the bytes are not what it writes.
-    pub(crate) fn decode(raw: Bytes, known: &Known) -> Result<Block, model::codec::Malformed> {
+    pub(crate) fn decode(
+        raw: Bytes,
+        known: &FileSymbols,
+    ) -> Result<Block, model::codec::Malformed> {
         decode::block(raw, known)
     }
 
@@ -198,7 +198,7 @@ impl Block {
         let count = self.parts.last().map_or(0, |it| it.end_row as usize);
         let columns = coded.cut(0..count, with_codes);
         let texts =
-            coded.texts.iter().map(|(number, _)| columns.columns[*number].values.all_bytes());
+            coded.codes.iter().map(|(number, _)| columns.columns[*number].values.all_bytes());
         let text_bytes = texts.sum();
         let mut decoded = Block {
             parts: self.parts.clone(),
@@ -235,8 +235,11 @@ impl Block {
     /// Whether texts are better decoded once and for all: so many rows were read now, or few often. Not if they were.
     pub(crate) fn wants_decoding(&self, rows: usize) -> bool {
         let reads = self.point_reads.load(Ordering::Relaxed);
-        if FEW_ROWS < rows || reads == REPLACED {
-            return reads != REPLACED;
+        if reads == REPLACED || rows == 0 {
+            return false;
+        }
+        if FEW_ROWS < rows {
+            return true;
         }
         // One that is lost in between makes no difference.
         self.point_reads.store((reads + 1).min(POINT_READS_MAX), Ordering::Relaxed);

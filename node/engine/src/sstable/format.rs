@@ -14,9 +14,9 @@ use model::rows::View;
 use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::block::{self, Block, Fragment, Known};
+use super::block::{self, Block, Fragment};
 use super::compression::{self, BlockCompressor};
-use super::symbols::TextCoder;
+use super::symbols::{FileSymbols, TextCoder};
 use crate::piece;
 
 /// Magic, version, file id, checksum.
@@ -155,7 +155,7 @@ fn checksum(id: u64, offset: u64, bytes: &[u8]) -> u64 {
 }
 
 /// Reads the raw block of a file of this version.
-pub(crate) fn block(version: u32, raw: Bytes, known: &Known) -> Result<Block, Malformed> {
+pub(crate) fn block(version: u32, raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed> {
     match version {
         1 => {
             let table = TableId(uuid::Uuid::nil());

@@ -25,10 +25,11 @@ use sys::{Disk, File, Open};
 use crate::Error;
 use crate::cache::{Halt, Io};
 use crate::piece::{self, Piece};
-use block::{Block, Known, Stretch};
+use block::{Block, Stretch};
 use filter::Filter;
 use format::{BadVersion, Extent, Footer, SstableStats};
 use index::{Index, Upto};
+use symbols::FileSymbols;
 pub(crate) use writer::Writer;
 
 /// Index and filter are read whole: an absurd length is an error, not an allocation.
@@ -46,7 +47,7 @@ pub(crate) struct Sstable {
     file: Arc<dyn File>,
     footer: Footer,
     map: OnceLock<Map>,
-    symbols: Known,
+    symbols: FileSymbols,
 }
 
 /// What tells where to look, and whether.
@@ -130,7 +131,7 @@ impl Sstable {
         let stats = SstableStats::decode(version, section)
             .map_err(|it| Error::corrupt(path, footer.stats.offset, format!("{it}")))?;
         let (path, map) = (path.to_path_buf(), OnceLock::new());
-        let symbols = Known::new();
+        let symbols = FileSymbols::new();
         Ok(Sstable { id, path, bytes, stats, cached_as: id, version, file, footer, map, symbols })
     }
 

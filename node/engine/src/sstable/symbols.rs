@@ -11,7 +11,7 @@
 mod coder;
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use model::codec::{Malformed, Reader};
@@ -23,6 +23,8 @@ pub(crate) use coder::{TableSymbols, TextCoder};
 const ESCAPE: u8 = 0xFF;
 /// Bytes of a symbol at most.
 const SYMBOL_BYTES_MAX: u8 = 8;
+/// Codes of a column in a block, bytes, at most: what they stand for has a length of 32 bits.
+pub(crate) const CODES_MAX: usize = (u32::MAX / SYMBOL_BYTES_MAX as u32) as usize;
 /// Codes that are decoded before a look at how long the text has become.
 const CODES_AT_ONCE: usize = 64;
 
@@ -36,14 +38,8 @@ pub(crate) struct Symbols {
     lengths: Box<[u8; 256]>,
 }
 
-/// Texts of a column, each coded.
-#[derive(Debug)]
-pub(crate) struct Texts {
-    /// One after the other.
-    arena: Bytes,
-    /// Where in it each ends.
-    ends: Vec<u32>,
-}
+/// The symbols that the blocks of one file share.
+pub(crate) type FileSymbols = OnceLock<Arc<Symbols>>;
 
 impl Symbols {
     /// Reads what `write` wrote: those of before, if they are the same.
@@ -82,28 +78,21 @@ impl Symbols {
         Ok(Arc::new(symbols))
     }
 
-    /// Some of the texts as they are stored.
-    pub(crate) fn codes(&self, texts: &Texts, range: Range<usize>) -> Codes {
-        let end = |at: usize| at.checked_sub(1).map_or(0, |at| texts.ends[at]);
-        let (from, to) = (end(range.start), end(range.end));
-        let ends = texts.ends[range].iter().map(|it| it - from).collect();
-        let arena = texts.arena.slice(from as usize..to as usize);
-        Codes { symbols: self.written.clone(), arena, ends }
+    /// Some of the codes as they are stored.
+    pub(crate) fn codes(&self, codes: &Values, range: Range<usize>) -> Codes {
+        Codes { symbols: self.written.clone(), values: codes.cut(range) }
     }
 
-    /// Some of the texts.
-    pub(crate) fn decode(&self, texts: &Texts, range: Range<usize>) -> Values {
-        let end = |at: usize| at.checked_sub(1).map_or(0, |at| texts.ends[at] as usize);
-        let mut begin = end(range.start);
+    /// The texts that some of the codes stand for.
+    pub(crate) fn decode(&self, codes: &Values, range: Range<usize>) -> Values {
+        let len = range.clone().map(|at| codes.bytes(at).len()).sum::<usize>();
         // Twice is as much as they have become mostly, and too much to be kept: an allocator leaves what shrinks where it is.
-        let mut arena = Vec::with_capacity(2 * (end(range.end) - begin));
+        let mut arena = Vec::with_capacity(2 * len);
         let mut ends = Vec::with_capacity(range.len());
         let mut room = [0; (CODES_AT_ONCE + 1) * SYMBOL_BYTES_MAX as usize];
         for at in range {
-            let end = texts.ends[at] as usize;
-            self.decode_one(&texts.arena[begin..end], &mut room, &mut arena);
+            self.decode_one(codes.bytes(at), &mut room, &mut arena);
             ends.push(arena.len() as u32);
-            begin = end;
         }
         Values::Any { arena: Bytes::copy_from_slice(&arena), ends }
     }
@@ -133,18 +122,6 @@ impl Symbols {
             }
             out.extend_from_slice(&room[..len]);
         }
-    }
-}
-
-impl Texts {
-    /// Texts whose codes lie one after the other, and end there.
-    pub(crate) fn new(arena: Bytes, ends: Vec<u32>) -> Texts {
-        Texts { arena, ends }
-    }
-
-    /// Memory beside the value itself and the bytes that it was read from.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        self.ends.capacity() * size_of::<u32>()
     }
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Codes, Column, Columns, Ints, Values, flag, kind};
+use super::{Codes, Column, Columns, Ints, Strings, Values, flag, kind};
 
 impl Columns {
     /// Whether no value lies in these bytes.
@@ -111,7 +111,8 @@ impl Values {
         }
     }
 
-    fn cut(&self, range: Range<usize>) -> Values {
+    /// Those in a range.
+    pub fn cut(&self, range: Range<usize>) -> Values {
         match self {
             Values::Fixed { arena, len } => {
                 Values::Fixed { arena: arena.slice(range.start * len..range.end * len), len: *len }
@@ -124,12 +125,9 @@ impl Values {
             }
             // Few are wanted mostly: less than what differs in all.
             Values::Repeated { .. } => {
-                let (mut arena, mut ends) = (Vec::new(), Vec::with_capacity(range.len()));
-                for at in range {
-                    arena.extend_from_slice(self.bytes(at));
-                    ends.push(arena.len() as u32);
-                }
-                Values::Any { arena: arena.into(), ends }
+                let mut few = Strings::default();
+                range.for_each(|at| few.push(self.bytes(at)));
+                few.finish()
             }
         }
     }

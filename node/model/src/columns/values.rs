@@ -39,6 +39,30 @@ pub enum Values {
     },
 }
 
+/// Byte strings that become values, one after the other.
+#[derive(Debug, Default)]
+pub struct Strings {
+    arena: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Strings {
+    /// Appends one. All together have less than 4 GiB.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.arena.extend_from_slice(bytes);
+        self.ends.push(self.arena.len() as u32);
+    }
+
+    /// All of them.
+    pub fn finish(self) -> Values {
+        let Strings { arena, ends } = self;
+        let len = ends.first().map_or(0, |it| *it as usize);
+        let are_alike = ends.iter().zip(1..).all(|(end, count)| *end as usize == len * count);
+        let arena = arena.into();
+        if are_alike { Values::Fixed { arena, len } } else { Values::Any { arena, ends } }
+    }
+}
+
 impl Ints {
     /// The integer at `at`, which is below the count.
     #[inline]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Place;
 use crate::codec::Cursor;
-use crate::columns::{Column, Columns, Ints, Values, flag, kind, second_of};
+use crate::columns::{Column, Columns, Ints, Strings, flag, kind, second_of};
 use crate::encoding::{cell_flag, row_flag};
 use crate::schema::ColumnId;
 use crate::{Cell, Clustering, Content, Row, Rows};
@@ -55,13 +55,6 @@ struct Lifetime {
     ttl: i64,
     /// Seconds from the second of the timestamp to when the TTL began.
     begins: i64,
-}
-
-/// Byte strings, one after the other.
-#[derive(Debug, Default)]
-struct Strings {
-    arena: Vec<u8>,
-    ends: Vec<u32>,
 }
 
 /// A cell where it was found.
@@ -307,21 +300,6 @@ fn is_plain(row: &Row) -> bool {
     };
     let bytes: Option<usize> = row.cells.iter().map(len).sum();
     row.deletion.is_none() && row.elements.is_empty() && bytes.is_some_and(|it| it <= VALUES_MAX)
-}
-
-impl Strings {
-    fn push(&mut self, bytes: &[u8]) {
-        self.arena.extend_from_slice(bytes);
-        self.ends.push(self.arena.len() as u32);
-    }
-
-    fn finish(self) -> Values {
-        let Strings { arena, ends } = self;
-        let len = ends.first().map_or(0, |it| *it as usize);
-        let are_alike = ends.iter().zip(1..).all(|(end, count)| *end as usize == len * count);
-        let arena = arena.into();
-        if are_alike { Values::Fixed { arena, len } } else { Values::Any { arena, ends } }
-    }
 }
 
 fn ints(values: Vec<i64>) -> Ints {

@@ -12,17 +12,17 @@ use model::{ColumnId, Elements, Mutation, Token};
 use smallvec::SmallVec;
 
 use super::encode::part;
-use super::{Block, Body, Coded, Edges, Known, NONE, Part, ROWS_MAX, ints, keys, values};
+use super::{Block, Body, Coded, Edges, NONE, Part, ROWS_MAX, ints, keys, values};
 use crate::piece;
 use crate::prefix::{Edge, Prefix};
-use crate::sstable::symbols::{Symbols, Texts};
+use crate::sstable::symbols::{FileSymbols, Symbols};
 
 /// Flags, key, count of rows.
 const PART_BYTES_MIN: usize = 3;
 /// Id, count, and three columns of two bytes at least.
 const COLUMN_BYTES_MIN: usize = 8;
 
-pub(super) fn block(raw: Bytes, known: &Known) -> Result<Block, Malformed> {
+pub(super) fn block(raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed> {
     let mut reader = Reader::new(raw.clone());
     if u32::try_from(raw.len()).is_err() {
         return Err(reader.malformed("length of a block"));
@@ -89,7 +89,7 @@ fn read_part(reader: &mut Reader, first_row: u32, block: &mut Block) -> Result<u
     Ok(end_row)
 }
 
-fn read_rows(reader: &mut Reader, count: usize, known: &Known) -> Result<Body, Malformed> {
+fn read_rows(reader: &mut Reader, count: usize, known: &FileSymbols) -> Result<Body, Malformed> {
     let keys = keys::read(reader, count)?;
     let times = ints::read(reader, count)?;
     let flags = ints::read(reader, count)?;
@@ -132,30 +132,30 @@ fn read_rows(reader: &mut Reader, count: usize, known: &Known) -> Result<Body, M
     let columns = reader.count(COLUMN_BYTES_MIN, "column count")?;
     rows.columns = Vec::with_capacity(columns);
     let mut next = 0_u64;
-    let mut texts = Vec::new();
+    let mut codes = Vec::new();
     for number in 0..columns {
         let id = reader.uint("column")?.checked_add(next).and_then(|it| u32::try_from(it).ok());
         let id = id.ok_or_else(|| reader.malformed("column"))?;
         next = u64::from(id) + 1;
         let (column, coded) = read_column(reader, ColumnId(id), count)?;
         rows.columns.push(column);
-        texts.extend(coded.map(|it| (number, it)));
+        codes.extend(coded.map(|it| (number, it)));
     }
     rows.settled_until = rows.first_expiry(count);
-    if texts.is_empty() {
+    if codes.is_empty() {
         return Ok(Body::Plain(Arc::new(rows)));
     }
     let symbols = Symbols::read(reader, known.get())?;
     known.get_or_init(|| Arc::clone(&symbols));
-    Ok(Body::Coded(Box::new(Coded { columns: rows, texts, symbols })))
+    Ok(Body::Coded(Box::new(Coded { columns: rows, codes, symbols })))
 }
 
-/// A column, and its values, if they are coded: then it has none itself.
+/// A column, and the codes of its values, if they are coded: then it has none itself.
 fn read_column(
     reader: &mut Reader,
     id: ColumnId,
     row_count: usize,
-) -> Result<(Column, Option<Texts>), Malformed> {
+) -> Result<(Column, Option<Values>), Malformed> {
     let count = usize::try_from(reader.uint("cell count")?).unwrap_or(usize::MAX);
     if row_count <= count {
         return Err(reader.malformed("cell count"));
@@ -193,13 +193,13 @@ fn read_column(
     let ttls = ints::read(reader, ttl_count)?;
     check_ttls(reader, &ttls, ttl_count)?;
     let seconds = ints::read(reader, second_count)?;
-    let (values, texts) = match values::read(reader, value_count)? {
+    let (values, codes) = match values::read(reader, value_count)? {
         values::Column::Values(values) => (values, None),
-        values::Column::Texts(texts) => (no_values(), Some(texts)),
+        values::Column::Codes(codes) => (no_values(), Some(codes)),
     };
     if kinds != Ints::Const(kind::LIVE) {
         for at in (0..count).filter(|at| kinds.get(*at) == kind::ELEMENTS) {
-            if texts.is_some() {
+            if codes.is_some() {
                 return Err(reader.malformed("elements, coded"));
             }
             let value = ranks.as_ref().map_or(at, |it| it[at][0] as usize);
@@ -207,7 +207,7 @@ fn read_column(
         }
     }
     let column = Column { id, rows, times, kinds, ttls, seconds, values, ranks, codes: None };
-    Ok((column, texts))
+    Ok((column, codes))
 }
 
 /// Which rows have a cell: ascending, below `row_count`.

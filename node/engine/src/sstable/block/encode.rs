@@ -253,7 +253,7 @@ impl<'a> Column<'a> {
         let values = value..value + places.len();
         if let Some(codes) = codes {
             self.codes.resize(self.values.len(), None);
-            self.codes.extend(values.clone().map(|it| Some(codes.get(it))));
+            self.codes.extend(values.clone().map(|it| Some(codes.values.bytes(it))));
         }
         self.values.extend(values.map(|it| column.values.bytes(it)));
     }

@@ -8,7 +8,7 @@ use model::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::sstable::symbols::TextCoder;
+use crate::sstable::symbols::{FileSymbols, TextCoder};
 
 const TABLE: TableId = TableId(uuid::Uuid::nil());
 
@@ -174,7 +174,7 @@ fn coded(fragments: &[Fragment]) -> Bytes {
 }
 
 fn decoded(raw: Bytes) -> Result<Block, model::codec::Malformed> {
-    Block::decode(raw, &Known::new())
+    Block::decode(raw, &FileSymbols::new())
 }
 
 /// The same fragments with texts in the place of the values of one column.

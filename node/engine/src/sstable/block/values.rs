@@ -10,7 +10,7 @@ use model::key::bottom;
 use sys::HashMap;
 
 use super::ints;
-use crate::sstable::symbols::{TextCoder, Texts};
+use crate::sstable::symbols::{CODES_MAX, TextCoder};
 
 /// Lengths, then bytes.
 const PLAIN: u8 = 0;
@@ -34,7 +34,8 @@ const EXPONENT_MAX: u8 = 15;
 /// A column that was read.
 pub(super) enum Column {
     Values(Values),
-    Texts(Texts),
+    /// The codes of texts.
+    Codes(Values),
 }
 
 /// Appends `values`, the first ones of which may come with their codes. Of none, nothing.
@@ -58,7 +59,11 @@ pub(super) fn put(
         None => match coder.code(values, codes) {
             Some(coded) => {
                 out.u8(CODED);
-                put_lengths(out, coded.ends.iter().map(|it| *it as i64));
+                let ends = coded.ends.iter().map(|it| *it as i64);
+                put_lengths(
+                    out,
+                    ends.scan(0, |begin, end| Some(end - std::mem::replace(begin, end))),
+                );
                 out.raw(coded.codes);
             }
             None => put_one_by_one(out, values),
@@ -70,9 +75,7 @@ fn are_alike(values: &[&[u8]]) -> bool {
     values.iter().all(|it| it.len() == values[0].len())
 }
 
-/// Of what ends there.
-fn put_lengths(out: &mut Writer, ends: impl Iterator<Item = i64>) {
-    let lengths = ends.scan(0, |begin, end| Some(end - std::mem::replace(begin, end)));
+fn put_lengths(out: &mut Writer, lengths: impl Iterator<Item = i64>) {
     ints::put(out, &lengths.collect::<Vec<_>>());
 }
 
@@ -83,9 +86,11 @@ pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Column, Malforme
     }
     match reader.u8("value codec")? {
         CODED => {
-            let ends = read_ends(reader, count)?;
-            let end = ends.last().map_or(0, |it| *it as usize);
-            Ok(Column::Texts(Texts::new(reader.raw(end, "codes")?, ends)))
+            let codes = read_any(reader, count)?;
+            if CODES_MAX < codes.all_bytes() {
+                return Err(reader.malformed("length of codes"));
+            }
+            Ok(Column::Codes(codes))
         }
         DICTIONARY => read_dictionary(reader, count).map(Column::Values),
         codec => read_one_by_one(reader, codec, count).map(Column::Values),
@@ -116,8 +121,7 @@ fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
     let len = values[0].len();
     if !are_alike(values) {
         out.u8(PLAIN);
-        let lengths: Vec<i64> = values.iter().map(|it| it.len() as i64).collect();
-        ints::put(out, &lengths);
+        put_lengths(out, values.iter().map(|it| it.len() as i64));
         values.iter().for_each(|it| out.raw(it));
         return;
     }
@@ -143,11 +147,7 @@ fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
 
 fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Values, Malformed> {
     match codec {
-        PLAIN => {
-            let ends = read_ends(reader, count)?;
-            let end = ends.last().map_or(0, |it| *it as usize);
-            Ok(Values::Any { arena: reader.raw(end, "values")?, ends })
-        }
+        PLAIN => read_any(reader, count),
         FIXED => {
             let len = usize::try_from(reader.uint("value length")?).unwrap_or(usize::MAX);
             let bytes = len.checked_mul(count).ok_or_else(|| reader.malformed("value length"))?;
@@ -170,8 +170,8 @@ fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Value
     }
 }
 
-/// Lengths, as the places where what has them ends.
-fn read_ends(reader: &mut Reader, count: usize) -> Result<Vec<u32>, Malformed> {
+/// Lengths, and byte strings that have them.
+fn read_any(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
     let lengths = ints::read(reader, count)?;
     let mut ends = Vec::with_capacity(count);
     let mut end = 0_u32;
@@ -180,7 +180,7 @@ fn read_ends(reader: &mut Reader, count: usize) -> Result<Vec<u32>, Malformed> {
         end = next.ok_or_else(|| reader.malformed("value length"))?;
         ends.push(end);
     }
-    Ok(ends)
+    Ok(Values::Any { arena: reader.raw(end as usize, "values")?, ends })
 }
 
 /// Big-endian, signed; of 8 bytes at most.

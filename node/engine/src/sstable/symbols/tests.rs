@@ -35,18 +35,18 @@ fn slices(texts: &[Vec<u8>]) -> Vec<&[u8]> {
 }
 
 /// The symbols that a block would have, and the texts as it would have them.
-fn coded(coder: &mut TextCoder, texts: &[Vec<u8>]) -> Option<(Arc<Symbols>, Texts)> {
+fn coded(coder: &mut TextCoder, texts: &[Vec<u8>]) -> Option<(Arc<Symbols>, Values)> {
     let coded = coder.code(&slices(texts), &[])?;
     let arena = Bytes::copy_from_slice(coded.codes);
     let ends = coded.ends.iter().map(|it| *it as u32).collect();
     let mut out = Writer::default();
     coder.put_symbols(&mut out);
     let symbols = Symbols::read(&mut Reader::new(out.finish()), None).unwrap();
-    Some((symbols, Texts::new(arena, ends)))
+    Some((symbols, Values::Any { arena, ends }))
 }
 
-fn decoded(symbols: &Symbols, texts: &Texts, range: Range<usize>) -> Vec<Vec<u8>> {
-    let values = symbols.decode(texts, range.clone());
+fn decoded(symbols: &Symbols, codes: &Values, range: Range<usize>) -> Vec<Vec<u8>> {
+    let values = symbols.decode(codes, range.clone());
     range.enumerate().map(|(at, _)| values.bytes(at).to_vec()).collect()
 }
 
@@ -56,7 +56,7 @@ fn sentences_take_a_fraction_of_what_they_took() {
     let mut coder = trained(&slices(&texts), 4_000);
     let (symbols, coded) = coded(&mut coder, &texts).unwrap();
     let plain: usize = texts.iter().map(Vec::len).sum();
-    assert!(coded.arena.len() * 3 < plain, "{} of {plain}", coded.arena.len());
+    assert!(coded.all_bytes() * 3 < plain, "{} of {plain}", coded.all_bytes());
     assert!(symbols.written.len() < 1_200, "{}", symbols.written.len());
     assert_eq!(decoded(&symbols, &coded, 0..200), texts);
     assert_eq!(decoded(&symbols, &coded, 7..8), texts[7..8]);
@@ -109,14 +109,18 @@ fn the_next_sstable_codes_from_its_first_block_on_and_copies_codes() {
     assert_eq!(Some(&codes.symbols), second.symbols().as_ref());
     // Two of three come with theirs: whatever these stand for, they are copied.
     let own: Vec<Vec<u8>> =
-        (0..100).map(|at| codes.get(at).iter().rev().copied().collect()).collect();
+        (0..100).map(|at| codes.values.bytes(at).iter().rev().copied().collect()).collect();
     let come = |at: usize| (!at.is_multiple_of(3)).then_some(&own[at][..]);
     let come: Vec<Option<&[u8]>> = (0..90).map(come).collect();
     let joined = second.code(&slices(&texts[50..150]), &come).unwrap();
     let mut begin = 0;
     for (at, end) in joined.ends.iter().enumerate() {
         let found = &joined.codes[std::mem::replace(&mut begin, *end as usize)..*end as usize];
-        assert_eq!(found, come.get(at).copied().flatten().unwrap_or(codes.get(at)), "{at}");
+        assert_eq!(
+            found,
+            come.get(at).copied().flatten().unwrap_or(codes.values.bytes(at)),
+            "{at}"
+        );
     }
 }
 
@@ -187,8 +191,9 @@ proptest! {
         out.bytes(&written.finish());
         if let Ok(symbols) = Symbols::read(&mut Reader::new(out.finish()), None) {
             let ends = vec![codes.len() as u32];
-            let texts = Texts::new(codes.into(), ends);
-            prop_assert!(decoded(&symbols, &texts, 0..1)[0].len() <= 8 * texts.arena.len());
+            let len = codes.len();
+            let codes = Values::Any { arena: codes.into(), ends };
+            prop_assert!(decoded(&symbols, &codes, 0..1)[0].len() <= 8 * len);
         }
     }
 }
