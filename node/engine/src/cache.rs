@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
@@ -38,9 +39,14 @@ impl Weighter<BlockId, Arc<Block>> for ByBytes {
     }
 }
 
+/// Blocks in memory, bytes, from which on new ones lie in huge pages: below, a node takes little memory and the processor
+/// finds its way among few pages.
+const HUGE_PAGES_FROM: u64 = 8 << 20;
+
 /// The block cache, within its budget.
 pub(crate) struct Cache {
     blocks: QuickCache<BlockId, Arc<Block>, ByBytes, SeededState>,
+    is_large: AtomicBool,
     counters: Arc<Counters>,
 }
 
@@ -69,11 +75,19 @@ impl Cache {
                 DefaultLifecycle::default(),
             ),
         };
-        Cache { blocks, counters }
+        Cache { blocks, is_large: AtomicBool::new(false), counters }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         self.blocks.weight()
+    }
+
+    fn insert(&self, id: BlockId, block: &Arc<Block>) {
+        self.blocks.insert(id, Arc::clone(block));
+        if !self.is_large.load(Ordering::Relaxed) && HUGE_PAGES_FROM <= self.bytes() {
+            self.is_large.store(true, Ordering::Relaxed);
+            sys::memory::use_huge_pages();
+        }
     }
 
     /// Whether half of it stays free with so many bytes more.
@@ -172,7 +186,7 @@ impl<'a> Io<'a> {
 
     fn keep(&self, id: BlockId, block: &Arc<Block>) {
         self.recent.put(id, block);
-        self.cache.blocks.insert(id, Arc::clone(block));
+        self.cache.insert(id, block);
     }
 
     /// The block `id`, which `read` reads from the disk.
@@ -193,7 +207,7 @@ impl<'a> Io<'a> {
                 count(&self.cache.counters.cache_misses);
                 let block = Arc::new(read()?);
                 if self.keeps {
-                    self.cache.blocks.insert(id, Arc::clone(&block));
+                    self.cache.insert(id, &block);
                 }
                 block
             }

@@ -99,6 +99,8 @@ enum ConfigCommand {
 
 /// Runs the command of this process's arguments; the exit code to end with.
 pub fn run() -> i32 {
+    // Until there is much in memory: the block cache goes over to huge ones.
+    sys::memory::use_small_pages();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod disk;
 pub mod facts;
 pub mod hash;
+pub mod memory;
 pub mod net;
 pub mod rng;
 pub mod system_log;

@@ -72,6 +72,8 @@ impl Store for Helenus {
     type Query = Command;
 
     fn open(dir: &Path, setup: &Setup) -> Result<Helenus, Failure> {
+        // As the node begins.
+        sys::memory::use_small_pages();
         let options = Options {
             data_dir: dir.to_path_buf(),
             commitlog_sync: match setup.log {
