@@ -127,17 +127,58 @@ pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed>
     for (at, high) in patches {
         values[order + at] |= high;
     }
-    for value in &mut values[order..] {
-        *value = value.wrapping_add(frame);
-    }
-    for from in (0..order).rev() {
-        let mut sum = values[from];
-        for value in &mut values[from + 1..] {
-            sum = sum.wrapping_add(*value);
-            *value = sum;
+    match &mut values[..] {
+        values if order == 0 => {
+            values.iter_mut().for_each(|value| *value = value.wrapping_add(frame));
         }
+        [_, differences @ ..] if order == 1 => {
+            let mut sum = first;
+            for value in differences {
+                sum = sum.wrapping_add(value.wrapping_add(frame));
+                *value = sum;
+            }
+        }
+        [_, second, others @ ..] => {
+            let (mut sum, mut step) = (first.wrapping_add(step), step);
+            *second = sum;
+            for value in others {
+                step = step.wrapping_add(value.wrapping_add(frame));
+                sum = sum.wrapping_add(step);
+                *value = sum;
+            }
+        }
+        // There are at least as many as the order.
+        [..] => {}
     }
     Ok(Ints::Each(values))
+}
+
+/// The last `len` bytes of each integer, big-endian: of one byte to eight.
+pub(super) fn big_endian(integers: &Ints, len: usize, count: usize) -> Vec<u8> {
+    let mut arena = vec![0; len * count];
+    each_at(integers, count, |at, integer| {
+        let own = integer.cast_unsigned() << (64 - 8 * len);
+        put_short(&mut arena[at * len..], own.to_be_bytes(), len);
+    });
+    arena
+}
+
+/// Puts the first `len` bytes of a word in front, and what is behind these where that will be overwritten: a whole word is one store.
+#[inline]
+pub(super) fn put_short<const N: usize>(out: &mut [u8], word: [u8; N], len: usize) {
+    match out.first_chunk_mut() {
+        Some(all) => *all = word,
+        None => out[..len].copy_from_slice(&word[..len]),
+    }
+}
+
+/// Shows `count` integers, with their numbers.
+#[inline]
+pub(super) fn each_at(integers: &Ints, count: usize, mut show: impl FnMut(usize, i64)) {
+    match integers {
+        Ints::Const(value) => (0..count).for_each(|at| show(at, *value)),
+        Ints::Each(values) => values.iter().enumerate().for_each(|(at, it)| show(at, *it)),
+    }
 }
 
 fn differences(values: &[i64]) -> Vec<i64> {

@@ -11,6 +11,9 @@ const FIXED: u8 = 0;
 /// How much of the key before each begins with, how much follows, and that.
 const FRONT: u8 = 1;
 
+/// Bytes of a key that is written at once.
+const SHORT: usize = size_of::<u128>();
+
 /// Appends `keys`, of which there is one at least.
 pub(super) fn put(out: &mut Writer, keys: &[&[u8]]) {
     let len = keys[0].len();
@@ -50,6 +53,20 @@ pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Values, Malforme
     let rests = rest.checked_mul(count).ok_or_else(|| reader.malformed("key length"))?;
     let rests = reader.raw(rests, "keys")?;
     let len = common.len() + numbers + rest;
+    // Short ones are one store each: what a clustering of one time or two takes.
+    if rest == 0 && (1..=SHORT).contains(&len) {
+        let mut word = [0; SHORT];
+        word[..common.len()].copy_from_slice(&common);
+        let common = u128::from_be_bytes(word);
+        let (own, behind) =
+            (u64::MAX.checked_shr(64 - 8 * numbers as u32).unwrap_or(0), SHORT - len);
+        let mut arena = vec![0; len * count];
+        ints::each_at(&integers, count, |at, integer| {
+            let key = common | u128::from(integer.cast_unsigned() & own) << (8 * behind);
+            ints::put_short(&mut arena[at * len..], key.to_be_bytes(), len);
+        });
+        return Ok(Values::Fixed { arena: arena.into(), len });
+    }
     let mut arena = Vec::with_capacity(len * count);
     for at in 0..count {
         arena.extend_from_slice(&common);

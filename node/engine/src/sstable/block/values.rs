@@ -159,11 +159,7 @@ fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Value
                 return Err(reader.malformed("value length"));
             }
             let integers = ints::read(reader, count)?;
-            let mut arena = Vec::with_capacity(len * count);
-            for at in 0..count {
-                arena.extend_from_slice(&integers.get(at).to_be_bytes()[8 - len..]);
-            }
-            Ok(Values::Fixed { arena: arena.into(), len })
+            Ok(Values::Fixed { arena: ints::big_endian(&integers, len, count).into(), len })
         }
         DECIMALS => read_decimals(reader, count),
         _ => Err(reader.malformed("value codec")),
@@ -291,12 +287,12 @@ fn read_decimals(reader: &mut Reader, count: usize) -> Result<Values, Malformed>
         next = at + 1;
     }
     let integers = ints::read(reader, count)?;
-    let mut arena = Vec::with_capacity(8 * count);
+    let mut arena = vec![0; 8 * count];
     let scale = 10_f64.powi(i32::from(exponent));
-    for at in 0..count {
-        let value = integers.get(at) as f64 / scale;
-        arena.extend_from_slice(&value.to_bits().to_be_bytes());
-    }
+    ints::each_at(&integers, count, |at, integer| {
+        let value = integer as f64 / scale;
+        arena[at * 8..][..8].copy_from_slice(&value.to_bits().to_be_bytes());
+    });
     for (at, bits) in patches {
         arena[at * 8..(at + 1) * 8].copy_from_slice(&bits);
     }
