@@ -37,16 +37,17 @@ impl Inner {
         self.snapshot(&table, "dropped")?;
         manifest.edit(vec![Op::Drop(id)])?;
         self.tables.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        let bytes = table.change(|version| {
+        let (bytes, sstables) = table.change(|version| {
             let bytes = version.memtable_bytes();
             version.dropped = true;
-            version.sstables.clear();
+            let sstables = std::mem::take(&mut version.sstables);
             version.frozen.clear();
             // An empty one, so that nobody counts its bytes, or needs the log for it, once more.
             version.active = Arc::new(Memtable::new(version.active.begins));
-            bytes
+            (bytes, sstables)
         });
         self.shrink_memtables(bytes);
+        sstables.iter().for_each(|it| it.leave(&self.cache));
         if self.disk.exists(&table.dir)
             && let Err(error) = self.disk.remove_dir_all(&table.dir)
         {
@@ -95,7 +96,7 @@ impl Inner {
             next.sstables = sstables;
         });
         self.shrink_memtables(version.frozen_bytes());
-        goes.for_each(|it| self.remove_unused(&it.path));
+        goes.for_each(|it| self.retire(it));
         self.release_log(&mut manifest)?;
         Ok(kept)
     }

@@ -4,11 +4,13 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use quick_cache::sync::{Cache as QuickCache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::sync::Cache as QuickCache;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
+use smallvec::SmallVec;
 use sys::hash::SeededState;
 
 use crate::Error;
+use crate::shelf::Shelf;
 use crate::sstable::block::Block;
 use crate::stats::{Counters, count};
 
@@ -30,12 +32,46 @@ impl From<Error> for Halt {
     }
 }
 
+/// A block that may be in memory: its name, and where it is found.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) id: BlockId,
+    pub(crate) shelf: &'a Arc<Shelf>,
+}
+
+/// A block that the cache keeps, and where readers find it.
+#[derive(Clone)]
+struct Kept {
+    shelf: Arc<Shelf>,
+    block: Arc<Block>,
+}
+
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<BlockId, Arc<Block>> for ByBytes {
-    fn weight(&self, _id: &BlockId, block: &Arc<Block>) -> u64 {
-        block.bytes().max(1)
+impl Weighter<BlockId, Kept> for ByBytes {
+    fn weight(&self, _id: &BlockId, kept: &Kept) -> u64 {
+        kept.block.bytes().max(1)
+    }
+}
+
+/// Tells the cache what was used, and clears slots.
+#[derive(Clone)]
+struct Clearing;
+
+impl Lifecycle<BlockId, Kept> for Clearing {
+    /// Blocks are given back when the cache is not locked any more.
+    type RequestState = SmallVec<[Arc<Block>; 2]>;
+
+    /// What was used since the last time stays for now. Readers ask the cache itself only for the first of many uses.
+    fn is_pinned(&self, id: &BlockId, kept: &Kept) -> bool {
+        kept.shelf.take_used(id.1)
+    }
+
+    /// Also of a block that another has replaced: that is in the slot by then.
+    fn on_evict(&self, given_up: &mut Self::RequestState, id: BlockId, kept: Kept) {
+        kept.shelf.clear(id.1, &kept.block);
+        given_up.push(kept.block);
     }
 }
 
@@ -45,7 +81,7 @@ const HUGE_PAGES_FROM: u64 = 8 << 20;
 
 /// The block cache, within its budget.
 pub(crate) struct Cache {
-    blocks: QuickCache<BlockId, Arc<Block>, ByBytes, SeededState>,
+    blocks: QuickCache<BlockId, Kept, ByBytes, SeededState, Clearing>,
     is_large: AtomicBool,
     counters: Arc<Counters>,
 }
@@ -60,20 +96,10 @@ impl Cache {
             .weight_capacity(bytes)
             // Sharding must not depend on the machine's cores: a simulation evicts alike everywhere.
             .shards(if bytes < 64 << 20 { 1 } else { 16 });
+        let hash = SeededState::default();
         let blocks = match options.build() {
-            Ok(options) => QuickCache::with_options(
-                options,
-                ByBytes,
-                SeededState::default(),
-                DefaultLifecycle::default(),
-            ),
-            Err(_) => QuickCache::with(
-                16,
-                bytes,
-                ByBytes,
-                SeededState::default(),
-                DefaultLifecycle::default(),
-            ),
+            Ok(options) => QuickCache::with_options(options, ByBytes, hash, Clearing),
+            Err(_) => QuickCache::with(16, bytes, ByBytes, hash, Clearing),
         };
         Cache { blocks, is_large: AtomicBool::new(false), counters }
     }
@@ -82,11 +108,29 @@ impl Cache {
         self.blocks.weight()
     }
 
-    fn insert(&self, id: BlockId, block: &Arc<Block>) {
-        self.blocks.insert(id, Arc::clone(block));
+    fn get(&self, place: Place<'_>) -> Option<Arc<Block>> {
+        let (block, is_first_use) = place.shelf.get(place.id.1)?;
+        if is_first_use {
+            drop(self.blocks.get(&place.id));
+        }
+        Some(block)
+    }
+
+    fn insert(&self, place: Place<'_>, block: &Arc<Block>) {
+        place.shelf.put(place.id.1, Arc::clone(block));
+        let kept = Kept { shelf: Arc::clone(place.shelf), block: Arc::clone(block) };
+        self.blocks.insert(place.id, kept);
         if !self.is_large.load(Ordering::Relaxed) && HUGE_PAGES_FROM <= self.bytes() {
             self.is_large.store(true, Ordering::Relaxed);
             sys::memory::use_huge_pages();
+        }
+    }
+
+    /// Gives up the blocks of an sstable, `cached_as` that number, of which nobody will ask again.
+    pub(crate) fn forget(&self, cached_as: u64, shelf: &Shelf) {
+        for (at, block) in shelf.blocks() {
+            drop(self.blocks.remove(&(cached_as, at)));
+            shelf.clear(at, &block);
         }
     }
 
@@ -160,45 +204,45 @@ impl<'a> Io<'a> {
         self.may_wait
     }
 
-    /// Hears that so many rows of block `id` were read. Texts that are decoded for good take half as much again: where memory
+    /// Hears that so many rows of a block were read. Texts that are decoded for good take half as much again: where memory
     /// is short, it is better to have more blocks.
-    pub(crate) fn was_read(&self, id: BlockId, block: &Block, rows: usize) {
+    pub(crate) fn was_read(&self, place: Place<'_>, block: &Block, rows: usize) {
         if self.keeps
             && block.wants_decoding(rows)
             && self.cache.has_room_for(2 * block.bytes())
             && let Some(decoded) = block.decoded(false)
         {
             block.was_replaced();
-            self.keep(id, &Arc::new(decoded));
+            self.keep(place, &Arc::new(decoded));
         }
     }
 
-    /// Block `id` for whoever goes over all partitions in it: with texts decoded, and for a compaction with their codes.
-    pub(crate) fn whole(&self, id: BlockId, block: Arc<Block>) -> Arc<Block> {
+    /// A block for whoever goes over all partitions in it: with texts decoded, and for a compaction with their codes.
+    pub(crate) fn whole(&self, place: Place<'_>, block: Arc<Block>) -> Arc<Block> {
         let Some(decoded) = block.decoded(!self.keeps) else { return block };
         let decoded = Arc::new(decoded);
         match self.keeps && self.cache.has_room_for(2 * block.bytes()) {
-            true => self.keep(id, &decoded),
-            false => self.recent.put(id, &decoded),
+            true => self.keep(place, &decoded),
+            false => self.recent.put(place.id, &decoded),
         }
         decoded
     }
 
-    fn keep(&self, id: BlockId, block: &Arc<Block>) {
-        self.recent.put(id, block);
-        self.cache.insert(id, block);
+    pub(crate) fn keep(&self, place: Place<'_>, block: &Arc<Block>) {
+        self.recent.put(place.id, block);
+        self.cache.insert(place, block);
     }
 
-    /// The block `id`, which `read` reads from the disk.
+    /// The block there, which `read` reads from the disk.
     pub(crate) fn block(
         &self,
-        id: BlockId,
+        place: Place<'_>,
         read: impl FnOnce() -> Result<Block, Error>,
     ) -> Result<Arc<Block>, Halt> {
-        if let Some(block) = self.recent.get(id) {
+        if let Some(block) = self.recent.get(place.id) {
             return Ok(block);
         }
-        let block = match self.cache.blocks.get(&id) {
+        let block = match self.cache.get(place) {
             Some(block) => {
                 count(&self.cache.counters.cache_hits);
                 block
@@ -207,13 +251,13 @@ impl<'a> Io<'a> {
                 count(&self.cache.counters.cache_misses);
                 let block = Arc::new(read()?);
                 if self.keeps {
-                    self.cache.insert(id, &block);
+                    self.cache.insert(place, &block);
                 }
                 block
             }
             None => return Err(Halt::Miss),
         };
-        self.recent.put(id, &block);
+        self.recent.put(place.id, &block);
         Ok(block)
     }
 }

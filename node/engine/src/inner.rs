@@ -165,6 +165,12 @@ impl Inner {
         self.options.memtable_bytes / 2 <= self.memtable_bytes()
     }
 
+    /// Removes the file of an sstable that the manifest does not name any more, and its blocks from the cache.
+    pub(crate) fn retire(&self, sstable: &Sstable) {
+        sstable.leave(&self.cache);
+        self.remove_unused(&sstable.path);
+    }
+
     /// Removes a file that the manifest does not name. If that fails it is an orphan, and the next start removes it.
     pub(crate) fn remove_unused(&self, path: &Path) {
         if let Err(error) = self.disk.remove(path) {

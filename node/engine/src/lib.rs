@@ -36,6 +36,7 @@ mod piece;
 mod prefix;
 mod read;
 mod recovery;
+mod shelf;
 pub mod snapshot;
 mod sstable;
 mod stats;

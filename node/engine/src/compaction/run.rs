@@ -185,7 +185,7 @@ impl Merging {
             version.sstables.sort_by_key(|it| it.id);
         });
         drop(manifest);
-        self.inputs.iter().for_each(|it| self.inner.remove_unused(&it.path));
+        self.inputs.iter().for_each(|it| self.inner.retire(it));
         count(&self.inner.counters.compactions);
         Ok(())
     }
@@ -268,7 +268,7 @@ impl Work for Dropping {
         table.change(|version| version.sstables.retain(|it| !is_expired(it.id)));
         drop(manifest);
         for it in expired.iter().filter(|it| gone.contains(&it.id)) {
-            inner.remove_unused(&it.path);
+            inner.retire(it);
             count(&inner.counters.sstables_expired);
         }
         Ok(true)

@@ -23,8 +23,9 @@ use model::{Partition, PartitionKey, Rows, Slice, Token};
 use sys::{Disk, File, Open};
 
 use crate::Error;
-use crate::cache::{Halt, Io};
+use crate::cache::{Cache, Halt, Io, Place};
 use crate::piece::{self, Piece};
+use crate::shelf::Shelf;
 use block::{Block, Stretch};
 use filter::Filter;
 use format::{BadVersion, Extent, Footer, SstableStats};
@@ -54,6 +55,7 @@ pub(crate) struct Sstable {
 struct Map {
     index: Index,
     filter: Filter,
+    shelf: Arc<Shelf>,
 }
 
 /// Which block a search probably leads to.
@@ -154,8 +156,10 @@ impl Sstable {
         let malformed =
             |extent: Extent| move |it| Error::corrupt(&self.path, extent.offset, format!("{it}"));
         let Footer { index, filter, .. } = self.footer;
+        let index = Index::decode(section(index, "index")?).map_err(malformed(index))?;
         let map = Map {
-            index: Index::decode(section(index, "index")?).map_err(malformed(index))?,
+            shelf: Arc::new(Shelf::new(index.len())),
+            index,
             filter: Filter::decode(section(filter, "filter")?).map_err(malformed(filter))?,
         };
         // Whoever was first: both have read the same.
@@ -301,6 +305,15 @@ impl Sstable {
         Ok(part.map(|part| Spot { at, block, part }))
     }
 
+    fn place<'a>(&self, map: &'a Map, at: usize) -> Place<'a> {
+        Place { id: (self.cached_as, at as u32), shelf: &map.shelf }
+    }
+
+    /// Gives up what the cache has of it: it was replaced by others.
+    pub(crate) fn leave(&self, cache: &Cache) {
+        self.map.get().into_iter().for_each(|it| cache.forget(self.cached_as, &it.shelf));
+    }
+
     /// Where blocks begin in their partitions.
     #[cfg(test)]
     fn starts(&self) -> Vec<Bytes> {
@@ -367,24 +380,26 @@ impl Sstable {
         from: Bound<&PartitionKey>,
         io: &Io,
     ) -> Result<Option<Spot>, Halt> {
-        if self.mapped(io)?.index.len() <= at {
+        let map = self.mapped(io)?;
+        if map.index.len() <= at {
             return Ok(None);
         }
-        let block = io.whole((self.cached_as, at as u32), self.block(at, io)?);
+        let block = io.whole(self.place(map, at), self.block(at, io)?);
         let part = block.first_not_before(from);
         Ok((part < block.len()).then_some(Spot { at, block, part }))
     }
 
     /// Tells that so many rows were read there.
     fn was_read(&self, spot: &Spot, rows: usize, io: &Io) {
-        if spot.block.is_coded() {
-            io.was_read((self.cached_as, spot.at as u32), &spot.block, rows);
+        if let (true, Some(map)) = (spot.block.is_coded(), self.map.get()) {
+            io.was_read(self.place(map, spot.at), &spot.block, rows);
         }
     }
 
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {
-        let extent = self.mapped(io)?.index.extent(at);
-        io.block((self.cached_as, at as u32), || {
+        let map = self.mapped(io)?;
+        io.block(self.place(map, at), || {
+            let extent = map.index.extent(at);
             let bytes = read_exact(&*self.file, &self.path, extent)?;
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
                 Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))

@@ -1,0 +1,82 @@
+//! Which blocks of one sstable are in memory, by their number.
+//!
+//! The cache decides which blocks stay. Where a reader finds one is its slot here: no search, and one place of memory to wait
+//! for where a map has four.
+//!
+//! ```text
+//!   cache   (sstable 7, block 2) · (sstable 9, block 0) · …      weights, and who was asked for last
+//!                    |                      |
+//!   shelves 7  [ · , · , block , · ]     9  [ block , · ]
+//! ```
+//!
+//! Invariant: what is in a slot is in the cache, or is about to be: whoever puts it there tells the cache next. What
+//! the cache gives up is cleared here. The other way round a slot may be empty for a while; then the block is read again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::sstable::block::Block;
+
+/// The slots of one sstable.
+#[derive(Debug)]
+pub(crate) struct Shelf(Box<[Slot]>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    block: RwLock<Option<Arc<Block>>>,
+    /// Somebody has used it since the cache looked last.
+    was_used: AtomicBool,
+}
+
+impl Shelf {
+    /// Of an sstable of so many blocks, of which none is in memory.
+    pub(crate) fn new(blocks: usize) -> Shelf {
+        Shelf((0..blocks).map(|_| Slot::default()).collect())
+    }
+
+    /// Block `at`, if it is in memory, and whether nobody has used it since the cache looked last.
+    pub(crate) fn get(&self, at: u32) -> Option<(Arc<Block>, bool)> {
+        let slot = self.slot(at)?;
+        let block = slot.block.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        // Mostly it is set: then the line stays with all processors.
+        let is_first = !slot.was_used.load(Ordering::Relaxed);
+        if is_first {
+            slot.was_used.store(true, Ordering::Relaxed);
+        }
+        Some((block, is_first))
+    }
+
+    /// All that are in memory, with their numbers.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (u32, Arc<Block>)> {
+        let block = |it: &Slot| it.block.read().unwrap_or_else(PoisonError::into_inner).clone();
+        (0..).zip(&self.0).filter_map(move |(at, slot)| Some((at, block(slot)?)))
+    }
+
+    /// Puts block `at` where readers find it.
+    pub(crate) fn put(&self, at: u32, block: Arc<Block>) {
+        let Some(slot) = self.slot(at) else { return };
+        let mut place = slot.block.write().unwrap_or_else(PoisonError::into_inner);
+        let before = place.replace(block);
+        drop(place);
+        drop(before);
+    }
+
+    /// Takes `block` out, if it is still in its slot.
+    pub(crate) fn clear(&self, at: u32, block: &Arc<Block>) {
+        let Some(slot) = self.slot(at) else { return };
+        let mut place = slot.block.write().unwrap_or_else(PoisonError::into_inner);
+        place.take_if(|it| Arc::ptr_eq(it, block));
+    }
+
+    /// Whether somebody has used block `at` since this was asked last.
+    pub(crate) fn take_used(&self, at: u32) -> bool {
+        self.slot(at).is_some_and(|it| it.was_used.swap(false, Ordering::Relaxed))
+    }
+
+    fn slot(&self, at: u32) -> Option<&Slot> {
+        self.0.get(at as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests;

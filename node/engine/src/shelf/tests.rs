@@ -1,0 +1,94 @@
+use model::{Partition, PartitionKey, TableId};
+
+use super::*;
+use crate::cache::{Cache, Halt, Io, Place, Recent};
+use crate::piece;
+use crate::sstable::block::{self, Fragment};
+use crate::sstable::symbols::{FileSymbols, TextCoder};
+
+/// A block of one partition, as it comes from a file.
+fn block() -> Block {
+    let part = Partition::empty(PartitionKey::new("p".into()));
+    let fragment = Fragment { start: model::key::bottom(), end: piece::top(), part };
+    let table = TableId(uuid::Uuid::nil());
+    let raw = block::encode(table, &[fragment], &mut TextCoder::off());
+    Block::decode(raw, &FileSymbols::new()).unwrap()
+}
+
+/// Whether a reader that may not wait finds block `at`.
+fn is_found(cache: &Cache, shelf: &Arc<Shelf>, at: u32) -> bool {
+    let recent = Recent::default();
+    let place = Place { id: (7, at), shelf };
+    match Io::cached(cache, &recent).block(place, || unreachable!("it may not wait")) {
+        Ok(_) => true,
+        Err(Halt::Miss) => false,
+        Err(Halt::Failed(error)) => panic!("{error}"),
+    }
+}
+
+/// A reader that waits reads block `at`, or finds it.
+fn read(cache: &Cache, shelf: &Arc<Shelf>, at: u32) {
+    let recent = Recent::default();
+    let place = Place { id: (7, at), shelf };
+    Io::waiting(cache, &recent).block(place, || Ok(block())).unwrap();
+}
+
+#[test]
+fn what_the_cache_gives_up_is_not_on_the_shelf() {
+    let bytes = block().bytes();
+    let cache = Cache::new(8 * bytes, Arc::default());
+    let shelf = Arc::new(Shelf::new(100));
+    for at in 0..100 {
+        read(&cache, &shelf, at);
+        assert!(shelf.blocks().count() as u64 * bytes <= 8 * bytes, "as much as the budget allows");
+        assert_eq!(
+            cache.bytes(),
+            shelf.blocks().count() as u64 * bytes,
+            "and no more than is counted"
+        );
+    }
+    assert!(0 < shelf.blocks().count());
+}
+
+#[test]
+fn what_is_used_again_and_again_outlives_what_was_read_once() {
+    let bytes = block().bytes();
+    let cache = Cache::new(8 * bytes, Arc::default());
+    let shelf = Arc::new(Shelf::new(1_000));
+    for at in 1..1_000 {
+        read(&cache, &shelf, 0);
+        read(&cache, &shelf, at);
+    }
+    assert!(is_found(&cache, &shelf, 0));
+}
+
+#[test]
+fn a_block_that_takes_the_place_of_another_is_found() {
+    let cache = Cache::new(1 << 20, Arc::default());
+    let shelf = Arc::new(Shelf::new(1));
+    read(&cache, &shelf, 0);
+    // As two readers do that missed it at once.
+    let recent = Recent::default();
+    let place = Place { id: (7, 0), shelf: &shelf };
+    Io::waiting(&cache, &recent).keep(place, &Arc::new(block()));
+    assert!(is_found(&cache, &shelf, 0));
+    assert_eq!(cache.bytes(), block().bytes());
+}
+
+#[test]
+fn blocks_of_an_sstable_that_was_replaced_take_no_memory() {
+    let cache = Cache::new(1 << 20, Arc::default());
+    let shelf = Arc::new(Shelf::new(10));
+    (0..10).for_each(|at| read(&cache, &shelf, at));
+    cache.forget(7, &shelf);
+    assert_eq!((cache.bytes(), shelf.blocks().count()), (0, 0));
+    assert!(!is_found(&cache, &shelf, 3));
+}
+
+#[test]
+fn a_block_larger_than_the_cache_is_not_kept() {
+    let cache = Cache::new(1, Arc::default());
+    let shelf = Arc::new(Shelf::new(1));
+    read(&cache, &shelf, 0);
+    assert!(!is_found(&cache, &shelf, 0));
+}
