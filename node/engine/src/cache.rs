@@ -204,6 +204,11 @@ impl<'a> Io<'a> {
         self.may_wait
     }
 
+    /// Whether what is read is written again.
+    pub(crate) fn writes_again(&self) -> bool {
+        !self.keeps
+    }
+
     /// Hears that so many rows of a block were read. Texts that are decoded for good take half as much again: where memory
     /// is short, it is better to have more blocks.
     pub(crate) fn was_read(&self, place: Place<'_>, block: &Block, rows: usize) {

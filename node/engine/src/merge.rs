@@ -13,7 +13,7 @@ use model::{ColumnId, Partition, PartitionKey, Slice};
 use crate::cache::{Halt, Io};
 use crate::memtable::Memtable;
 use crate::memtable::run::Run;
-use crate::piece::Piece;
+use crate::piece::{self, Piece};
 use crate::sstable::{Spot, Sstable, filter};
 
 /// Rows that a read copies from a source at once at most.
@@ -81,6 +81,11 @@ impl Input {
         let sstable = Arc::clone(sstable);
         Input { rows: Rows::Sstable { sstable, is_here: false, near: None }, left: None }
     }
+
+    /// The rows of what is left of its last piece.
+    fn rows_left(&self) -> Option<&model::Rows> {
+        self.left.as_ref().map(|it| &it.part.rows)
+    }
 }
 
 impl Merge {
@@ -147,23 +152,27 @@ impl Merge {
     /// The next merged piece, at the near end of `want`: what is still wanted of one slice. Call `jump` before
     /// going on with another slice.
     pub(crate) fn next(&mut self, want: &Slice, io: &Io) -> Result<Piece, Halt> {
-        let Merge { head, reversed, rows_max, .. } = self;
+        let Merge { head, inputs, reversed, rows_max } = self;
+        let goal = goal(*rows_max);
         // What will be merged lies inside. It shrinks with each piece, and the newest come first: what lies further away
         // than as many rows as are wanted is not looked for.
         let mut reach = want.clone();
-        for input in &mut self.inputs {
+        let mut is_enough = false;
+        for at in 0..inputs.len() {
+            let input = &mut inputs[at];
             if input.left.is_none() {
                 if matches!(&input.rows, Rows::Sstable { sstable, .. } if !sstable.may_have_rows(&reach))
                 {
                     continue;
                 }
+                let asked = if is_enough { &reach } else { want };
                 input.left = Some(match &mut input.rows {
-                    Rows::Memtable(run) => run.piece(want, *reversed, *rows_max),
+                    Rows::Memtable(run) => run.piece(asked, *reversed, goal),
                     Rows::Sstable { sstable, is_here, near } => {
-                        match sstable.piece(&head.key, want, *reversed, *rows_max, near, io)? {
+                        match sstable.piece(&head.key, asked, *reversed, goal, near, io)? {
                             Some(piece) => piece,
                             None if *is_here => return Err(sstable.without_rows().into()),
-                            None => Piece::nothing(&head.key, want),
+                            None => Piece::nothing(&head.key, asked),
                         }
                     }
                 });
@@ -173,12 +182,15 @@ impl Merge {
                 Some(piece) => reach.end = piece.end.clone().min(reach.end),
                 None => {}
             }
+            if !is_enough && *rows_max < PIECE_ROWS_MAX {
+                is_enough = shorten(&mut reach, &inputs[..=at], *reversed, goal);
+            }
         }
         // What a few rows did not settle takes more: the next ones may all be dead.
         if self.rows_max < PIECE_ROWS_MAX {
             self.rows_max = (self.rows_max * 2).min(PIECE_ROWS_MAX);
         }
-        Ok(if self.reversed { self.merge_last(want) } else { self.merge_first(want) })
+        Ok(if self.reversed { self.merge_last(reach) } else { self.merge_first(reach) })
     }
 
     /// How many sstables may hold the partition.
@@ -191,9 +203,9 @@ impl Merge {
         self.inputs.iter_mut().for_each(|it| it.left = None);
     }
 
-    fn merge_first(&mut self, want: &Slice) -> Piece {
-        let ends = self.inputs.iter().filter_map(|it| it.left.as_ref().map(|it| &it.end));
-        let end = ends.min().unwrap_or(&want.end).clone();
+    /// The merged piece of `reach`, with what lies behind it left for the next one.
+    fn merge_first(&mut self, reach: Slice) -> Piece {
+        let Slice { start, end } = reach;
         let taken = self.inputs.iter_mut().filter_map(|input| {
             let mut piece = input.left.take()?;
             if end < piece.end {
@@ -203,12 +215,11 @@ impl Merge {
         });
         let taken = taken.collect();
         let part = merge_parts(&self.head, taken, self.inputs.len() == 1);
-        Piece { start: want.start.clone(), end, part }
+        Piece { start, end, part }
     }
 
-    fn merge_last(&mut self, want: &Slice) -> Piece {
-        let starts = self.inputs.iter().filter_map(|it| it.left.as_ref().map(|it| &it.start));
-        let start = starts.max().unwrap_or(&want.start).clone();
+    fn merge_last(&mut self, reach: Slice) -> Piece {
+        let Slice { start, end } = reach;
         let taken = self.inputs.iter_mut().filter_map(|input| {
             let mut piece = input.left.take()?;
             if piece.start < start {
@@ -220,8 +231,45 @@ impl Merge {
         });
         let taken = taken.collect();
         let part = merge_parts(&self.head, taken, self.inputs.len() == 1);
-        Piece { start, end: want.end.clone(), part }
+        Piece { start, end, part }
     }
+}
+
+/// How many rows are looked for where so many are wanted: some may be dead, or be the same in two sources.
+fn goal(rows_max: usize) -> usize {
+    rows_max.saturating_add(rows_max / 8)
+}
+
+/// Ends `reach` where the pieces of `inputs` have `goal` rows together at its near end, if they have. What is newest comes
+/// first, so that most sstables then lie outside.
+fn shorten(reach: &mut Slice, inputs: &[Input], reversed: bool, goal: usize) -> bool {
+    let Some((last, before)) = inputs.split_last() else { return false };
+    let Some(last) = last.rows_left() else { return false };
+    let before = || before.iter().filter_map(Input::rows_left);
+    // As many of the last as if all others lay nearer; and as many more as do not.
+    let mut taken = goal.saturating_sub(before().map(model::Rows::len).sum());
+    for _ in 0..2 {
+        if taken == 0 || last.len() < taken {
+            return false;
+        }
+        let furthest = last.view(if reversed { last.len() - taken } else { taken - 1 });
+        let Some(furthest) = furthest.map(|it| it.clustering_key().0) else { return false };
+        let bound = if reversed { furthest } else { piece::successor(&furthest) };
+        let nearer = |it: &model::Rows| match (it.first_at(&bound), reversed) {
+            (at, true) => it.len() - at,
+            (at, false) => at,
+        };
+        let found = taken + before().map(nearer).sum::<usize>();
+        if goal <= found {
+            match reversed {
+                true => reach.start = bound.max(std::mem::take(&mut reach.start)),
+                false => reach.end = bound.min(std::mem::take(&mut reach.end)),
+            }
+            return true;
+        }
+        taken += goal - found;
+    }
+    false
 }
 
 /// Merges parts of one interval beneath the partition's deletion, and leaves that deletion out again.

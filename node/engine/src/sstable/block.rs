@@ -20,7 +20,7 @@ mod values;
 use std::cmp;
 use std::ops::{Bound, Range};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use model::columns::{Columns, Values};
@@ -63,8 +63,8 @@ pub(crate) struct Block {
     parts_end: u32,
     /// Texts that were decoded.
     text_bytes: usize,
-    /// How often it was looked at for a few rows while texts were coded.
-    point_reads: AtomicU8,
+    /// Rows that were decoded for somebody while texts were coded.
+    decoded_rows: AtomicU32,
     /// The rows of all fragments.
     body: Body,
     bytes: u64,
@@ -109,12 +109,13 @@ impl Body {
         }
     }
 
-    fn rows(&self, rows: Range<usize>) -> Rows {
+    /// Some of the rows; with codes for whoever writes them again.
+    fn rows(&self, rows: Range<usize>, with_codes: bool) -> Rows {
         match self {
             Body::Plain(columns) => Rows::of(columns, rows),
             Body::Coded(_) if rows.is_empty() => Rows::default(),
             Body::Coded(it) => {
-                let columns = it.cut(rows.clone(), FEW_ROWS < rows.len());
+                let columns = it.cut(rows.clone(), with_codes);
                 Rows::of(&columns, 0..rows.len())
             }
         }
@@ -153,14 +154,11 @@ struct Part {
     head: u32,
 }
 
-/// Rows at most for which it is not worth decoding all texts of a block.
-const FEW_ROWS: usize = 8;
+/// What a look at some rows takes beside decoding them, in rows.
+const LOOK_ROWS: usize = 8;
 
-/// Reads of a few rows for which texts are decoded each time, before all are for good.
-const POINT_READS_MAX: u8 = 8;
-
-/// In the place of a number of reads: whoever still has the block has an old one.
-const REPLACED: u8 = u8::MAX;
+/// In the place of a number of rows: whoever still has the block has an old one.
+const REPLACED: u32 = u32::MAX;
 
 /// No number.
 const NONE: u32 = u32::MAX;
@@ -195,8 +193,7 @@ impl Block {
     /// are read. With their codes, for whoever writes them again, it holds on to what it was read from.
     pub(crate) fn decoded(&self, with_codes: bool) -> Option<Block> {
         let Body::Coded(coded) = &self.body else { return None };
-        let count = self.parts.last().map_or(0, |it| it.end_row as usize);
-        let columns = coded.cut(0..count, with_codes);
+        let columns = coded.cut(0..self.row_count(), with_codes);
         let texts =
             coded.codes.iter().map(|(number, _)| columns.columns[*number].values.all_bytes());
         let text_bytes = texts.sum();
@@ -208,7 +205,7 @@ impl Block {
             parts_end: self.parts_end,
             body: Body::Plain(columns),
             text_bytes,
-            point_reads: AtomicU8::new(0),
+            decoded_rows: AtomicU32::new(0),
             bytes: 0,
         };
         // Mostly nothing but codes lies behind the fragments, of which little is kept. Then these go.
@@ -232,23 +229,29 @@ impl Block {
         matches!(self.body, Body::Coded(_))
     }
 
-    /// Whether texts are better decoded once and for all: so many rows were read now, or few often. Not if they were.
+    /// Whether texts are better decoded once and for all, so many rows of them having been decoded now. That is so when it took as
+    /// much already as all of them would: then it takes at most twice the work that it would have taken whoever
+    /// had known before. Not if they were.
     pub(crate) fn wants_decoding(&self, rows: usize) -> bool {
-        let reads = self.point_reads.load(Ordering::Relaxed);
-        if reads == REPLACED || rows == 0 {
+        let before = self.decoded_rows.load(Ordering::Relaxed);
+        if before == REPLACED || rows == 0 {
             return false;
         }
-        if FEW_ROWS < rows {
-            return true;
-        }
-        // One that is lost in between makes no difference.
-        self.point_reads.store((reads + 1).min(POINT_READS_MAX), Ordering::Relaxed);
-        POINT_READS_MAX <= reads
+        // Some that are lost in between make no difference.
+        let now = u32::try_from(LOOK_ROWS + rows).unwrap_or(u32::MAX);
+        let decoded = before.saturating_add(now).min(REPLACED - 1);
+        self.decoded_rows.store(decoded, Ordering::Relaxed);
+        self.row_count() <= decoded as usize
+    }
+
+    /// Rows of all fragments.
+    fn row_count(&self) -> usize {
+        self.parts.last().map_or(0, |it| it.end_row as usize)
     }
 
     /// A decoded block has taken its place.
     pub(crate) fn was_replaced(&self) {
-        self.point_reads.store(REPLACED, Ordering::Relaxed);
+        self.decoded_rows.store(REPLACED, Ordering::Relaxed);
     }
 
     fn weigh(&mut self) {
@@ -395,7 +398,8 @@ impl Block {
         })
     }
 
-    /// What a fragment knows of the clusterings at the near end of `want`: at most `rows_max` rows.
+    /// What a fragment knows of the clusterings at the near end of `want`: at most `rows_max` rows. With the codes of their texts
+    /// for whoever writes them again.
     pub(crate) fn piece(
         &self,
         key: &PartitionKey,
@@ -403,6 +407,7 @@ impl Block {
         want: &Slice,
         reversed: bool,
         rows_max: usize,
+        with_codes: bool,
     ) -> Piece {
         let part = &self.parts[part];
         let own = part.rows();
@@ -429,7 +434,7 @@ impl Block {
             }
         }
         let mut piece = Partition::empty(key.clone());
-        piece.rows = self.body.rows(from..to);
+        piece.rows = self.body.rows(from..to, with_codes);
         if let Some(head) = self.head_of(part) {
             piece.range_tombstones = piece::clip_ranges(&head.range_tombstones, &start, &end);
         }
@@ -469,7 +474,7 @@ impl Block {
         } else {
             to = to.min(from.saturating_add(rows_max));
         }
-        let rows = self.body.rows(from..to);
+        let rows = self.body.rows(from..to, false);
         Some(Stretch { rows, more })
     }
 
@@ -478,7 +483,7 @@ impl Block {
         let fragment = |(at, it): (usize, &Part)| {
             let empty = || Partition::empty(self.key(at));
             let mut part = self.head_of(it).cloned().unwrap_or_else(empty);
-            part.rows = self.body.rows(it.rows());
+            part.rows = self.body.rows(it.rows(), true);
             Fragment { start: self.start_of(it), end: self.end_of(it), part }
         };
         self.parts.iter().enumerate().map(fragment).collect()

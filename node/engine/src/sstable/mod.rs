@@ -241,7 +241,7 @@ impl Sstable {
             *near = self.find(key, want, reversed, hint, io)?;
         }
         let Some(spot) = near else { return Ok(None) };
-        let piece = spot.block.piece(key, spot.part, want, reversed, rows_max);
+        let piece = spot.block.piece(key, spot.part, want, reversed, rows_max, io.writes_again());
         self.was_read(spot, piece.part.rows.len(), io);
         Ok(Some(piece))
     }

@@ -126,3 +126,23 @@ fn a_deletion_counts_where_its_file_is_not_looked_into() {
         }
     }
 }
+
+#[test]
+fn where_the_newest_have_enough_rows_together_older_files_are_not_read() {
+    let world = World::new();
+    let engine = world.engine();
+    let put = |at| drop(write(&engine, &insert(1, 1, at, 1, b"v")).unwrap());
+    for rows in [10..30, 30..35] {
+        rows.for_each(put);
+        flush(&engine).unwrap();
+    }
+    (40..43).for_each(put);
+    let mut last = Command { reversed: true, ..slice(0, 90) };
+    last.limits.rows = 6;
+    assert_eq!(blocks(&engine, &last), 1, "two of three sources");
+    let found: Vec<u64> = rows(&engine, &last).into_iter().map(|(_, at, _)| at).collect();
+    assert_eq!(found, [32, 33, 34, 40, 41, 42]);
+    let mut first = slice(12, 90);
+    first.limits.rows = 30;
+    assert_eq!(rows(&engine, &first).len(), 26, "and all of them where that is what it takes");
+}

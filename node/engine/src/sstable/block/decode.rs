@@ -1,7 +1,7 @@
 //! Reads a block.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU8;
+use std::sync::atomic::AtomicU32;
 
 use bytes::Bytes;
 use model::cell::TTL_MAX;
@@ -35,7 +35,7 @@ pub(super) fn block(raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed>
         raw,
         parts_end: 0,
         text_bytes: 0,
-        point_reads: AtomicU8::new(0),
+        decoded_rows: AtomicU32::new(0),
         body: Body::Plain(Arc::new(no_rows())),
         bytes: 0,
     };

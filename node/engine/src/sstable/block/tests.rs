@@ -240,7 +240,7 @@ proptest! {
                 continue;
             }
             let number = block.part_of(&part.key, start, Upto::Including).unwrap();
-            let found = block.piece(&part.key, number, &want, reversed, rows_max);
+            let found = block.piece(&part.key, number, &want, reversed, rows_max, false);
             let expected = cut(fragment, &want, reversed, rows_max);
             prop_assert_eq!((found.start, found.end), (expected.start, expected.end));
             prop_assert_eq!(found.part, expected.part);
@@ -282,8 +282,8 @@ fn texts_are_coded_where_symbols_are_known_and_decoded_for_whoever_asks() {
     assert!(block.is_coded() && !decoded(plain).unwrap().is_coded());
     let whole = block.decoded(false).unwrap();
     assert!(!whole.is_coded() && block.bytes() < whole.bytes());
-    assert!((0..8).all(|_| !block.wants_decoding(1)), "not for a few reads of a row");
-    assert!(block.wants_decoding(1) && block.wants_decoding(100));
+    assert!((0..22).all(|_| !block.wants_decoding(1)), "not for a few reads of a row");
+    assert!(block.wants_decoding(1) && block.wants_decoding(100), "for as many as it has rows");
     block.was_replaced();
     assert!(!block.wants_decoding(1) && !block.wants_decoding(100));
 }
