@@ -79,6 +79,9 @@ impl Lifecycle<BlockId, Kept> for Clearing {
 /// finds its way among few pages.
 const HUGE_PAGES_FROM: u64 = 8 << 20;
 
+/// One in so many bytes is for blocks of one new sstable of which nobody has asked for one.
+const WARM_SHARE: u64 = 4;
+
 /// The block cache, within its budget.
 pub(crate) struct Cache {
     blocks: QuickCache<BlockId, Kept, ByBytes, SeededState, Clearing>,
@@ -116,7 +119,13 @@ impl Cache {
         Some(block)
     }
 
-    fn insert(&self, place: Place<'_>, block: &Arc<Block>) {
+    /// Bytes that one new sstable may have here before anybody has asked for its blocks.
+    pub(crate) fn warm_bytes(&self) -> u64 {
+        self.blocks.capacity() / WARM_SHARE
+    }
+
+    /// Takes a block in, in the place of another if there is one.
+    pub(crate) fn insert(&self, place: Place<'_>, block: &Arc<Block>) {
         place.shelf.put(place.id.1, Arc::clone(block));
         let kept = Kept { shelf: Arc::clone(place.shelf), block: Arc::clone(block) };
         self.blocks.insert(place.id, kept);

@@ -135,6 +135,7 @@ impl Engine {
         if let Some(answer) = straight::read(&version, command, &inner.cache)? {
             return Ok(Read::Ready(answer));
         }
+        table.was_read();
         let mut scan = Scan::new(&version, command);
         match scan.in_memory(&inner.cache, read::PIECES_IN_PLACE) {
             Ok(Some(answer)) => Ok(Read::Ready(answer)),

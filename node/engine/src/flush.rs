@@ -23,6 +23,9 @@ use crate::table::{self, Table};
 /// Bytes written between two steps, about.
 const STEP_BYTES: u64 = 512 << 10;
 
+/// Blocks of a new sstable for each read since the one before, at most, for which it pays to have them in memory at once.
+const BLOCKS_PER_READ: u64 = 4;
+
 /// Writes one frozen memtable.
 pub(crate) struct Flush {
     inner: Arc<Inner>,
@@ -143,6 +146,14 @@ impl Flush {
         let sstable = output.finish(&self.inner, &self.table).inspect_err(|_| {
             self.inner.remove_unused(&path);
         })?;
+        let reads = self.table.take_recent_reads();
+        if let Some(sstable) = sstable.as_ref().filter(|it| it.blocks() <= reads * BLOCKS_PER_READ)
+        {
+            // What was written lately is read: the next who does so finds it in memory, as it was before.
+            sstable
+                .warm(&self.inner.cache, |_, _| true)
+                .inspect_err(|_| self.inner.remove_unused(&path))?;
+        }
         let mut manifest = self.inner.manifest();
         let version = self.table.version();
         // Truncated or dropped meanwhile: what was written is not wanted any more.

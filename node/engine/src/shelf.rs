@@ -46,6 +46,12 @@ impl Shelf {
         Some((block, is_first))
     }
 
+    /// Whether block `at` is in memory.
+    pub(crate) fn holds(&self, at: u32) -> bool {
+        self.slot(at)
+            .is_some_and(|it| it.block.read().unwrap_or_else(PoisonError::into_inner).is_some())
+    }
+
     /// All that are in memory, with their numbers.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = (u32, Arc<Block>)> {
         let block = |it: &Slot| it.block.read().unwrap_or_else(PoisonError::into_inner).clone();

@@ -1,6 +1,7 @@
 //! One table: its shape, its folder, and its current version.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use model::TableId;
@@ -21,6 +22,8 @@ pub(crate) struct Table {
     /// A write holds it to read while it goes into the log and the memtable, so whoever holds it to write stands
     /// between two writes.
     version: RwLock<Arc<Version>>,
+    /// Reads since the last flush that took more than a look into one sstable: of what was written lately, mostly.
+    recent_reads: AtomicU64,
     /// By which texts are coded.
     pub(crate) symbols: Arc<TableSymbols>,
 }
@@ -53,6 +56,7 @@ impl Table {
                 sstables,
                 dropped: false,
             })),
+            recent_reads: AtomicU64::new(0),
             symbols: Arc::default(),
         }
     }
@@ -78,6 +82,16 @@ impl Table {
     /// Holds the version still for one write.
     pub(crate) fn write_into(&self) -> RwLockReadGuard<'_, Arc<Version>> {
         self.version.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hears of a read of what was written lately.
+    pub(crate) fn was_read(&self) {
+        self.recent_reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was since this was asked last.
+    pub(crate) fn take_recent_reads(&self) -> u64 {
+        self.recent_reads.swap(0, Ordering::Relaxed)
     }
 
     /// Puts another version in place of the current one, between two writes.

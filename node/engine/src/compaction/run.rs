@@ -3,6 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{ColumnId, Partition, PartitionKey, Slice};
 
 use crate::Error;
@@ -167,6 +168,13 @@ impl Merging {
         })?;
         if let Some(merged) = &merged {
             self.wrote(merged.bytes);
+            // What was in memory of the inputs is in memory of the output.
+            let was_in_memory = |key: &PartitionKey, start: &Bytes| {
+                self.inputs.iter().any(|it| it.has_in_memory(key, start))
+            };
+            merged
+                .warm(&self.inner.cache, was_in_memory)
+                .inspect_err(|_| self.inner.remove_unused(&path))?;
         }
         let mut manifest = self.inner.manifest();
         let id = self.table.id;

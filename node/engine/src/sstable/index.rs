@@ -105,6 +105,12 @@ impl Index {
         self.tokens.get(at).copied()
     }
 
+    /// In which partition block `at` begins, and where in it.
+    pub(crate) fn begins(&self, at: usize) -> (PartitionKey, Bytes) {
+        let IndexEntry { key, start, .. } = self.entry(at);
+        (key, start)
+    }
+
     /// Whether block `at` begins with the beginning of the partition.
     pub(crate) fn begins_with(&self, at: usize, key: &PartitionKey) -> bool {
         self.token(at) == Some(key.token) && {

@@ -398,14 +398,53 @@ impl Sstable {
 
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {
         let map = self.mapped(io)?;
-        io.block(self.place(map, at), || {
-            let extent = map.index.extent(at);
-            let bytes = read_exact(&*self.file, &self.path, extent)?;
-            let raw = format::unwrap(bytes, self.id, extent.offset).map_err(|it| {
-                Error::corrupt(&self.path, extent.offset, format!("a block: {it}"))
-            })?;
-            format::block(self.version, raw, &self.symbols)
-                .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
+        io.block(self.place(map, at), || self.read_block(map, at))
+    }
+
+    fn read_block(&self, map: &Map, at: usize) -> Result<Block, Error> {
+        let extent = map.index.extent(at);
+        let bytes = read_exact(&*self.file, &self.path, extent)?;
+        let raw = format::unwrap(bytes, self.id, extent.offset)
+            .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("a block: {it}")))?;
+        format::block(self.version, raw, &self.symbols)
+            .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("{it}")))
+    }
+
+    /// How many blocks there are; 0 while nobody has read from here.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.map.get().map_or(0, |it| it.index.len() as u64)
+    }
+
+    /// Reads blocks of a new sstable into the cache, before readers go there: those that `is_wanted` for where they begin, as
+    /// far as the cache has room for what nobody has asked for.
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` for a block that could not be read.
+    pub(crate) fn warm(
+        &self,
+        cache: &Cache,
+        is_wanted: impl Fn(&PartitionKey, &Bytes) -> bool,
+    ) -> Result<(), Error> {
+        let map = self.map()?;
+        let mut left = cache.warm_bytes();
+        for at in 0..map.index.len() {
+            let (key, start) = map.index.begins(at);
+            if !is_wanted(&key, &start) {
+                continue;
+            }
+            let block = Arc::new(self.read_block(map, at)?);
+            let Some(rest) = left.checked_sub(block.bytes()) else { break };
+            left = rest;
+            cache.insert(self.place(map, at), &block);
+        }
+        Ok(())
+    }
+
+    /// Whether the block is in memory in which a partition has `clustering`, if it is here.
+    pub(crate) fn has_in_memory(&self, key: &PartitionKey, clustering: &[u8]) -> bool {
+        self.map.get().is_some_and(|map| {
+            let count = map.index.count(key, clustering, Upto::Including);
+            count.checked_sub(1).is_some_and(|at| map.shelf.holds(at as u32))
         })
     }
 }
@@ -427,8 +466,7 @@ fn read_exact(file: &dyn File, path: &Path, extent: Extent) -> Result<Bytes, Err
     if SECTION_BYTES_MAX < extent.bytes {
         return Err(Error::corrupt(path, extent.offset, "an absurd length"));
     }
-    let mut bytes = vec![0; extent.bytes as usize];
-    file.read_exact_at(&mut bytes, extent.offset).map_err(|it| {
+    let bytes = file.read_bytes_at(extent.bytes as usize, extent.offset).map_err(|it| {
         if it.kind() == std::io::ErrorKind::UnexpectedEof {
             return Error::corrupt(path, extent.offset, "the end of the file");
         }

@@ -120,6 +120,13 @@ pub trait File: Send + Sync {
         Ok(())
     }
 
+    /// Reads so many bytes from `offset`; `UnexpectedEof` if the file ends before. The caller bounds how many.
+    fn read_bytes_at(&self, bytes: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut buf = vec![0; bytes];
+        self.read_exact_at(&mut buf, offset)?;
+        Ok(buf)
+    }
+
     /// Writes all of `buf` at `offset`; a gap behind the old end reads as zeros. After an error any
     /// part may be written.
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()>;

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::buffer::spare_capacity;
+
 use super::{Disk, File, Lock, Open, Space};
 
 /// The file system of this machine.
@@ -109,6 +111,22 @@ struct RealFile(fs::File);
 impl File for RealFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         self.0.read_at(buf, offset)
+    }
+
+    /// Into memory that nobody has filled with zeros before.
+    fn read_bytes_at(&self, bytes: usize, offset: u64) -> io::Result<Vec<u8>> {
+        let mut read = Vec::with_capacity(bytes);
+        // An allocator may give more than was asked for.
+        while read.len() < bytes {
+            let at = offset + read.len() as u64;
+            match rustix::io::pread(&self.0, spare_capacity(&mut read), at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        read.truncate(bytes);
+        Ok(read)
     }
 
     fn write_at(&self, buf: &[u8], offset: u64) -> io::Result<()> {

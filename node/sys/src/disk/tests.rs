@@ -37,6 +37,7 @@ enum Call {
 enum FileCall {
     Write(u8, u16),
     Read(u8, u16),
+    ReadBytes(u8, u16),
     Truncate(u16),
     Len,
     Sync,
@@ -47,6 +48,7 @@ fn file_call() -> impl Strategy<Value = FileCall> {
     prop_oneof![
         4 => (any::<u8>(), offset.clone()).prop_map(|(fill, offset)| FileCall::Write(fill, offset)),
         3 => (any::<u8>(), offset.clone()).prop_map(|(len, offset)| FileCall::Read(len, offset)),
+        3 => (any::<u8>(), offset.clone()).prop_map(|(len, offset)| FileCall::ReadBytes(len, offset)),
         1 => offset.prop_map(FileCall::Truncate),
         1 => Just(FileCall::Len),
         1 => Just(FileCall::Sync),
@@ -121,6 +123,9 @@ fn make_on_file(file: &dyn File, call: &FileCall) -> io::Result<String> {
             let mut buf = vec![0; usize::from(*len)];
             let count = file.read_at(&mut buf, (*offset).into())?;
             return Ok(format!("{:?}", &buf[..count]));
+        }
+        FileCall::ReadBytes(len, offset) => {
+            return Ok(format!("{:?}", file.read_bytes_at((*len).into(), (*offset).into())?));
         }
         FileCall::Truncate(len) => file.truncate((*len).into())?,
         FileCall::Len => return Ok(file.len()?.to_string()),

@@ -376,16 +376,17 @@ fn unpack(bits: &[u8], width: u32, count: usize, out: &mut Vec<i64>) {
     }
     let mask = u64::MAX >> (64 - width);
     // As long as eight bytes are there and hold the whole of it, one load does.
-    let mut at = 0;
-    if width <= 57 {
-        while at < count {
-            let bit = at * width as usize;
-            let Some(word) = bits[bit / 8..].first_chunk::<8>() else { break };
-            out.push((u64::from_le_bytes(*word) >> (bit % 8) & mask).cast_signed());
-            at += 1;
-        }
-    }
-    for at in at..count {
+    let whole = match width {
+        ..=57 => count.min((bits.len().saturating_sub(7) * 8).div_ceil(width as usize)),
+        58.. => 0,
+    };
+    out.extend((0..whole).map(|at| {
+        let bit = at * width as usize;
+        let mut word = [0; 8];
+        word.copy_from_slice(&bits[bit / 8..][..8]);
+        (u64::from_le_bytes(word) >> (bit % 8) & mask).cast_signed()
+    }));
+    for at in whole..count {
         let bit = at * width as usize;
         let from = &bits[bit / 8..];
         let mut word = [0; 16];
