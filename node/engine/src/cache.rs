@@ -32,18 +32,43 @@ impl From<Error> for Halt {
     }
 }
 
-/// A block that may be in memory: its name, and where it is found.
-#[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
-    pub(crate) id: BlockId,
-    pub(crate) shelf: &'a Arc<Shelf>,
+/// In the number of a block: it is a page of the filter of rows.
+const PAGE: u32 = 1 << 31;
+
+/// A block or a page that may be in memory: of which sstable, and where it is found.
+pub(crate) struct Place<'a, T: ?Sized = Block> {
+    /// The number under which the sstable is in the cache.
+    pub(crate) sstable: u64,
+    /// Its own, below 2^31.
+    pub(crate) at: u32,
+    pub(crate) shelf: &'a Arc<Shelf<T>>,
 }
 
-/// A block that the cache keeps, and where readers find it.
+impl<T: ?Sized> Clone for Place<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: ?Sized> Copy for Place<'_, T> {}
+
+impl Place<'_> {
+    fn id(&self) -> BlockId {
+        (self.sstable, self.at)
+    }
+}
+
+impl Place<'_, [u64]> {
+    fn id(&self) -> BlockId {
+        (self.sstable, self.at | PAGE)
+    }
+}
+
+/// What the cache keeps, and where readers find it.
 #[derive(Clone)]
-struct Kept {
-    shelf: Arc<Shelf>,
-    block: Arc<Block>,
+enum Kept {
+    Block(Arc<Shelf>, Arc<Block>),
+    Page(Arc<Shelf<[u64]>>, Arc<[u64]>),
 }
 
 #[derive(Clone)]
@@ -51,7 +76,10 @@ struct ByBytes;
 
 impl Weighter<BlockId, Kept> for ByBytes {
     fn weight(&self, _id: &BlockId, kept: &Kept) -> u64 {
-        kept.block.bytes().max(1)
+        match kept {
+            Kept::Block(_, block) => block.bytes().max(1),
+            Kept::Page(_, page) => size_of_val(&**page) as u64,
+        }
     }
 }
 
@@ -61,17 +89,23 @@ struct Clearing;
 
 impl Lifecycle<BlockId, Kept> for Clearing {
     /// Blocks are given back when the cache is not locked any more.
-    type RequestState = SmallVec<[Arc<Block>; 2]>;
+    type RequestState = SmallVec<[Kept; 2]>;
 
     /// What was used since the last time stays for now. Readers ask the cache itself only for the first of many uses.
-    fn is_pinned(&self, id: &BlockId, kept: &Kept) -> bool {
-        kept.shelf.take_used(id.1)
+    fn is_pinned(&self, (_, at): &BlockId, kept: &Kept) -> bool {
+        match kept {
+            Kept::Block(shelf, _) => shelf.take_used(*at),
+            Kept::Page(shelf, _) => shelf.take_used(at & !PAGE),
+        }
     }
 
     /// Also of a block that another has replaced: that is in the slot by then.
-    fn on_evict(&self, given_up: &mut Self::RequestState, id: BlockId, kept: Kept) {
-        kept.shelf.clear(id.1, &kept.block);
-        given_up.push(kept.block);
+    fn on_evict(&self, given_up: &mut Self::RequestState, (_, at): BlockId, kept: Kept) {
+        match &kept {
+            Kept::Block(shelf, block) => shelf.clear(at, block),
+            Kept::Page(shelf, page) => shelf.clear(at & !PAGE, page),
+        }
+        given_up.push(kept);
     }
 }
 
@@ -112,11 +146,19 @@ impl Cache {
     }
 
     fn get(&self, place: Place<'_>) -> Option<Arc<Block>> {
-        let (block, is_first_use) = place.shelf.get(place.id.1)?;
+        let (block, is_first_use) = place.shelf.get(place.at)?;
         if is_first_use {
-            drop(self.blocks.get(&place.id));
+            drop(self.blocks.get(&place.id()));
         }
         Some(block)
+    }
+
+    fn look<R>(&self, place: Place<'_, [u64]>, look: impl FnOnce(&[u64]) -> R) -> Option<R> {
+        let (seen, is_first_use) = place.shelf.with(place.at, |page| look(page))?;
+        if is_first_use {
+            drop(self.blocks.get(&place.id()));
+        }
+        Some(seen)
     }
 
     /// Bytes that one new sstable may have here before anybody has asked for its blocks.
@@ -126,20 +168,32 @@ impl Cache {
 
     /// Takes a block in, in the place of another if there is one.
     pub(crate) fn insert(&self, place: Place<'_>, block: &Arc<Block>) {
-        place.shelf.put(place.id.1, Arc::clone(block));
-        let kept = Kept { shelf: Arc::clone(place.shelf), block: Arc::clone(block) };
-        self.blocks.insert(place.id, kept);
+        place.shelf.put(place.at, Arc::clone(block));
+        self.keep(place.id(), Kept::Block(Arc::clone(place.shelf), Arc::clone(block)));
+    }
+
+    fn insert_page(&self, place: Place<'_, [u64]>, page: Arc<[u64]>) {
+        place.shelf.put(place.at, Arc::clone(&page));
+        self.keep(place.id(), Kept::Page(Arc::clone(place.shelf), page));
+    }
+
+    fn keep(&self, id: BlockId, kept: Kept) {
+        self.blocks.insert(id, kept);
         if !self.is_large.load(Ordering::Relaxed) && HUGE_PAGES_FROM <= self.bytes() {
             self.is_large.store(true, Ordering::Relaxed);
             sys::memory::use_huge_pages();
         }
     }
 
-    /// Gives up the blocks of an sstable, `cached_as` that number, of which nobody will ask again.
-    pub(crate) fn forget(&self, cached_as: u64, shelf: &Shelf) {
+    /// Gives up the blocks and pages of an sstable, of which nobody will ask again.
+    pub(crate) fn forget(&self, sstable: u64, shelf: &Shelf, pages: &Shelf<[u64]>) {
         for (at, block) in shelf.blocks() {
-            drop(self.blocks.remove(&(cached_as, at)));
+            drop(self.blocks.remove(&(sstable, at)));
             shelf.clear(at, &block);
+        }
+        for (at, page) in pages.blocks() {
+            drop(self.blocks.remove(&(sstable, at | PAGE)));
+            pages.clear(at, &page);
         }
     }
 
@@ -237,14 +291,36 @@ impl<'a> Io<'a> {
         let decoded = Arc::new(decoded);
         match self.keeps && self.cache.has_room_for(2 * block.bytes()) {
             true => self.keep(place, &decoded),
-            false => self.recent.put(place.id, &decoded),
+            false => self.recent.put(place.id(), &decoded),
         }
         decoded
     }
 
     pub(crate) fn keep(&self, place: Place<'_>, block: &Arc<Block>) {
-        self.recent.put(place.id, block);
+        self.recent.put(place.id(), block);
         self.cache.insert(place, block);
+    }
+
+    /// What `look` sees in a page, which `read` reads from the disk.
+    pub(crate) fn page<R>(
+        &self,
+        place: Place<'_, [u64]>,
+        look: impl Fn(&[u64]) -> R,
+        read: impl FnOnce() -> Result<Arc<[u64]>, Error>,
+    ) -> Result<R, Halt> {
+        if let Some(seen) = self.cache.look(place, &look) {
+            return Ok(seen);
+        }
+        if !self.may_wait {
+            return Err(Halt::Miss);
+        }
+        count(&self.cache.counters.cache_misses);
+        let page = read()?;
+        let seen = look(&page);
+        if self.keeps {
+            self.cache.insert_page(place, page);
+        }
+        Ok(seen)
     }
 
     /// The block there, which `read` reads from the disk.
@@ -253,7 +329,7 @@ impl<'a> Io<'a> {
         place: Place<'_>,
         read: impl FnOnce() -> Result<Block, Error>,
     ) -> Result<Arc<Block>, Halt> {
-        if let Some(block) = self.recent.get(place.id) {
+        if let Some(block) = self.recent.get(place.id()) {
             return Ok(block);
         }
         let block = match self.cache.get(place) {
@@ -271,7 +347,7 @@ impl<'a> Io<'a> {
             }
             None => return Err(Halt::Miss),
         };
-        self.recent.put(place.id, &block);
+        self.recent.put(place.id(), &block);
         Ok(block)
     }
 }

@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 
+use model::key::successor;
 use model::{ColumnId, Partition, PartitionKey, Slice};
 
 use crate::cache::{Halt, Io};
 use crate::memtable::Memtable;
 use crate::memtable::run::Run;
-use crate::piece::{self, Piece};
+use crate::piece::Piece;
 use crate::sstable::{Spot, Sstable, filter};
 
 /// Rows that a read copies from a source at once at most.
@@ -254,7 +255,7 @@ fn shorten(reach: &mut Slice, inputs: &[Input], reversed: bool, goal: usize) -> 
         }
         let furthest = last.view(if reversed { last.len() - taken } else { taken - 1 });
         let Some(furthest) = furthest.map(|it| it.clustering_key().0) else { return false };
-        let bound = if reversed { furthest } else { piece::successor(&furthest) };
+        let bound = if reversed { furthest } else { successor(&furthest) };
         let nearer = |it: &model::Rows| match (it.first_at(&bound), reversed) {
             (at, true) => it.len() - at,
             (at, false) => at,

@@ -5,7 +5,7 @@
 //! tombstone (clipped) inside. So pieces of the same interval merge by `model`'s law alone, and
 //! pieces that touch can be joined again.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use model::columns::Amount;
 use model::rows::View;
 use model::{
@@ -24,14 +24,6 @@ pub(crate) struct Piece {
 /// Above every clustering: their first byte is at most 0xFE.
 pub(crate) fn top() -> Bytes {
     Bytes::from_static(&[0xFF])
-}
-
-/// The smallest byte string above `bound`.
-pub(crate) fn successor(bound: &[u8]) -> Bytes {
-    let mut next = BytesMut::with_capacity(bound.len() + 1);
-    next.put_slice(bound);
-    next.put_u8(0);
-    next.freeze()
 }
 
 /// The range tombstones inside `[start, end)`.

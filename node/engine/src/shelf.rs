@@ -17,33 +17,40 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::sstable::block::Block;
 
-/// The slots of one sstable.
+/// The slots of one sstable: of its blocks, or of the pages of its filter.
 #[derive(Debug)]
-pub(crate) struct Shelf(Box<[Slot]>);
+pub(crate) struct Shelf<T: ?Sized = Block>(Box<[Slot<T>]>);
 
-#[derive(Debug, Default)]
-struct Slot {
-    block: RwLock<Option<Arc<Block>>>,
+#[derive(Debug)]
+struct Slot<T: ?Sized> {
+    block: RwLock<Option<Arc<T>>>,
     /// Somebody has used it since the cache looked last.
     was_used: AtomicBool,
 }
 
-impl Shelf {
+impl<T: ?Sized> Shelf<T> {
     /// Of an sstable of so many blocks, of which none is in memory.
-    pub(crate) fn new(blocks: usize) -> Shelf {
-        Shelf((0..blocks).map(|_| Slot::default()).collect())
+    pub(crate) fn new(blocks: usize) -> Shelf<T> {
+        let slot = |_| Slot { block: RwLock::new(None), was_used: AtomicBool::new(false) };
+        Shelf((0..blocks).map(slot).collect())
     }
 
     /// Block `at`, if it is in memory, and whether nobody has used it since the cache looked last.
-    pub(crate) fn get(&self, at: u32) -> Option<(Arc<Block>, bool)> {
+    pub(crate) fn get(&self, at: u32) -> Option<(Arc<T>, bool)> {
+        self.with(at, Arc::clone)
+    }
+
+    /// As `get`, for whoever needs no more than a look.
+    #[inline]
+    pub(crate) fn with<R>(&self, at: u32, look: impl FnOnce(&Arc<T>) -> R) -> Option<(R, bool)> {
         let slot = self.slot(at)?;
-        let block = slot.block.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let seen = slot.block.read().unwrap_or_else(PoisonError::into_inner).as_ref().map(look)?;
         // Mostly it is set: then the line stays with all processors.
         let is_first = !slot.was_used.load(Ordering::Relaxed);
         if is_first {
             slot.was_used.store(true, Ordering::Relaxed);
         }
-        Some((block, is_first))
+        Some((seen, is_first))
     }
 
     /// Whether block `at` is in memory.
@@ -53,13 +60,13 @@ impl Shelf {
     }
 
     /// All that are in memory, with their numbers.
-    pub(crate) fn blocks(&self) -> impl Iterator<Item = (u32, Arc<Block>)> {
-        let block = |it: &Slot| it.block.read().unwrap_or_else(PoisonError::into_inner).clone();
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (u32, Arc<T>)> {
+        let block = |it: &Slot<T>| it.block.read().unwrap_or_else(PoisonError::into_inner).clone();
         (0..).zip(&self.0).filter_map(move |(at, slot)| Some((at, block(slot)?)))
     }
 
     /// Puts block `at` where readers find it.
-    pub(crate) fn put(&self, at: u32, block: Arc<Block>) {
+    pub(crate) fn put(&self, at: u32, block: Arc<T>) {
         let Some(slot) = self.slot(at) else { return };
         let mut place = slot.block.write().unwrap_or_else(PoisonError::into_inner);
         let before = place.replace(block);
@@ -68,7 +75,7 @@ impl Shelf {
     }
 
     /// Takes `block` out, if it is still in its slot.
-    pub(crate) fn clear(&self, at: u32, block: &Arc<Block>) {
+    pub(crate) fn clear(&self, at: u32, block: &Arc<T>) {
         let Some(slot) = self.slot(at) else { return };
         let mut place = slot.block.write().unwrap_or_else(PoisonError::into_inner);
         place.take_if(|it| Arc::ptr_eq(it, block));
@@ -79,7 +86,7 @@ impl Shelf {
         self.slot(at).is_some_and(|it| it.was_used.swap(false, Ordering::Relaxed))
     }
 
-    fn slot(&self, at: u32) -> Option<&Slot> {
+    fn slot(&self, at: u32) -> Option<&Slot<T>> {
         self.0.get(at as usize)
     }
 }

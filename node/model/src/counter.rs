@@ -23,7 +23,7 @@ use crate::{
     HostId,
     cell::{Cell, Content, Deletion},
     elements::Elements,
-    key::{self, Slice},
+    key::Slice,
     mutation::Mutation,
     partition::Partition,
     read::{Command, Limits, Target},
@@ -58,13 +58,12 @@ pub fn are_increments(partition: &Partition) -> bool {
 /// The read of what the leader has to know before it can add: the rows named, whole, at `now`
 /// (microseconds). `dropped` are columns that are not there any more, ascending.
 pub fn command(increments: &Mutation, dropped: Vec<ColumnId>, now: i64) -> Command {
-    let of_one = |at: &[u8]| Slice { start: key::before(at), end: key::after(at) };
     let partition = &increments.partition;
     let rows = partition.rows.iter().filter(|(_, row)| !row.elements.is_empty());
     Command {
         table: increments.table,
         target: Target::One(partition.key.clone()),
-        slices: rows.map(|(clustering, _)| of_one(&clustering.0)).collect(),
+        slices: rows.map(|(clustering, _)| Slice::row(&clustering.0)).collect(),
         reversed: false,
         resume: None,
         // As many as were named, and a request has a limit to what it names.

@@ -79,6 +79,17 @@ impl Slice {
         Slice { start: bottom(), end: Bytes::from_static(&[0xFF]) }
     }
 
+    /// One clustering, whole: nothing else lies between it and its successor.
+    pub fn row(clustering: &[u8]) -> Slice {
+        Slice { start: before(clustering), end: successor(clustering) }
+    }
+
+    /// The clustering, if it is a slice of just one, as [`row`](Self::row) makes it.
+    pub fn as_row(&self) -> Option<&[u8]> {
+        let start = self.end.strip_suffix(&[0])?;
+        (*start == self.start).then_some(start)
+    }
+
     /// Whether `clustering` lies inside.
     pub fn contains(&self, clustering: &Clustering) -> bool {
         self.start <= clustering.0 && clustering.0 < self.end
@@ -263,6 +274,14 @@ pub fn after(prefix: &[u8]) -> Bytes {
     bound.extend_from_slice(prefix);
     bound.push(0xFF);
     lying(bound)
+}
+
+/// The smallest byte string above `bound`.
+pub fn successor(bound: &[u8]) -> Bytes {
+    let mut next = Vec::with_capacity(bound.len() + 1);
+    next.extend_from_slice(bound);
+    next.push(0);
+    next.into()
 }
 
 #[cfg(test)]

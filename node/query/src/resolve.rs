@@ -85,8 +85,11 @@ pub(crate) fn slices(
             Ok::<_, Error>(Some((encode(table, &all)?, *inclusive)))
         };
         let prefix = encode(table, &components)?;
+        let names_all = !components.is_empty() && components.len() == table.clustering_key.len();
         // The bound before everything that begins with some bytes is those bytes.
         let end = match bound(&last)? {
+            // A row, whole: then a filter of rows may be asked for it.
+            None if names_all => key::successor(&prefix),
             None => key::after(&prefix),
             Some((at, true)) => key::after(&at),
             Some((at, false)) => at,

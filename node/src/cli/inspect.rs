@@ -135,20 +135,25 @@ fn sstable(args: &FilesArgs, path: &Path) -> Result<bool, offline::Error> {
         Format::Json => print(
             json!({
                 "kind": "sstable", "file": path.display().to_string(), "id": it.id(),
-                "version": it.version(), "bytes": sections.file, "block_bytes": sections.blocks,
-                "index_bytes": sections.index, "filter_bytes": sections.filter,
+                "version": it.version(), "bytes": sections.file,
+                "block_bytes": sections.blocks - sections.row_filter,
+                "row_filter_bytes": sections.row_filter, "index_bytes": sections.index, "filter_bytes": sections.filter,
                 "stats_bytes": sections.stats, "stats": it.summary().as_ref().map(summary_json),
             })
             .to_string(),
         ),
         Format::Text => {
+            let rows = match sections.row_filter {
+                0 => String::new(),
+                bytes => format!("filter of rows {bytes}, "),
+            };
             let version = it.version().map_or("?".to_owned(), |it| it.to_string());
             print(format!(
-                "{}\n  sstable {}, format version {version}, {} bytes: blocks {}, index {}, filter {}, stats {}",
+                "{}\n  sstable {}, format version {version}, {} bytes: blocks {}, {rows}index {}, filter {}, stats {}",
                 path.display(),
                 it.id(),
                 sections.file,
-                sections.blocks,
+                sections.blocks - sections.row_filter,
                 sections.index,
                 sections.filter,
                 sections.stats

@@ -116,7 +116,7 @@ impl Store for Helenus {
         let all = Slice::all();
         let mut rows = u64::MAX;
         let slice = match ask.what {
-            What::Row(time) => Slice { start: clustering(time), end: clustering(time + 1) },
+            What::Row(time) => Slice::row(&clustering(time)),
             What::Range(from, to) => Slice { start: clustering(from), end: clustering(to) },
             What::Last(count) => {
                 rows = count;

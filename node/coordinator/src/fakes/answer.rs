@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use model::{
-    Partition, PartitionKey,
+    Partition, PartitionKey, key,
     read::{Answer, Command, Filter, Position, Target},
 };
 
@@ -30,7 +29,7 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
         for slice in &mut slices {
             match &at {
                 Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),
-                Some(at) => slice.start = slice.start.clone().max(successor(at)),
+                Some(at) => slice.start = slice.start.clone().max(key::successor(at)),
                 None => {}
             }
         }
@@ -71,7 +70,7 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
             if command.reversed {
                 part.clip(end, &[0xFF]);
             } else {
-                part.clip(&[], &successor(end));
+                part.clip(&[], &key::successor(end));
             }
         }
         let static_lives = part.static_row.has_live_cell(command.now)
@@ -97,8 +96,4 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
     }
     out.partitions.retain(|it| !it.is_empty());
     out
-}
-
-fn successor(clustering: &[u8]) -> Bytes {
-    [clustering, &[0]].concat().into()
 }

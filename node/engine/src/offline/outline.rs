@@ -10,9 +10,8 @@ use super::boundary::unwrap;
 use super::damage::{At, Damage, Place};
 use super::error::Error;
 use super::input::Input;
-use crate::sstable::filter::Filter;
-use crate::sstable::format::{self, BadVersion, Extent, Footer, IndexEntry, SstableStats};
-use crate::sstable::{self, format::HEADER_BYTES};
+use crate::sstable::format::{self, BadVersion, Extent, Filters, Footer, IndexEntry, SstableStats};
+use crate::sstable::{self, format::HEADER_BYTES, row_filter};
 
 /// The outer parts of a file, each if it is sound.
 pub(super) struct Outline {
@@ -23,7 +22,7 @@ pub(super) struct Outline {
     pub(super) footer: Option<Footer>,
     /// The raw section, of which all entries were looked at.
     pub(super) index: Option<Bytes>,
-    pub(super) filter: Option<Filter>,
+    pub(super) filters: Option<Filters>,
     pub(super) stats: Option<SstableStats>,
     pub(super) damage: Vec<Damage>,
 }
@@ -40,13 +39,15 @@ impl Outline {
         };
         let footer = read_footer(&input, id)?.map_err(|it| damage.push(it)).ok();
         let mut outline =
-            Outline { input, id, version, footer, index: None, filter: None, stats: None, damage };
+            Outline { input, id, version, footer, index: None, filters: None, stats: None, damage };
         if let Some(footer) = footer {
-            outline.index = outline.section(Place::Index, footer.index, |raw| {
-                check_index(&raw, footer.index.offset).map(|()| raw)
+            outline.filters = outline.section(Place::Filter, footer.filter, |raw| {
+                Filters::decode(raw).map_err(|it| it.to_string())
             });
-            outline.filter = outline.section(Place::Filter, footer.filter, |raw| {
-                Filter::decode(raw).map_err(|it| it.to_string())
+            // Between blocks lie pages of the filter of rows: where it is not known, there may be any.
+            let pages = outline.filters.as_ref().map(|it| it.pages.extents().collect());
+            outline.index = outline.section(Place::Index, footer.index, |raw| {
+                check_index(&raw, pages, footer.index.offset).map(|()| raw)
             });
             outline.stats = outline.section(Place::Stats, footer.stats, |raw| {
                 let read = |version| SstableStats::decode(version, raw.clone());
@@ -59,6 +60,12 @@ impl Outline {
             });
         }
         Ok(outline)
+    }
+
+    /// Whether a page of the filter of rows is whole, or what is wrong with it.
+    pub(super) fn page(&self, extent: Extent) -> Result<(), String> {
+        let raw = unwrap(self.input.read(extent)?, self.id, extent.offset)?;
+        row_filter::decode(&raw).map(|_| ()).map_err(str::to_owned)
     }
 
     /// Where blocks end for sure: behind it they do not go on.
@@ -145,23 +152,32 @@ fn newer(input: &Input, found: u32) -> Error {
     crate::Error::NewerFormat { file, found, supported }.into()
 }
 
-/// Whether blocks follow each other without gaps, in order, from the header to the index.
-fn check_index(raw: &Bytes, end: u64) -> Result<(), String> {
+/// Whether blocks follow each other without gaps but for `pages`, in order, from the header to the index.
+fn check_index(raw: &Bytes, pages: Option<Vec<Extent>>, end: u64) -> Result<(), String> {
+    let is_known = pages.is_some();
+    let mut pages = pages.into_iter().flatten().peekable();
+    let mut behind_pages = |mut offset: u64| {
+        while let Some(page) = pages.next_if(|it| it.offset == offset) {
+            offset = offset.saturating_add(page.bytes);
+        }
+        offset
+    };
     let entries = Entries::of(raw.clone()).map_err(|it| it.to_string())?;
     let (mut offset, mut last) = (HEADER_BYTES, None::<At>);
     for entry in entries {
         let IndexEntry { key, start, extent } = entry.map_err(|it| it.to_string())?;
         let next = At { key, clustering: start };
         let follows = last.as_ref().is_none_or(|last| *last < next);
-        if !follows || extent.offset != offset {
+        offset = behind_pages(offset);
+        if !follows || (is_known && extent.offset != offset) || extent.offset < offset {
             return Err("its blocks do not follow each other".into());
         }
         offset = extent.offset.saturating_add(extent.bytes);
         last = Some(next);
     }
-    match offset == end {
-        true => Ok(()),
-        false => Err("its blocks are not all that lies before it".into()),
+    match behind_pages(offset) {
+        last if last == end || (!is_known && last < end) => Ok(()),
+        _ => Err("its blocks are not all that lies before it".into()),
     }
 }
 

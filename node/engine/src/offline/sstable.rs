@@ -46,8 +46,10 @@ pub struct Summary {
 pub struct Sections {
     /// The whole file.
     pub file: u64,
-    /// All blocks, as they lie there.
+    /// All blocks, as they lie there, and the pages of the filter of rows between them.
     pub blocks: u64,
+    /// These pages alone.
+    pub row_filter: u64,
     /// The index.
     pub index: u64,
     /// The filter.
@@ -128,9 +130,11 @@ impl Sstable {
     pub fn sections(&self) -> Sections {
         let file = self.0.input.len;
         let Some(footer) = self.0.footer else { return Sections { file, ..Sections::default() } };
+        let pages = self.0.filters.iter().flat_map(|it| it.pages.extents());
         Sections {
             file,
             blocks: footer.index.offset - format::HEADER_BYTES,
+            row_filter: pages.map(|it| it.bytes).sum(),
             index: footer.index.bytes,
             filter: footer.filter.bytes,
             stats: footer.stats.bytes,
@@ -159,6 +163,7 @@ impl Sstable {
     pub(crate) fn read_while(&self, see: &mut dyn FnMut(Found<'_>) -> bool) -> Counted {
         let mut count = Count { damaged: self.0.damage.len() as u64, ..Count::default() };
         let mut denied = false;
+        let filters = self.0.filters.as_ref();
         for step in self.walk() {
             let (extent, fragments) = match step {
                 Step::Block(extent, fragments) => (extent, fragments),
@@ -175,9 +180,17 @@ impl Sstable {
             for it in &fragments {
                 count.add(it);
                 let hash = filter::hash(&it.part.key);
-                denied |= self.0.filter.as_ref().is_some_and(|filter| !filter.may_hold(hash));
+                denied |= filters.is_some_and(|it| !it.partitions.may_hold(hash));
                 let Fragment { start, end, part: partition } = it;
                 if !see(Found::Part(Part { offset: extent.offset, start, end, partition })) {
+                    return count.counted();
+                }
+            }
+        }
+        for extent in filters.into_iter().flat_map(|it| it.pages.extents()) {
+            if let Err(what) = self.0.page(extent) {
+                count.damaged += 1;
+                if !see(Found::Damage(&damage(Place::Filter, extent, what))) {
                     return count.counted();
                 }
             }

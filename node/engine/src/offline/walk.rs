@@ -19,6 +19,7 @@ use super::outline::{Entries, Outline, damage};
 use crate::piece;
 use crate::sstable::block::Fragment;
 use crate::sstable::format::{self, Extent, FOOTER_BYTES, HEADER_BYTES, IndexEntry};
+use crate::sstable::row_filter;
 use crate::sstable::symbols::FileSymbols;
 
 /// Behind the blocks: index, filter, stats.
@@ -121,6 +122,7 @@ impl<'a> Walk<'a> {
                 return Some(self.lost(gap, self.end(), is_behind));
             };
             *at = extent.offset + extent.bytes;
+            let is_page = !is_behind && row_filter::decode(&raw).is_ok();
             let block = self.sound(raw);
             let gap = Extent { offset: begin, bytes: extent.offset - begin };
             if gap.bytes > 0 {
@@ -128,6 +130,8 @@ impl<'a> Walk<'a> {
                 self.next.push_back(self.lost(gap, to, is_behind));
             }
             match block {
+                // It lies between blocks, and says nothing that they do not.
+                Err(_) if is_page => {}
                 Ok(fragments) => {
                     let block = self.block(extent, fragments);
                     self.next.push_back(block);

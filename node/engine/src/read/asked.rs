@@ -3,11 +3,9 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
-use model::key::bottom;
+use model::key::{bottom, successor};
 use model::read::{Command, Position, Target};
 use model::{PartitionKey, Slice, Token, TokenRange};
-
-use crate::piece;
 
 /// From where on to look for partitions of a range. `None` if there can be none.
 pub(super) fn first_partition(
@@ -59,7 +57,7 @@ pub(super) fn slices_of(command: &mut Command, key: &PartitionKey) -> (Vec<Slice
     };
     let resume = command.resume.as_ref().filter(|it| it.key == *key);
     let at = resume.and_then(|it| it.clustering.as_ref());
-    let at = at.map(|at| if command.reversed { at.clone() } else { piece::successor(at) });
+    let at = at.map(|at| if command.reversed { at.clone() } else { successor(at) });
     for slice in &mut slices {
         match &at {
             Some(at) if command.reversed => slice.end = slice.end.clone().min(at.clone()),

@@ -1,6 +1,7 @@
 //! A read as a state: it can stop for a block that is not in memory, and go on elsewhere.
 
 use bytes::Bytes;
+use model::key::successor;
 use model::read::{Answer, Command, Limits, Position, Sieve, Target};
 use model::rows::View;
 use model::{Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Rows, Slice};
@@ -217,7 +218,7 @@ impl Scan {
                     piece = piece.split_off(at);
                 }
             } else {
-                let at = piece::successor(at);
+                let at = successor(at);
                 if at < piece.end {
                     drop(piece.split_off(&at));
                 }

@@ -18,7 +18,7 @@ fn block() -> Block {
 /// Whether a reader that may not wait finds block `at`.
 fn is_found(cache: &Cache, shelf: &Arc<Shelf>, at: u32) -> bool {
     let recent = Recent::default();
-    let place = Place { id: (7, at), shelf };
+    let place = Place { sstable: 7, at, shelf };
     match Io::cached(cache, &recent).block(place, || unreachable!("it may not wait")) {
         Ok(_) => true,
         Err(Halt::Miss) => false,
@@ -29,7 +29,7 @@ fn is_found(cache: &Cache, shelf: &Arc<Shelf>, at: u32) -> bool {
 /// A reader that waits reads block `at`, or finds it.
 fn read(cache: &Cache, shelf: &Arc<Shelf>, at: u32) {
     let recent = Recent::default();
-    let place = Place { id: (7, at), shelf };
+    let place = Place { sstable: 7, at, shelf };
     Io::waiting(cache, &recent).block(place, || Ok(block())).unwrap();
 }
 
@@ -69,7 +69,7 @@ fn a_block_that_takes_the_place_of_another_is_found() {
     read(&cache, &shelf, 0);
     // As two readers do that missed it at once.
     let recent = Recent::default();
-    let place = Place { id: (7, 0), shelf: &shelf };
+    let place = Place { sstable: 7, at: 0, shelf: &shelf };
     Io::waiting(&cache, &recent).keep(place, &Arc::new(block()));
     assert!(is_found(&cache, &shelf, 0));
     assert_eq!(cache.bytes(), block().bytes());
@@ -80,7 +80,7 @@ fn blocks_of_an_sstable_that_was_replaced_take_no_memory() {
     let cache = Cache::new(1 << 20, Arc::default());
     let shelf = Arc::new(Shelf::new(10));
     (0..10).for_each(|at| read(&cache, &shelf, at));
-    cache.forget(7, &shelf);
+    cache.forget(7, &shelf, &Shelf::new(0));
     assert_eq!((cache.bytes(), shelf.blocks().count()), (0, 0));
     assert!(!is_found(&cache, &shelf, 3));
 }

@@ -1,6 +1,5 @@
 //! A bloom filter over partition keys: "not here" for sure, "maybe here" otherwise.
 
-use bytes::Bytes;
 use model::PartitionKey;
 use model::codec::{Malformed, Reader, Writer};
 use xxhash_rust::xxh3::xxh3_64;
@@ -18,11 +17,16 @@ pub(crate) fn hash(key: &PartitionKey) -> u64 {
     xxh3_64(&key.bytes)
 }
 
+/// Bits of a key in a filter that says "maybe" wrongly for one in `1 / false_positives`.
+pub(crate) fn bits_for(false_positives: f64) -> f64 {
+    let rate = false_positives.clamp(0.000_1, 1.0);
+    -rate.ln() / std::f64::consts::LN_2.powi(2)
+}
+
 impl Filter {
     /// A filter over `hashes` that says "maybe" wrongly for one in `1 / false_positives` keys.
     pub(crate) fn build(hashes: &[u64], false_positives: f64) -> Filter {
-        let rate = false_positives.clamp(0.000_1, 1.0);
-        let bits_per_key = -rate.ln() / std::f64::consts::LN_2.powi(2);
+        let bits_per_key = bits_for(false_positives);
         if hashes.is_empty() || bits_per_key < 1.0 {
             return Filter { probes: 0, words: Vec::new() };
         }
@@ -42,16 +46,13 @@ impl Filter {
         self.bits(hash).all(|bit| self.words[bit / 64] & (1 << (bit % 64)) != 0)
     }
 
-    pub(crate) fn encode(&self) -> Bytes {
-        let mut out = Writer::default();
+    pub(crate) fn put(&self, out: &mut Writer) {
         out.uint(u64::from(self.probes));
         out.uint(self.words.len() as u64);
         self.words.iter().for_each(|word| out.raw(&word.to_le_bytes()));
-        out.finish()
     }
 
-    pub(crate) fn decode(raw: Bytes) -> Result<Filter, Malformed> {
-        let mut reader = Reader::new(raw);
+    pub(crate) fn read(reader: &mut Reader) -> Result<Filter, Malformed> {
         let probes = reader.uint("filter probes")?;
         let count = reader.count(8, "filter length")?;
         let mut words = Vec::with_capacity(count);

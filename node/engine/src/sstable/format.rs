@@ -10,14 +10,16 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use model::codec::{Malformed, Reader, Writer};
+use model::key::successor;
 use model::rows::View;
 use model::{Mutation, Partition, PartitionKey, Slice, TableId};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::block::{self, Block, Fragment};
 use super::compression::{self, BlockCompressor};
+use super::filter::Filter;
+use super::row_filter::Pages;
 use super::symbols::{FileSymbols, TextCoder};
-use crate::piece;
 
 /// Magic, version, file id, checksum.
 pub(crate) const HEADER_BYTES: u64 = 28;
@@ -26,7 +28,7 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
 /// The version written, and the newest that is read. All before are read too.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 
@@ -178,6 +180,35 @@ fn fragments(raw: Bytes) -> Result<Vec<Fragment>, Malformed> {
     Ok(fragments)
 }
 
+/// What the filter section says.
+#[derive(Debug)]
+pub(crate) struct Filters {
+    /// Over partition keys.
+    pub(crate) partitions: Filter,
+    /// Of the filter over rows.
+    pub(crate) pages: Pages,
+}
+
+impl Filters {
+    pub(crate) fn encode(partitions: &Filter, pages: &Pages) -> Bytes {
+        let mut out = Writer::default();
+        partitions.put(&mut out);
+        pages.put(&mut out);
+        out.finish()
+    }
+
+    /// Before version 6 there are no pages.
+    pub(crate) fn decode(raw: Bytes) -> Result<Filters, Malformed> {
+        let mut reader = Reader::new(raw);
+        let partitions = Filter::read(&mut reader)?;
+        let pages = if reader.is_done() { Pages::default() } else { Pages::read(&mut reader)? };
+        if !reader.is_done() {
+            return Err(reader.malformed("end of the filters"));
+        }
+        Ok(Filters { partitions, pages })
+    }
+}
+
 /// A block by where it begins.
 #[derive(Clone, Debug)]
 pub(crate) struct IndexEntry {
@@ -245,7 +276,7 @@ impl Layout {
         let (rows, ranges) = (&part.rows, &part.range_tombstones);
         let firsts = rows.views().next().map(View::clustering).into_iter();
         let first = firsts.chain(ranges.first().map(|it| &it.start[..])).min();
-        let row_end = rows.views().next_back().map(|it| piece::successor(it.clustering()));
+        let row_end = rows.views().next_back().map(|it| successor(it.clustering()));
         let end = row_end.into_iter().chain(ranges.last().map(|it| it.end.clone())).max();
         let (Some(first), Some(end)) = (first, end) else { return };
         let (least, most) = &mut self.clusterings;

@@ -10,26 +10,27 @@ pub(crate) mod compression;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod index;
+pub(crate) mod row_filter;
+mod search;
 pub(crate) mod symbols;
 pub(crate) mod writer;
 
-use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::key::bottom;
-use model::{Partition, PartitionKey, Rows, Slice, Token};
+use model::{PartitionKey, Slice};
 use sys::{Disk, File, Open};
 
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Place};
-use crate::piece::{self, Piece};
 use crate::shelf::Shelf;
-use block::{Block, Stretch};
+use block::Block;
 use filter::Filter;
-use format::{BadVersion, Extent, Footer, SstableStats};
+use format::{BadVersion, Extent, Filters, Footer, SstableStats};
 use index::{Index, Upto};
+use row_filter::RowFilter;
+pub(crate) use search::{Hint, Spot};
 use symbols::FileSymbols;
 pub(crate) use writer::Writer;
 
@@ -55,46 +56,8 @@ pub(crate) struct Sstable {
 struct Map {
     index: Index,
     filter: Filter,
+    rows: RowFilter,
     shelf: Arc<Shelf>,
-}
-
-/// Which block a search probably leads to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Hint(Option<usize>);
-
-/// Where a fragment lies.
-#[derive(Clone, Debug)]
-pub(crate) struct Spot {
-    /// Number of its block.
-    at: usize,
-    block: Arc<Block>,
-    part: usize,
-}
-
-impl Spot {
-    /// Of what partition it is.
-    pub(crate) fn key(&self) -> PartitionKey {
-        self.block.key(self.part)
-    }
-
-    /// Where on the ring that lies.
-    fn token(&self) -> Token {
-        self.block.token(self.part)
-    }
-
-    /// Partition deletion and statics, if there are any and the partition begins here.
-    pub(crate) fn head(&self) -> Option<Partition> {
-        self.block.head(self.part)
-    }
-
-    /// The block in which the partition probably goes on in the direction of reading.
-    fn hint(&self, reversed: bool) -> Hint {
-        Hint(match (self.block.is_outermost(self.part, reversed), reversed) {
-            (false, _) => None,
-            (true, true) => self.at.checked_sub(1),
-            (true, false) => self.at.checked_add(1),
-        })
-    }
 }
 
 /// The file of sstable `id` in the folder of its table.
@@ -157,10 +120,12 @@ impl Sstable {
             |extent: Extent| move |it| Error::corrupt(&self.path, extent.offset, format!("{it}"));
         let Footer { index, filter, .. } = self.footer;
         let index = Index::decode(section(index, "index")?).map_err(malformed(index))?;
+        let filters = Filters::decode(section(filter, "filter")?).map_err(malformed(filter))?;
         let map = Map {
+            filter: filters.partitions,
+            rows: RowFilter::new(&filters.pages),
             shelf: Arc::new(Shelf::new(index.len())),
             index,
-            filter: Filter::decode(section(filter, "filter")?).map_err(malformed(filter))?,
         };
         // Whoever was first: both have read the same.
         Ok(self.map.get_or_init(|| map))
@@ -216,102 +181,14 @@ impl Sstable {
         self.map.get().map_or(0, |it| it.index.largest_bytes())
     }
 
-    /// Where the partition begins; `None` if it is not here.
-    pub(crate) fn begin(&self, key: &PartitionKey, io: &Io) -> Result<Option<Spot>, Halt> {
-        let want = Slice { start: bottom(), end: piece::top() };
-        self.find(key, &want, false, Hint::default(), io)
-    }
-
-    /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows. `None` if the partition is not
-    /// here. `near` is where something of it was found last, and becomes where this was.
-    pub(crate) fn piece(
-        &self,
-        key: &PartitionKey,
-        want: &Slice,
-        reversed: bool,
-        rows_max: usize,
-        near: &mut Option<Spot>,
-        io: &Io,
-    ) -> Result<Option<Piece>, Halt> {
-        let is_there = |it: &Spot| it.block.is_near_end_of(it.part, want, reversed);
-        if !near.as_ref().is_some_and(is_there) {
-            let goes_on = |it: &&Spot| it.block.ends_where(it.part, want, reversed);
-            let hint = near.as_ref().filter(goes_on).map(|it| it.hint(reversed));
-            let hint = hint.unwrap_or_default();
-            *near = self.find(key, want, reversed, hint, io)?;
-        }
-        let Some(spot) = near else { return Ok(None) };
-        let piece = spot.block.piece(key, spot.part, want, reversed, rows_max, io.writes_again());
-        self.was_read(spot, piece.part.rows.len(), io);
-        Ok(Some(piece))
-    }
-
-    /// As `piece`, of rows alone: `None` if that is not all there is. With a hint for what is wanted behind
-    /// these.
-    pub(crate) fn stretch(
-        &self,
-        key: &PartitionKey,
-        want: &Slice,
-        reversed: bool,
-        rows_max: usize,
-        hint: Hint,
-        io: &Io,
-    ) -> Result<Option<(Stretch, Hint)>, Halt> {
-        let Some(found) = self.find(key, want, reversed, hint, io)? else {
-            return Ok(Some((Stretch { rows: Rows::default(), more: None }, Hint::default())));
-        };
-        let stretch = found.block.stretch(found.part, want, reversed, rows_max);
-        self.was_read(&found, stretch.as_ref().map_or(0, |it| it.rows.len()), io);
-        Ok(stretch.map(|it| (it, found.hint(reversed))))
-    }
-
-    /// The fragment at the near end of `want`. `None` if the partition is not here.
-    fn find(
-        &self,
-        key: &PartitionKey,
-        want: &Slice,
-        reversed: bool,
-        hint: Hint,
-        io: &Io,
-    ) -> Result<Option<Spot>, Halt> {
-        let index = &self.mapped(io)?.index;
-        // Forward: up to the fragment that holds the first clustering. Backward: up to the last one that begins
-        // below the end.
-        let (bound, upto) = match reversed {
-            false => (&want.start, Upto::Including),
-            true => (&want.end, Upto::Excluding),
-        };
-        let last = |count: usize| count.checked_sub(1);
-        let probable = match hint {
-            Hint(Some(at)) if at < index.len() => Some(at),
-            Hint(_) => index.probable_count(key.token, bound, upto).and_then(last),
-        };
-        if let Some(at) = probable {
-            let block = self.block(at, io)?;
-            if !reversed {
-                // Mostly for one row, of which a search and then all columns are looked at.
-                block.touch();
-            }
-            if let Some(part) = block.part_of(key, bound, upto) {
-                return Ok(Some(Spot { at, block, part }));
-            }
-        }
-        let Some(at) = last(index.count(key, bound, upto)).filter(|it| Some(*it) != probable)
-        else {
-            return Ok(None);
-        };
-        let block = self.block(at, io)?;
-        let part = block.part_of(key, bound, upto);
-        Ok(part.map(|part| Spot { at, block, part }))
-    }
-
     fn place<'a>(&self, map: &'a Map, at: usize) -> Place<'a> {
-        Place { id: (self.cached_as, at as u32), shelf: &map.shelf }
+        Place { sstable: self.cached_as, at: at as u32, shelf: &map.shelf }
     }
 
     /// Gives up what the cache has of it: it was replaced by others.
     pub(crate) fn leave(&self, cache: &Cache) {
-        self.map.get().into_iter().for_each(|it| cache.forget(self.cached_as, &it.shelf));
+        let map = self.map.get().into_iter();
+        map.for_each(|it| cache.forget(self.cached_as, &it.shelf, &it.rows.shelf));
     }
 
     /// Where blocks begin in their partitions.
@@ -331,69 +208,6 @@ impl Sstable {
     /// What is wrong when a partition that is here has no fragment where the index says.
     pub(crate) fn without_rows(&self) -> Error {
         Error::corrupt(&self.path, 0, "a partition without rows")
-    }
-
-    /// Where the first partition begins that is at or behind `from`.
-    pub(crate) fn first(&self, from: Bound<&PartitionKey>, io: &Io) -> Result<Option<Spot>, Halt> {
-        let is_behind = match from {
-            Bound::Included(from) => self.stats.last < *from,
-            Bound::Excluded(from) => self.stats.last <= *from,
-            Bound::Unbounded => false,
-        };
-        if is_behind {
-            return Ok(None);
-        }
-        let index = &self.mapped(io)?.index;
-        let at = match from {
-            Bound::Included(from) => index.blocks_of(from).start,
-            Bound::Excluded(from) => index.blocks_of(from).end,
-            Bound::Unbounded => 0,
-        };
-        // It begins with block `at`, or inside of the one before.
-        let begins_there = matches!(from, Bound::Included(key) if index.begins_with(at, key));
-        if let Some(before) = at.checked_sub(1).filter(|_| !begins_there)
-            && let Some(spot) = self.first_in(before, from, io)?
-        {
-            return Ok(Some(spot));
-        }
-        self.first_in(at, from, io)
-    }
-
-    /// Where the partition begins that follows the one at `last`.
-    pub(crate) fn after(&self, last: &Spot, io: &Io) -> Result<Option<Spot>, Halt> {
-        let next = last.part + 1;
-        // Mostly the very next one, here or in the next block.
-        if next < last.block.len() && last.block.token(next) != last.token() {
-            return Ok(Some(Spot { part: next, ..last.clone() }));
-        }
-        let index = &self.mapped(io)?.index;
-        if next == last.block.len() && index.token(last.at + 1) != Some(last.token()) {
-            return self.first_in(last.at + 1, Bound::Unbounded, io);
-        }
-        self.first(Bound::Excluded(&last.key()), io)
-    }
-
-    /// The first fragment of block `at` that is not before `from`, if there is such a block.
-    fn first_in(
-        &self,
-        at: usize,
-        from: Bound<&PartitionKey>,
-        io: &Io,
-    ) -> Result<Option<Spot>, Halt> {
-        let map = self.mapped(io)?;
-        if map.index.len() <= at {
-            return Ok(None);
-        }
-        let block = io.whole(self.place(map, at), self.block(at, io)?);
-        let part = block.first_not_before(from);
-        Ok((part < block.len()).then_some(Spot { at, block, part }))
-    }
-
-    /// Tells that so many rows were read there.
-    fn was_read(&self, spot: &Spot, rows: usize, io: &Io) {
-        if let (true, Some(map)) = (spot.block.is_coded(), self.map.get()) {
-            io.was_read(self.place(map, spot.at), &spot.block, rows);
-        }
     }
 
     fn block(&self, at: usize, io: &Io) -> Result<Arc<Block>, Halt> {

@@ -13,7 +13,8 @@ use sys::{Disk, File, Open};
 use super::block::{self, Fragment};
 use super::compression::{self, BlockCompressor, Compression};
 use super::filter::{self, Filter};
-use super::format::{self, Extent, Footer, IndexEntry, Layout, SstableStats};
+use super::format::{self, Extent, Filters, Footer, IndexEntry, Layout, SstableStats};
+use super::row_filter;
 use super::symbols::{TableSymbols, TextCoder};
 use crate::piece::{self, Piece, Summary};
 use crate::{Error, TableShape};
@@ -49,6 +50,7 @@ pub(crate) struct Writer {
     open: Option<OpenFragment>,
     index: Vec<IndexEntry>,
     hashes: Vec<u64>,
+    rows: row_filter::Builder,
     stats: Option<SstableStats>,
 }
 
@@ -95,6 +97,7 @@ impl Writer {
             open: None,
             index: Vec::new(),
             hashes: Vec::new(),
+            rows: row_filter::Builder::default(),
             stats: None,
         })
     }
@@ -104,6 +107,9 @@ impl Writer {
         assert!(self.open.is_none(), "the partition before is ended");
         let stats = self.stats.get_or_insert_with(|| SstableStats::none(own(&head.key)));
         assert!(stats.partitions == 0 || stats.last < head.key, "partitions ascend");
+        if stats.partitions > 0 && stats.last.token == head.key.token {
+            self.rows.collide();
+        }
         stats.last = head.key.clone();
         stats.partitions += 1;
         if head.deletion.is_some() || !head.static_row.is_empty() {
@@ -168,9 +174,11 @@ impl Writer {
     /// Writes what is left and syncs the file. `false` if there was no partition at all: then there is no sstable.
     pub(crate) fn finish(mut self) -> Result<bool, Error> {
         self.end_block()?;
+        self.end_page();
         let Some(stats) = self.stats.take() else { return Ok(false) };
         let index = self.section(&format::encode_index(&self.index));
-        let filter = self.section(&Filter::build(&self.hashes, self.bloom_fp).encode());
+        let filter = Filter::build(&self.hashes, self.bloom_fp);
+        let filter = self.section(&Filters::encode(&filter, self.rows.pages()));
         let stats = self.section(&stats.encode());
         let footer = Footer { index, filter, stats }.encode(self.id, self.bytes());
         self.out.extend_from_slice(&footer);
@@ -185,6 +193,7 @@ impl Writer {
             stats.count(&part);
             stats.layout.iter_mut().for_each(|it| it.count(&part));
         }
+        self.rows.add(&part);
         self.block_len += FRAGMENT_BYTES + part.key.bytes.len() + bytes;
         self.block.push(Fragment { start, end, part });
     }
@@ -206,7 +215,17 @@ impl Writer {
         self.block.clear();
         self.block_len = 0;
         self.index.push(IndexEntry { key, start, extent });
+        if self.rows.end_block(extent.bytes) {
+            self.end_page();
+        }
         if self.out.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
+    }
+
+    /// Writes the page of the filter of rows, if the blocks since the last one have one.
+    fn end_page(&mut self) {
+        let plain = || Some(BlockCompressor::new(Compression::Plain));
+        let page = self.rows.page(self.bloom_fp).map(|raw| self.wrap(&raw, plain()));
+        self.rows.end_page(page);
     }
 
     fn section(&mut self, raw: &[u8]) -> Extent {

@@ -138,7 +138,8 @@ fn any_slices() -> impl Strategy<Value = Vec<Slice>> {
         let pairs = bounds.chunks_exact(2);
         pairs.map(|it| Slice { start: bound(it[0]), end: bound(it[1]) }).collect()
     });
-    prop_oneof![Just(vec![Slice::all()]), some]
+    let one = (0..ROWS).prop_map(|it| vec![Slice::row(&clustering(it).0)]);
+    prop_oneof![Just(vec![Slice::all()]), some, one]
 }
 
 fn any_question() -> impl Strategy<Value = Question> {

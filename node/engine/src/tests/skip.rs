@@ -131,7 +131,7 @@ fn a_deletion_counts_where_its_file_is_not_looked_into() {
 fn where_the_newest_have_enough_rows_together_older_files_are_not_read() {
     let world = World::new();
     let engine = world.engine();
-    let put = |at| drop(write(&engine, &insert(1, 1, at, 1, b"v")).unwrap());
+    let put = |at| write(&engine, &insert(1, 1, at, 1, b"v")).unwrap();
     for rows in [10..30, 30..35] {
         rows.for_each(put);
         flush(&engine).unwrap();
@@ -145,4 +145,50 @@ fn where_the_newest_have_enough_rows_together_older_files_are_not_read() {
     let mut first = slice(12, 90);
     first.limits.rows = 30;
     assert_eq!(rows(&engine, &first).len(), 26, "and all of them where that is what it takes");
+}
+
+#[test]
+fn a_row_that_is_not_there_takes_a_look_into_the_filter_and_none_into_a_block() {
+    const ROWS: u64 = 8_000;
+    let mut world = World::new();
+    world.options.block_bytes = 1_000;
+    let engine = world.engine();
+    for at in 0..ROWS {
+        // Of which little is common: a page takes no more than a fifth of its blocks.
+        let value = (at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
+        write(&engine, &insert(1, 1, at * 2, 1, &[value, value].concat())).unwrap();
+    }
+    flush(&engine).unwrap();
+    drop(engine);
+    let engine = world.engine();
+    let row = |at| Command { slices: vec![Slice::row(&clustering(at).0)], ..one(1, 1) };
+    let looks: u64 = (0..ROWS).map(|at| blocks(&engine, &row(at * 2 + 1))).sum();
+    assert!(looks < 3 + ROWS / 40, "{looks}: three pages, and where the filter is wrong");
+    for at in 0..ROWS {
+        assert_eq!(rows(&engine, &row(at * 2)).len(), 1, "row {at}");
+    }
+    assert_eq!(rows(&engine, &row(7)).len(), 0);
+}
+
+#[test]
+fn a_range_tombstone_counts_where_the_row_is_not() {
+    let world = World::new();
+    let engine = world.engine();
+    for at in 10..40 {
+        write(&engine, &insert(1, 1, at, 1, b"older")).unwrap();
+    }
+    flush(&engine).unwrap();
+    for at in 50..80 {
+        write(&engine, &insert(1, 1, at, 9, b"newer")).unwrap();
+    }
+    let mut partition = Partition::empty(key(1));
+    partition.delete_range(clustering(20).0, clustering(30).0, deletion(5));
+    write(&engine, &Mutation { table: shape(1).id, partition }).unwrap();
+    flush(&engine).unwrap();
+    let found = |at| {
+        let slices = vec![Slice::row(&clustering(at).0)];
+        rows(&engine, &Command { slices, ..one(1, 1) }).len()
+    };
+    let found: Vec<usize> = [15, 25, 45, 55].map(found).into();
+    assert_eq!(found, [1, 0, 0, 1]);
 }

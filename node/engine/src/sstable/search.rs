@@ -1,0 +1,257 @@
+//! Where in an sstable a partition's rows lie: by the index, and by filters that say where they do not.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use model::key::bottom;
+use model::{Partition, PartitionKey, Rows, Slice, Token};
+
+use super::block::{Block, Stretch};
+use super::index::Upto;
+use super::row_filter::{self, Seen};
+use super::{Map, Sstable, filter, format, read_exact};
+use crate::Error;
+use crate::cache::{Halt, Io, Place};
+use crate::piece::{self, Piece};
+
+/// Where something of a partition is.
+enum Found {
+    Here(Spot),
+    /// The partition is not here.
+    Nowhere,
+    /// The partition may be here, the row that is wanted is not.
+    NoRow,
+}
+
+/// Which block a search probably leads to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Hint(Option<usize>);
+
+/// Where a fragment lies.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    /// Number of its block.
+    at: usize,
+    block: Arc<Block>,
+    part: usize,
+}
+
+impl Spot {
+    /// Of what partition it is.
+    pub(crate) fn key(&self) -> PartitionKey {
+        self.block.key(self.part)
+    }
+
+    /// Where on the ring that lies.
+    fn token(&self) -> Token {
+        self.block.token(self.part)
+    }
+
+    /// Partition deletion and statics, if there are any and the partition begins here.
+    pub(crate) fn head(&self) -> Option<Partition> {
+        self.block.head(self.part)
+    }
+
+    /// The block in which the partition probably goes on in the direction of reading.
+    fn hint(&self, reversed: bool) -> Hint {
+        Hint(match (self.block.is_outermost(self.part, reversed), reversed) {
+            (false, _) => None,
+            (true, true) => self.at.checked_sub(1),
+            (true, false) => self.at.checked_add(1),
+        })
+    }
+}
+
+impl Sstable {
+    /// Where the partition begins; `None` if it is not here.
+    pub(crate) fn begin(&self, key: &PartitionKey, io: &Io) -> Result<Option<Spot>, Halt> {
+        let want = Slice { start: bottom(), end: piece::top() };
+        Ok(match self.find(key, &want, false, Hint::default(), io)? {
+            Found::Here(spot) => Some(spot),
+            Found::Nowhere | Found::NoRow => None,
+        })
+    }
+
+    /// What is known of the clusterings at the near end of `want`: at most `rows_max` rows. `None` if the partition is not
+    /// here. `near` is where something of it was found last, and becomes where this was.
+    pub(crate) fn piece(
+        &self,
+        key: &PartitionKey,
+        want: &Slice,
+        reversed: bool,
+        rows_max: usize,
+        near: &mut Option<Spot>,
+        io: &Io,
+    ) -> Result<Option<Piece>, Halt> {
+        let is_there = |it: &Spot| it.block.is_near_end_of(it.part, want, reversed);
+        if !near.as_ref().is_some_and(is_there) {
+            let goes_on = |it: &&Spot| it.block.ends_where(it.part, want, reversed);
+            let hint = near.as_ref().filter(goes_on).map(|it| it.hint(reversed));
+            let hint = hint.unwrap_or_default();
+            *near = match self.find(key, want, reversed, hint, io)? {
+                Found::Here(spot) => Some(spot),
+                Found::Nowhere => None,
+                Found::NoRow => return Ok(Some(Piece::nothing(key, want))),
+            };
+        }
+        let Some(spot) = near else { return Ok(None) };
+        let piece = spot.block.piece(key, spot.part, want, reversed, rows_max, io.writes_again());
+        self.was_read(spot, piece.part.rows.len(), want, io);
+        Ok(Some(piece))
+    }
+
+    /// As `piece`, of rows alone: `None` if that is not all there is. With a hint for what is wanted behind
+    /// these.
+    pub(crate) fn stretch(
+        &self,
+        key: &PartitionKey,
+        want: &Slice,
+        reversed: bool,
+        rows_max: usize,
+        hint: Hint,
+        io: &Io,
+    ) -> Result<Option<(Stretch, Hint)>, Halt> {
+        let Found::Here(found) = self.find(key, want, reversed, hint, io)? else {
+            return Ok(Some((Stretch { rows: Rows::default(), more: None }, Hint::default())));
+        };
+        let stretch = found.block.stretch(found.part, want, reversed, rows_max);
+        self.was_read(&found, stretch.as_ref().map_or(0, |it| it.rows.len()), want, io);
+        Ok(stretch.map(|it| (it, found.hint(reversed))))
+    }
+
+    /// The fragment at the near end of `want`.
+    fn find(
+        &self,
+        key: &PartitionKey,
+        want: &Slice,
+        reversed: bool,
+        hint: Hint,
+        io: &Io,
+    ) -> Result<Found, Halt> {
+        let map = self.mapped(io)?;
+        let index = &map.index;
+        // Forward: up to the fragment that holds the first clustering. Backward: up to the last one that begins
+        // below the end.
+        let (bound, upto) = match reversed {
+            false => (&want.start, Upto::Including),
+            true => (&want.end, Upto::Excluding),
+        };
+        let last = |count: usize| count.checked_sub(1);
+        let probable = match hint {
+            Hint(Some(at)) if at < index.len() => Some(at),
+            Hint(_) => index.probable_count(key.token, bound, upto).and_then(last),
+        };
+        if let (Some(at), Some(row)) = (probable, want.as_row())
+            && map.rows.is_worth_a_look()
+            && !self.may_hold_row(map, at, key, row, io)?
+        {
+            map.rows.has_seen(Seen::No);
+            return Ok(Found::NoRow);
+        }
+        if let Some(at) = probable {
+            let block = self.block(at, io)?;
+            if !reversed {
+                // Mostly for one row, of which a search and then all columns are looked at.
+                block.touch();
+            }
+            if let Some(part) = block.part_of(key, bound, upto) {
+                return Ok(Found::Here(Spot { at, block, part }));
+            }
+        }
+        let Some(at) = last(index.count(key, bound, upto)).filter(|it| Some(*it) != probable)
+        else {
+            return Ok(Found::Nowhere);
+        };
+        let block = self.block(at, io)?;
+        let part = block.part_of(key, bound, upto);
+        Ok(part.map_or(Found::Nowhere, |part| Found::Here(Spot { at, block, part })))
+    }
+
+    /// Where the first partition begins that is at or behind `from`.
+    pub(crate) fn first(&self, from: Bound<&PartitionKey>, io: &Io) -> Result<Option<Spot>, Halt> {
+        let is_behind = match from {
+            Bound::Included(from) => self.stats.last < *from,
+            Bound::Excluded(from) => self.stats.last <= *from,
+            Bound::Unbounded => false,
+        };
+        if is_behind {
+            return Ok(None);
+        }
+        let index = &self.mapped(io)?.index;
+        let at = match from {
+            Bound::Included(from) => index.blocks_of(from).start,
+            Bound::Excluded(from) => index.blocks_of(from).end,
+            Bound::Unbounded => 0,
+        };
+        // It begins with block `at`, or inside of the one before.
+        let begins_there = matches!(from, Bound::Included(key) if index.begins_with(at, key));
+        if let Some(before) = at.checked_sub(1).filter(|_| !begins_there)
+            && let Some(spot) = self.first_in(before, from, io)?
+        {
+            return Ok(Some(spot));
+        }
+        self.first_in(at, from, io)
+    }
+
+    /// Where the partition begins that follows the one at `last`.
+    pub(crate) fn after(&self, last: &Spot, io: &Io) -> Result<Option<Spot>, Halt> {
+        let next = last.part + 1;
+        // Mostly the very next one, here or in the next block.
+        if next < last.block.len() && last.block.token(next) != last.token() {
+            return Ok(Some(Spot { part: next, ..last.clone() }));
+        }
+        let index = &self.mapped(io)?.index;
+        if next == last.block.len() && index.token(last.at + 1) != Some(last.token()) {
+            return self.first_in(last.at + 1, Bound::Unbounded, io);
+        }
+        self.first(Bound::Excluded(&last.key()), io)
+    }
+
+    /// The first fragment of block `at` that is not before `from`, if there is such a block.
+    fn first_in(
+        &self,
+        at: usize,
+        from: Bound<&PartitionKey>,
+        io: &Io,
+    ) -> Result<Option<Spot>, Halt> {
+        let map = self.mapped(io)?;
+        if map.index.len() <= at {
+            return Ok(None);
+        }
+        let block = io.whole(self.place(map, at), self.block(at, io)?);
+        let part = block.first_not_before(from);
+        Ok((part < block.len()).then_some(Spot { at, block, part }))
+    }
+
+    /// `false` if there is neither the row nor a range tombstone in block `at`, in which it would be.
+    fn may_hold_row(
+        &self,
+        map: &Map,
+        at: usize,
+        key: &PartitionKey,
+        row: &[u8],
+        io: &Io,
+    ) -> Result<bool, Halt> {
+        let Some((page, extent)) = map.rows.page_of(at) else { return Ok(true) };
+        let place = Place { sstable: self.cached_as, at: page, shelf: &map.rows.shelf };
+        let hash = row_filter::hash(filter::hash(key), row);
+        let read = || {
+            let bad = |it| Error::corrupt(&self.path, extent.offset, format!("a filter: {it}"));
+            let bytes = read_exact(&*self.file, &self.path, extent)?;
+            let raw = format::unwrap(bytes, self.id, extent.offset).map_err(bad)?;
+            row_filter::decode(&raw).map_err(bad)
+        };
+        io.page(place, |page| row_filter::may_hold(page, hash), read)
+    }
+
+    /// Tells that so many rows of `want` were read there.
+    fn was_read(&self, spot: &Spot, rows: usize, want: &Slice, io: &Io) {
+        let Some(map) = self.map.get() else { return };
+        if want.as_row().is_some() {
+            map.rows.has_seen(if rows > 0 { Seen::Row } else { Seen::NoRow });
+        }
+        if spot.block.is_coded() {
+            io.was_read(self.place(map, spot.at), &spot.block, rows);
+        }
+    }
+}
