@@ -11,7 +11,8 @@
 //! so that a look waits for one place of memory: the blocked Bloom filter of Putze, Sanders and Singler ("Cache-, Hash- and
 //! Space-Efficient Bloom Filters", 2007).
 //!
-//! Rows that are tiny on disk get fewer bits, and partitions of a few rows none: the filter of partitions tells of those.
+//! Points, which take a few bytes, have none: it would be a good part of all they take. Nor have partitions of a few rows: the
+//! filter of partitions tells of those.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -37,8 +38,8 @@ const ROWS_PER_PARTITION_MIN: usize = 4;
 /// A page takes at most one byte in so many that its blocks take.
 const SHARE: u64 = 5;
 
-/// Bits of a row below which a filter says "maybe" too often.
-const BITS_MIN: f64 = 3.0;
+/// Bits of a row below which there is no page: a table that wants fewer has none.
+const BITS_MIN: f64 = 8.0;
 
 /// Bits tested for each row at most.
 const PROBES_MAX: u8 = 16;
