@@ -91,12 +91,14 @@ impl Lifecycle<BlockId, Kept> for Clearing {
     /// Blocks are given back when the cache is not locked any more.
     type RequestState = SmallVec<[Kept; 2]>;
 
-    /// What was used since the last time stays for now. Readers ask the cache itself only for the first of many uses.
+    /// Nothing is. But whoever asks is the hand of the clock that decides what goes: the next use is a first one again, of which
+    /// the cache hears.
     fn is_pinned(&self, (_, at): &BlockId, kept: &Kept) -> bool {
         match kept {
-            Kept::Block(shelf, _) => shelf.take_used(*at),
-            Kept::Page(shelf, _) => shelf.take_used(at & !PAGE),
+            Kept::Block(shelf, _) => shelf.forget_use(*at),
+            Kept::Page(shelf, _) => shelf.forget_use(at & !PAGE),
         }
+        false
     }
 
     /// Also of a block that another has replaced: that is in the slot by then.
@@ -148,7 +150,7 @@ impl Cache {
     fn get(&self, place: Place<'_>) -> Option<Arc<Block>> {
         let (block, is_first_use) = place.shelf.get(place.at)?;
         if is_first_use {
-            drop(self.blocks.get(&place.id()));
+            self.was_used(&place.id());
         }
         Some(block)
     }
@@ -156,9 +158,16 @@ impl Cache {
     fn look<R>(&self, place: Place<'_, [u64]>, look: impl FnOnce(&[u64]) -> R) -> Option<R> {
         let (seen, is_first_use) = place.shelf.with(place.at, |page| look(page))?;
         if is_first_use {
-            drop(self.blocks.get(&place.id()));
+            self.was_used(&place.id());
         }
         Some(seen)
+    }
+
+    /// The first of any number of uses, so it counts as two: the hand takes one when it moves a block among those that are used
+    /// again and again, and only the next time says that it came by.
+    fn was_used(&self, id: &BlockId) {
+        drop(self.blocks.get(id));
+        drop(self.blocks.get(id));
     }
 
     /// Bytes that one new sstable may have here before anybody has asked for its blocks.

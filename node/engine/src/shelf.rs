@@ -81,9 +81,11 @@ impl<T: ?Sized> Shelf<T> {
         place.take_if(|it| Arc::ptr_eq(it, block));
     }
 
-    /// Whether somebody has used block `at` since this was asked last.
-    pub(crate) fn take_used(&self, at: u32) -> bool {
-        self.slot(at).is_some_and(|it| it.was_used.swap(false, Ordering::Relaxed))
+    /// The next use of block `at` is a first one.
+    pub(crate) fn forget_use(&self, at: u32) {
+        if let Some(slot) = self.slot(at) {
+            slot.was_used.store(false, Ordering::Relaxed);
+        }
     }
 
     fn slot(&self, at: u32) -> Option<&Slot<T>> {

@@ -92,3 +92,22 @@ fn a_block_larger_than_the_cache_is_not_kept() {
     read(&cache, &shelf, 0);
     assert!(!is_found(&cache, &shelf, 0));
 }
+
+/// One read in two is of one of a few blocks, the others of any: the few stay, and the budget is kept.
+#[test]
+fn what_is_used_often_stays_among_what_is_used_seldom() {
+    const FEW: u32 = 20;
+    let bytes = block().bytes();
+    let cache = Cache::new(100 * bytes, Arc::default());
+    let shelf = Arc::new(Shelf::new(10_000));
+    let mut found = 0;
+    for round in 0..20_000_u32 {
+        let seldom = FEW + round.wrapping_mul(2_654_435_761) % 9_000;
+        read(&cache, &shelf, seldom);
+        let often = round % FEW;
+        found += u32::from(is_found(&cache, &shelf, often));
+        read(&cache, &shelf, often);
+        assert!(cache.bytes() <= 100 * bytes);
+    }
+    assert!(19_000 < found, "{found} of 20,000");
+}
