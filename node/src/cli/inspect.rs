@@ -136,7 +136,7 @@ fn sstable(args: &FilesArgs, path: &Path) -> Result<bool, offline::Error> {
             json!({
                 "kind": "sstable", "file": path.display().to_string(), "id": it.id(),
                 "version": it.version(), "bytes": sections.file,
-                "block_bytes": sections.blocks - sections.row_filter,
+                "block_bytes": sections.blocks.saturating_sub(sections.row_filter),
                 "row_filter_bytes": sections.row_filter, "index_bytes": sections.index, "filter_bytes": sections.filter,
                 "stats_bytes": sections.stats, "stats": it.summary().as_ref().map(summary_json),
             })
@@ -153,7 +153,7 @@ fn sstable(args: &FilesArgs, path: &Path) -> Result<bool, offline::Error> {
                 path.display(),
                 it.id(),
                 sections.file,
-                sections.blocks - sections.row_filter,
+                sections.blocks.saturating_sub(sections.row_filter),
                 sections.index,
                 sections.filter,
                 sections.stats

@@ -134,7 +134,7 @@ impl Sstable {
         Sections {
             file,
             blocks: footer.index.offset - format::HEADER_BYTES,
-            row_filter: pages.map(|it| it.bytes).sum(),
+            row_filter: pages.fold(0, |sum, it| sum.saturating_add(it.bytes)),
             index: footer.index.bytes,
             filter: footer.filter.bytes,
             stats: footer.stats.bytes,
