@@ -21,7 +21,7 @@ use crate::sstable::Writer;
 const FILE: &str = "/data/tables/00000000-0000-0000-0000-000000000007/000000000001.sst";
 
 /// Every kind of row, column and tombstone, of each version that is read, and of each codec.
-const FIXTURES: [&[u8]; 11] = [
+const FIXTURES: [&[u8]; 14] = [
     include_bytes!("../sstable/fixtures/version-1.sst"),
     include_bytes!("../sstable/fixtures/version-2.sst"),
     include_bytes!("../sstable/fixtures/version-3.sst"),
@@ -33,6 +33,9 @@ const FIXTURES: [&[u8]; 11] = [
     include_bytes!("../sstable/fixtures/version-6.sst"),
     include_bytes!("../sstable/fixtures/version-6-zstd.sst"),
     include_bytes!("../sstable/fixtures/version-6-symbols.sst"),
+    include_bytes!("../sstable/fixtures/version-7.sst"),
+    include_bytes!("../sstable/fixtures/version-7-zstd.sst"),
+    include_bytes!("../sstable/fixtures/version-7-symbols.sst"),
 ];
 
 /// A disk with one file.

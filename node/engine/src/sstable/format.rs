@@ -28,7 +28,7 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
 /// The version written, and the newest that is read. All before are read too.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 

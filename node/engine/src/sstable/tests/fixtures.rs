@@ -18,11 +18,14 @@ use crate::sstable::{Sstable, Writer};
 use crate::walk::Walk;
 
 /// What is written today.
-const NEWEST: &[u8] = include_bytes!("../fixtures/version-6.sst");
-const WITH_SYMBOLS: &[u8] = include_bytes!("../fixtures/version-6-symbols.sst");
+const NEWEST: &[u8] = include_bytes!("../fixtures/version-7.sst");
+const WITH_SYMBOLS: &[u8] = include_bytes!("../fixtures/version-7-symbols.sst");
 
-/// What the version before wrote of the same.
-const OLD_WITH_SYMBOLS: &[u8] = include_bytes!("../fixtures/version-5-symbols.sst");
+/// What versions before wrote of the same.
+const OLD_WITH_SYMBOLS: [&[u8]; 2] = [
+    include_bytes!("../fixtures/version-5-symbols.sst"),
+    include_bytes!("../fixtures/version-6-symbols.sst"),
+];
 
 /// Small, so that the larger partitions take several blocks.
 const BLOCK_BYTES: usize = 2_000;
@@ -129,6 +132,27 @@ fn partitions() -> Vec<Partition> {
     all
 }
 
+/// As `partitions`, and one in which several series take turns, with one gap: since version 7.
+fn with_turns() -> Vec<Partition> {
+    let mut all = partitions();
+    let mut part = Partition::empty(key("turns"));
+    for number in (0..600_i64).filter(|it| *it != 451) {
+        let (second, which) = (number / 3, (number % 3) as usize);
+        let timestamp = BEGIN + second * 1_000_000 + number * 7919 % 97;
+        let noise = number * 7919 % [1000, 30, 7][which];
+        let cents = [5_000, 120, 93_000][which] + noise;
+        let cells = vec![(ColumnId(1), live(timestamp, (cents as f64 / 100.0).to_be_bytes()))];
+        let liveness = Some(Liveness { timestamp, expiry: None });
+        let mut clustering = numbered(second * 1_000).0.to_vec();
+        clustering.extend(["cpu", "disk.used", "memory"][which].bytes());
+        let row = Row { liveness, cells, ..Row::default() };
+        part.put_row(Clustering(clustering.into()), row);
+    }
+    all.push(part);
+    all.sort_by(|left, right| left.key.cmp(&right.key));
+    all
+}
+
 /// A long story, of which the later blocks have texts that are coded by symbols: since version 5. With dead cells among them, and
 /// others in some rows only.
 fn story() -> Vec<Partition> {
@@ -210,14 +234,21 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
         (4, include_bytes!("../fixtures/version-4-zstd.sst").as_slice()),
         (5, include_bytes!("../fixtures/version-5.sst").as_slice()),
         (5, include_bytes!("../fixtures/version-5-zstd.sst").as_slice()),
-        (5, OLD_WITH_SYMBOLS),
-        (6, NEWEST),
+        (5, OLD_WITH_SYMBOLS[0]),
+        (6, include_bytes!("../fixtures/version-6.sst").as_slice()),
         (6, include_bytes!("../fixtures/version-6-zstd.sst").as_slice()),
-        (6, WITH_SYMBOLS),
+        (6, OLD_WITH_SYMBOLS[1]),
+        (7, NEWEST),
+        (7, include_bytes!("../fixtures/version-7-zstd.sst").as_slice()),
+        (7, WITH_SYMBOLS),
     ] {
-        let has_symbols =
-            [OLD_WITH_SYMBOLS, WITH_SYMBOLS].iter().any(|it| std::ptr::eq(bytes, *it));
-        let expected = if has_symbols { story() } else { partitions() };
+        let mut with_symbols = OLD_WITH_SYMBOLS.iter().chain([&WITH_SYMBOLS]);
+        let has_symbols = with_symbols.any(|it| std::ptr::eq(bytes, *it));
+        let expected = match version {
+            _ if has_symbols => story(),
+            ..7 => partitions(),
+            _ => with_turns(),
+        };
         let sstable = open(bytes);
         assert!(sstable.starts().len() > 6, "several blocks");
         let (cache, recent) = (Cache::new(0, Arc::default()), Recent::default());
@@ -235,7 +266,7 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
 #[test]
 fn the_newest_fixtures_are_what_is_written_today() {
     for (partitions, suffix, newest) in
-        [(partitions(), "", NEWEST), (story(), "-symbols", WITH_SYMBOLS)]
+        [(with_turns(), "", NEWEST), (story(), "-symbols", WITH_SYMBOLS)]
     {
         let disk = sys::disk::MemoryDisk::new();
         let path = Path::new("/000000000001.sst");
@@ -251,13 +282,13 @@ fn the_newest_fixtures_are_what_is_written_today() {
 fn what_zstd_writes_is_shorter_and_is_read_as_it_was_written() {
     let disk = sys::disk::MemoryDisk::new();
     let (zstd, plain) = (Path::new("/000000000001.sst"), Path::new("/000000000002.sst"));
-    write(&disk, zstd, "ZstdCompressor", partitions());
-    write(&disk, plain, "NoopCompressor", partitions());
+    write(&disk, zstd, "ZstdCompressor", with_turns());
+    write(&disk, plain, "NoopCompressor", with_turns());
     let written = sys::disk::read_all(&disk, zstd, 1 << 20).unwrap();
     update(&written, "-zstd");
     let plain = disk.open(plain, Open::Read).unwrap().len().unwrap();
     assert!(written.len() < NEWEST.len() && (NEWEST.len() as u64) < plain);
-    assert_eq!(read(Sstable::open(&disk, zstd, 1).unwrap()), partitions());
+    assert_eq!(read(Sstable::open(&disk, zstd, 1).unwrap()), with_turns());
 }
 
 /// Keeps what is written today, for whoever changes the format.
