@@ -20,6 +20,7 @@ use crate::{
     key::Clustering,
     row::{Liveness, Row},
     schema::ColumnId,
+    sorted,
 };
 
 mod cut;
@@ -129,9 +130,6 @@ pub struct Amount {
 /// Columns that are looked at before it is known which are asked for.
 const TOUCHED_COLUMNS: usize = 2;
 
-/// Rows from which on it pays to guess where one lies.
-const SPREAD_MIN: usize = 32;
-
 /// A clustering that is looked for. Its first bytes tell it from most others.
 struct Sought<'a> {
     word: u64,
@@ -181,43 +179,9 @@ impl Columns {
     #[inline]
     pub fn first_at(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
         let sought = Sought::new(clustering);
-        let Range { start: mut from, end: mut to } = self.narrow(rows, &sought);
-        while from < to {
-            let middle = from.midpoint(to);
-            if sought.is_behind(self.keys.bytes(middle)) {
-                from = middle + 1;
-            } else {
-                to = middle;
-            }
-        }
-        from
-    }
-
-    /// Where what is sought lies among many rows: near where it would if they were evenly spread, as what comes at a
-    /// steady pace is.
-    #[inline]
-    fn narrow(&self, rows: Range<usize>, sought: &Sought<'_>) -> Range<usize> {
-        if rows.len() < SPREAD_MIN {
-            return rows;
-        }
         let word_at = |at: usize| word(self.keys.bytes(at));
-        let (least, most) = (word_at(rows.start), word_at(rows.end - 1));
-        if sought.word <= least || most <= sought.word {
-            return rows;
-        }
-        let part = (sought.word - least) as f64 / (most - least) as f64;
-        let guess = rows.start + (part * (rows.len() - 1) as f64) as usize;
-        let (mut from, mut to, mut step) = (guess, guess, 4);
-        while rows.start < from && !sought.is_behind(self.keys.bytes(from)) {
-            from = from.saturating_sub(step).max(rows.start);
-            step *= 2;
-        }
-        step = 4;
-        while to < rows.end && sought.is_behind(self.keys.bytes(to)) {
-            to = (to + step).min(rows.end);
-            step *= 2;
-        }
-        from..to
+        let is_behind = |at: usize| sought.is_behind(self.keys.bytes(at));
+        sorted::first_not_spread(rows, sought.word, word_at, is_behind)
     }
 
     /// Looks at what a search for rows will look at. It lies in several places: whoever goes there step by step waits for

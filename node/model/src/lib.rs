@@ -25,7 +25,7 @@ pub mod rows;
 
 pub mod partition;
 mod ranges;
-mod sorted;
+pub mod sorted;
 
 // What is asked of a replica.
 pub mod mutation;

@@ -21,6 +21,11 @@ impl Token {
             hash => Token(hash),
         }
     }
+
+    /// How far behind the beginning of the ring it lies.
+    pub fn position(self) -> u64 {
+        self.0.cast_unsigned() ^ 1 << 63
+    }
 }
 
 /// The tokens in `(start, end]`. Wraps when `start >= end`; `start == end` is the whole ring.

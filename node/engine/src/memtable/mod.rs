@@ -293,8 +293,7 @@ impl Slot {
 
 /// Tokens are evenly spread, so their top bits are; shards are in token order.
 fn shard_of(token: Token) -> usize {
-    let position = (token.0 as u64) ^ (1 << 63);
-    (position >> (u64::BITS - SHARDS.trailing_zeros())) as usize
+    (token.position() >> (u64::BITS - SHARDS.trailing_zeros())) as usize
 }
 
 #[cfg(test)]

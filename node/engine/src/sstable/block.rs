@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use model::columns::{Columns, Values};
 use model::key::bottom;
+use model::sorted::first_not_spread;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 use smallvec::SmallVec;
 
@@ -278,11 +279,13 @@ impl Block {
     /// The last fragment that begins before `bound`, or there, if it is of this partition.
     pub(crate) fn part_of(&self, key: &PartitionKey, bound: &[u8], upto: Upto) -> Option<usize> {
         let prefix = Prefix::of(&key.bytes);
-        let counts = |it: &Part| match self.is_of(it, key, prefix) {
-            true => upto.counts(self.start_to(it, bound)),
-            false => (it.token, self.key_bytes(it)) < (key.token, &key.bytes[..]),
+        let counts = |at: usize| match &self.parts[at] {
+            it if self.is_of(it, key, prefix) => upto.counts(self.start_to(it, bound)),
+            it => (it.token, self.key_bytes(it)) < (key.token, &key.bytes[..]),
         };
-        let last = self.parts.partition_point(counts).checked_sub(1)?;
+        let number = |at: usize| self.parts[at].token.position();
+        let all = 0..self.parts.len();
+        let last = first_not_spread(all, key.token.position(), number, counts).checked_sub(1)?;
         self.is_of(&self.parts[last], key, prefix).then_some(last)
     }
 

@@ -14,6 +14,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use model::codec::{Malformed, Reader};
 use model::columns::word;
+use model::sorted::{first_not, first_not_spread};
 use model::{PartitionKey, Token};
 
 use super::format::{Extent, IndexEntry};
@@ -172,7 +173,9 @@ impl Index {
 
     /// The blocks that begin in a partition of this token.
     fn blocks_of_token(&self, token: Token) -> Range<usize> {
-        let from = self.tokens.partition_point(|it| *it < token);
+        let number = |at: usize| self.tokens[at].position();
+        let is_before = |at: usize| self.tokens[at] < token;
+        let from = first_not_spread(0..self.tokens.len(), token.position(), number, is_before);
         // Nearly always one partition, and mostly of few blocks.
         let mut len = 1;
         while self.tokens.get(from + len - 1) == Some(&token) {
@@ -182,14 +185,4 @@ impl Index {
         let same = self.tokens[from..to].partition_point(|it| *it == token);
         from..from + same
     }
-}
-
-/// The first of `range` that is not before: all that are lie in front of it.
-fn first_not(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> usize {
-    let (mut from, mut to) = (range.start, range.end);
-    while from < to {
-        let middle = from.midpoint(to);
-        if is_before(middle) { from = middle + 1 } else { to = middle }
-    }
-    from
 }

@@ -254,7 +254,7 @@ mod tests {
     /// Several series at each time.
     fn turns(names: &[&str], times: u64) -> Vec<Vec<u8>> {
         let key = |time: u64, name: &str| {
-            let begin = (1_u64 << 63 | 1_705_276_800_000 + time * 1_000).to_be_bytes();
+            let begin = ((1_u64 << 63) | (1_705_276_800_000 + time * 1_000)).to_be_bytes();
             [&begin, name.as_bytes()].concat()
         };
         (0..times).flat_map(|time| names.iter().map(move |it| key(time, it))).collect()
