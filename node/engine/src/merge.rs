@@ -20,6 +20,9 @@ use crate::sstable::{Spot, Sstable, filter};
 /// Rows that a read copies from a source at once at most.
 pub(crate) const PIECE_ROWS_MAX: usize = 256;
 
+/// A source is asked for one of so many of the rows that are wanted, or for more.
+const MISSING_SHARE: usize = 4;
+
 /// Something that holds partitions.
 #[derive(Clone)]
 pub(crate) enum Source {
@@ -159,18 +162,21 @@ impl Merge {
         // than as many rows as are wanted is not looked for.
         let mut reach = want.clone();
         let mut is_enough = false;
+        let are_few = *rows_max < PIECE_ROWS_MAX;
         for at in 0..inputs.len() {
-            let input = &mut inputs[at];
+            let (before, rest) = inputs.split_at_mut(at);
+            let Some(input) = rest.first_mut() else { break };
             if input.left.is_none() {
                 if matches!(&input.rows, Rows::Sstable { sstable, .. } if !sstable.may_have_rows(&reach))
                 {
                     continue;
                 }
                 let asked = if is_enough { &reach } else { want };
+                let rows = if are_few { missing(before, goal) } else { goal };
                 input.left = Some(match &mut input.rows {
-                    Rows::Memtable(run) => run.piece(asked, *reversed, goal),
+                    Rows::Memtable(run) => run.piece(asked, *reversed, rows),
                     Rows::Sstable { sstable, is_here, near } => {
-                        match sstable.piece(&head.key, asked, *reversed, goal, near, io)? {
+                        match sstable.piece(&head.key, asked, *reversed, rows, near, io)? {
                             Some(piece) => piece,
                             None if *is_here => return Err(sstable.without_rows().into()),
                             None => Piece::nothing(&head.key, asked),
@@ -183,7 +189,7 @@ impl Merge {
                 Some(piece) => reach.end = piece.end.clone().min(reach.end),
                 None => {}
             }
-            if !is_enough && *rows_max < PIECE_ROWS_MAX {
+            if !is_enough && are_few {
                 is_enough = shorten(&mut reach, &inputs[..=at], *reversed, goal);
             }
         }
@@ -239,6 +245,13 @@ impl Merge {
 /// How many rows are looked for where so many are wanted: some may be dead, or be the same in two sources.
 fn goal(rows_max: usize) -> usize {
     rows_max.saturating_add(rows_max / 8)
+}
+
+/// How many rows to ask the next source for, where `goal` are wanted of all: those that newer ones lack, which mostly are all
+/// newer than any of its own. Where they lie among them that is too few, and it is asked again.
+fn missing(before: &[Input], goal: usize) -> usize {
+    let found = before.iter().filter_map(Input::rows_left).map(model::Rows::len).sum();
+    goal.saturating_sub(found).max(goal / MISSING_SHARE).max(1)
 }
 
 /// Ends `reach` where the pieces of `inputs` have `goal` rows together at its near end, if they have. What is newest comes
