@@ -310,6 +310,22 @@ impl<'a> Io<'a> {
         self.cache.insert(place, block);
     }
 
+    /// What `look` sees in a page that somebody may have made.
+    pub(crate) fn made_page<R>(
+        &self,
+        place: Place<'_, [u64]>,
+        look: impl Fn(&[u64]) -> R,
+    ) -> Option<R> {
+        self.cache.look(place, look)
+    }
+
+    /// Keeps a page that was made of a block.
+    pub(crate) fn keep_page(&self, place: Place<'_, [u64]>, make: impl FnOnce() -> Arc<[u64]>) {
+        if self.keeps {
+            self.cache.insert_page(place, make());
+        }
+    }
+
     /// What `look` sees in a page, which `read` reads from the disk.
     pub(crate) fn page<R>(
         &self,

@@ -28,6 +28,12 @@ struct Slot<T: ?Sized> {
     was_used: AtomicBool,
 }
 
+impl<T: ?Sized> Slot<T> {
+    fn is_taken(&self) -> bool {
+        self.block.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
 impl<T: ?Sized> Shelf<T> {
     /// Of an sstable of so many blocks, of which none is in memory.
     pub(crate) fn new(blocks: usize) -> Shelf<T> {
@@ -55,8 +61,12 @@ impl<T: ?Sized> Shelf<T> {
 
     /// Whether block `at` is in memory.
     pub(crate) fn holds(&self, at: u32) -> bool {
-        self.slot(at)
-            .is_some_and(|it| it.block.read().unwrap_or_else(PoisonError::into_inner).is_some())
+        self.slot(at).is_some_and(Slot::is_taken)
+    }
+
+    /// Whether block `at` has a slot, and is not in memory.
+    pub(crate) fn lacks(&self, at: u32) -> bool {
+        self.slot(at).is_some_and(|it| !it.is_taken())
     }
 
     /// All that are in memory, with their numbers.

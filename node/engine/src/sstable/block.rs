@@ -13,6 +13,7 @@
 
 mod decode;
 mod encode;
+mod hashes;
 mod ints;
 mod keys;
 mod values;

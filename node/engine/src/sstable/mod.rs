@@ -123,7 +123,7 @@ impl Sstable {
         let filters = Filters::decode(section(filter, "filter")?).map_err(malformed(filter))?;
         let map = Map {
             filter: filters.partitions,
-            rows: RowFilter::new(&filters.pages),
+            rows: RowFilter::new(&filters.pages, index.len()),
             shelf: Arc::new(Shelf::new(index.len())),
             index,
         };

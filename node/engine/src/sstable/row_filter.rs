@@ -11,8 +11,9 @@
 //! so that a look waits for one place of memory: the blocked Bloom filter of Putze, Sanders and Singler ("Cache-, Hash- and
 //! Space-Efficient Bloom Filters", 2007).
 //!
-//! Points, which take a few bytes, have none: it would be a good part of all they take. Nor have partitions of a few rows: the
-//! filter of partitions tells of those.
+//! Points, which take a few bytes, have none on the disk: it would be a good part of all they take. In memory they take more, and a
+//! block in which rows are looked for that are not there gets a page of its own, which goes as it came. Partitions of a few rows
+//! have none at all: the filter of partitions tells of those.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -41,6 +42,9 @@ const SHARE: u64 = 5;
 /// Bits of a row below which there is no page: a table that wants fewer has none.
 const BITS_MIN: f64 = 8.0;
 
+/// Bits of a row in pages that are made in memory.
+const BITS_MADE: f64 = 10.0;
+
 /// Bits tested for each row at most.
 const PROBES_MAX: u8 = 16;
 
@@ -55,6 +59,11 @@ const HEAD_WORDS: usize = 6;
 /// What a filter keeps of a row of the partition with this hash.
 pub(crate) fn hash(partition: u64, clustering: &[u8]) -> u64 {
     xxh3_64_with_seed(clustering, partition)
+}
+
+/// Whether there are rows enough in so many partitions that it pays to tell them apart.
+pub(super) fn pays(rows: usize, partitions: usize) -> bool {
+    0 < rows && ROWS_PER_PARTITION_MIN * partitions <= rows
 }
 
 /// The rows of blocks that are being written.
@@ -118,23 +127,15 @@ impl Builder {
     /// The raw page of the blocks since the last one, if it pays to have one.
     pub(super) fn page(&mut self, false_positives: f64) -> Option<Bytes> {
         let rows = self.hashes.len();
-        if self.has_ranges || rows < ROWS_PER_PARTITION_MIN * self.partitions {
+        if self.has_ranges || !pays(rows, self.partitions) {
             return None;
         }
         let affordable = (8 * self.bytes / SHARE) as f64 / rows as f64;
         let bits = filter::bits_for(false_positives).min(affordable);
-        if rows == 0 || bits < BITS_MIN {
+        if bits < BITS_MIN {
             return None;
         }
-        let probes = ((bits * std::f64::consts::LN_2).round() as u8).clamp(1, PROBES_MAX);
-        let lines = (rows as f64 * bits / f64::from(LINE_BITS)).floor().max(1.0) as usize;
-        let mut words = vec![0_u64; lines * LINE_WORDS];
-        for hash in &self.hashes {
-            let line = line_of(*hash, lines) * LINE_WORDS;
-            for bit in bits_of(*hash, probes) {
-                words[line + bit / 64] |= 1 << (bit % 64);
-            }
-        }
+        let (probes, words) = lines(&self.hashes, bits);
         let mut out = Writer::with_capacity(2 + words.len() * 8);
         out.u8(PAGE);
         out.u8(probes);
@@ -194,7 +195,32 @@ impl Pages {
     }
 }
 
+/// Bits tested for each row, and lines in which those of all rows are set, of which there is one at least.
+fn lines(hashes: &[u64], bits: f64) -> (u8, Vec<u64>) {
+    let probes = ((bits * std::f64::consts::LN_2).round() as u8).clamp(1, PROBES_MAX);
+    let lines = (hashes.len() as f64 * bits / f64::from(LINE_BITS)).floor().max(1.0) as usize;
+    let mut words = vec![0_u64; lines * LINE_WORDS];
+    for hash in hashes {
+        let line = line_of(*hash, lines) * LINE_WORDS;
+        for bit in bits_of(*hash, probes) {
+            words[line + bit / 64] |= 1 << (bit % 64);
+        }
+    }
+    (probes, words)
+}
+
+/// The page of rows with these hashes, in memory.
+pub(super) fn made(hashes: &[u64]) -> Arc<[u64]> {
+    let (probes, words) = lines(hashes, BITS_MADE);
+    in_memory(probes, words.into_iter())
+}
+
 /// A page as it is looked at.
+fn in_memory(probes: u8, words: impl Iterator<Item = u64>) -> Arc<[u64]> {
+    std::iter::once(u64::from(probes)).chain([0; HEAD_WORDS - 1]).chain(words).collect()
+}
+
+/// A page that was written, as it is looked at.
 ///
 /// # Errors
 /// Where the bytes are not what `Builder::page` made.
@@ -206,8 +232,7 @@ pub(crate) fn decode(raw: &[u8]) -> Result<Arc<[u64]>, &'static str> {
     if words.is_empty() || !words.len().is_multiple_of(LINE_WORDS) || !rest.is_empty() {
         return Err("the lines of a page");
     }
-    let head = std::iter::once(u64::from(*probes)).chain([0; HEAD_WORDS - 1]);
-    Ok(head.chain(words.iter().map(|it| u64::from_le_bytes(*it))).collect())
+    Ok(in_memory(*probes, words.iter().map(|it| u64::from_le_bytes(*it))))
 }
 
 /// Whether a row with this hash may be in the blocks of the page.
@@ -235,13 +260,26 @@ pub(crate) struct RowFilter {
     /// Behind the last block of each page.
     ends: Vec<u64>,
     extents: Vec<Extent>,
+    /// Those that were written, and behind them a place for each block, for a page that is made of it.
     pub(crate) shelf: Arc<Shelf<[u64]>>,
     worth: Worth,
 }
 
+/// The page that tells of the rows of a block, by its number on the shelf.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageOf {
+    /// It lies in the file.
+    Written(u32, Extent),
+    /// It is in memory if somebody has made it.
+    Made(u32),
+}
+
 impl RowFilter {
-    pub(crate) fn new(pages: &Pages) -> RowFilter {
-        let pages = if pages.have_collisions { &[] } else { &pages.all[..] };
+    /// Of a file of so many blocks.
+    pub(crate) fn new(pages: &Pages, blocks: usize) -> RowFilter {
+        // Then a token does not tell in which block a row would be.
+        let (pages, blocks) =
+            if pages.have_collisions { (&[][..], 0) } else { (&pages.all[..], blocks) };
         let ends = pages.iter().scan(0_u64, |end, it| {
             *end = end.saturating_add(it.blocks);
             Some(*end)
@@ -249,16 +287,26 @@ impl RowFilter {
         RowFilter {
             ends: ends.collect(),
             extents: pages.iter().map(|it| it.extent).collect(),
-            shelf: Arc::new(Shelf::new(pages.len())),
+            shelf: Arc::new(Shelf::new(pages.len() + blocks)),
             worth: Worth::default(),
         }
     }
 
-    /// The page of block `at`, if there is one.
-    pub(crate) fn page_of(&self, at: usize) -> Option<(u32, Extent)> {
+    /// The page of block `at`.
+    pub(crate) fn page_of(&self, at: usize) -> PageOf {
         let page = self.ends.partition_point(|end| *end <= at as u64);
-        let extent = self.extents.get(page).filter(|it| it.bytes > 0)?;
-        Some((page as u32, *extent))
+        match self.extents.get(page).filter(|it| it.bytes > 0) {
+            Some(extent) => PageOf::Written(page as u32, *extent),
+            None => PageOf::Made((self.extents.len() + at) as u32),
+        }
+    }
+
+    /// The number of the page that should be made of block `at`, in which a row was looked for that is not there.
+    pub(crate) fn wanted(&self, at: usize) -> Option<u32> {
+        match self.page_of(at) {
+            PageOf::Made(page) if self.is_worth_a_look() && self.shelf.lacks(page) => Some(page),
+            PageOf::Made(_) | PageOf::Written(..) => None,
+        }
     }
 
     /// Whether looking for a row in the filter first has been the shorter way.

@@ -8,7 +8,7 @@ use model::{Partition, PartitionKey, Rows, Slice, Token};
 
 use super::block::{Block, Stretch};
 use super::index::Upto;
-use super::row_filter::{self, Seen};
+use super::row_filter::{self, PageOf, Seen};
 use super::{Map, Sstable, filter, format, read_exact};
 use crate::Error;
 use crate::cache::{Halt, Io, Place};
@@ -232,16 +232,25 @@ impl Sstable {
         row: &[u8],
         io: &Io,
     ) -> Result<bool, Halt> {
-        let Some((page, extent)) = map.rows.page_of(at) else { return Ok(true) };
-        let place = Place { sstable: self.cached_as, at: page, shelf: &map.rows.shelf };
         let hash = row_filter::hash(filter::hash(key), row);
+        let may_hold = |page: &[u64]| row_filter::may_hold(page, hash);
+        let (page, extent) = match map.rows.page_of(at) {
+            PageOf::Written(page, extent) => (page, extent),
+            PageOf::Made(page) => {
+                return Ok(io.made_page(self.page_place(map, page), may_hold).unwrap_or(true));
+            }
+        };
         let read = || {
             let bad = |it| Error::corrupt(&self.path, extent.offset, format!("a filter: {it}"));
             let bytes = read_exact(&*self.file, &self.path, extent)?;
             let raw = format::unwrap(bytes, self.id, extent.offset).map_err(bad)?;
             row_filter::decode(&raw).map_err(bad)
         };
-        io.page(place, |page| row_filter::may_hold(page, hash), read)
+        io.page(self.page_place(map, page), may_hold, read)
+    }
+
+    fn page_place<'a>(&self, map: &'a Map, page: u32) -> Place<'a, [u64]> {
+        Place { sstable: self.cached_as, at: page, shelf: &map.rows.shelf }
     }
 
     /// Tells that so many rows of `want` were read there.
@@ -249,6 +258,12 @@ impl Sstable {
         let Some(map) = self.map.get() else { return };
         if want.as_row().is_some() {
             map.rows.has_seen(if rows > 0 { Seen::Row } else { Seen::NoRow });
+            if rows == 0
+                && let Some(page) = map.rows.wanted(spot.at)
+                && let Some(hashes) = spot.block.row_hashes()
+            {
+                io.keep_page(self.page_place(map, page), || row_filter::made(&hashes));
+            }
         }
         if spot.block.is_coded() {
             io.was_read(self.place(map, spot.at), &spot.block, rows);

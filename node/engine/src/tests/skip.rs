@@ -171,6 +171,34 @@ fn a_row_that_is_not_there_takes_a_look_into_the_filter_and_none_into_a_block() 
 }
 
 #[test]
+fn of_points_a_filter_is_made_in_memory_where_rows_are_not_there() {
+    const ROWS: u64 = 8_000;
+    let mut world = World::new();
+    world.options.block_bytes = 4_000;
+    let engine = world.engine();
+    for at in 0..ROWS {
+        write(&engine, &insert(1, 1, at * 2, 1, b"v")).unwrap();
+    }
+    flush(&engine).unwrap();
+    let row = |at| Command { slices: vec![Slice::row(&clustering(at).0)], ..one(1, 1) };
+    let looked = || engine.stats().cache_misses + engine.stats().cache_hits;
+    let looks = || {
+        let before = looked();
+        (0..ROWS).for_each(|at| assert_eq!(rows(&engine, &row(at * 2 + 1)).len(), 0));
+        looked() - before
+    };
+    let (first, again) = (looks(), looks());
+    assert!((50..500).contains(&first), "{first}: each block once, and where a filter is wrong");
+    assert!(again < first, "{again} after {first}: no block is looked into twice for its filter");
+    for at in 0..ROWS {
+        assert_eq!(rows(&engine, &row(at * 2)).len(), 1, "row {at}");
+    }
+    let before = looked();
+    (0..9).for_each(|_| assert_eq!(rows(&engine, &row(7)).len(), 0));
+    assert!((1..9).contains(&(looked() - before)), "it is asked again when rows are not there");
+}
+
+#[test]
 fn a_range_tombstone_counts_where_the_row_is_not() {
     let world = World::new();
     let engine = world.engine();

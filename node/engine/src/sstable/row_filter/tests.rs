@@ -64,7 +64,7 @@ fn partitions_of_a_few_rows_and_range_tombstones_have_no_page() {
 
 #[test]
 fn a_filter_is_asked_while_rows_are_not_there() {
-    let rows = RowFilter::new(&Pages::default());
+    let rows = RowFilter::new(&Pages::default(), 0);
     assert!(rows.is_worth_a_look(), "as long as nothing is known");
     (0..20).for_each(|_| rows.has_seen(Seen::Row));
     assert!(!rows.is_worth_a_look(), "all are there");
@@ -93,12 +93,23 @@ fn the_page_of_a_block_is_the_one_written_behind_it() {
     builder.pages().put(&mut out);
     let pages = Pages::read(&mut Reader::new(out.finish())).unwrap();
     assert_eq!(pages, *builder.pages());
-    let rows = RowFilter::new(&pages);
-    let found: Vec<_> = (0..9).map(|at| rows.page_of(at).map(|(_, it)| it.offset)).collect();
-    let expected = [100, 100, 0, 0, 500, 500, 500, 0, 0].map(|it| (it > 0).then_some(it));
-    assert_eq!(found, expected);
-    let colliding = Pages { have_collisions: true, ..pages };
-    assert_eq!(RowFilter::new(&colliding).page_of(0), None, "a token does not tell the block");
+    let rows = RowFilter::new(&pages, 9);
+    let found = (0..9).map(|at| match rows.page_of(at) {
+        PageOf::Written(_, extent) => extent.offset,
+        PageOf::Made(_) => 0,
+    });
+    assert_eq!(found.collect::<Vec<_>>(), [100, 100, 0, 0, 500, 500, 500, 0, 0]);
+    assert_eq!(rows.wanted(0), None, "it has one");
+    assert_eq!([2, 8].map(|at| rows.wanted(at)), [Some(3 + 2), Some(3 + 8)]);
+    let page = made(&[1, 2, 3]);
+    assert!([1, 2, 3].iter().all(|it| may_hold(&page, *it)) && !may_hold(&page, 1 << 60));
+    rows.shelf.put(3 + 2, page);
+    assert_eq!(rows.wanted(2), None, "it was made");
+    (0..99).for_each(|_| rows.has_seen(Seen::Row));
+    assert_eq!(rows.wanted(8), None, "it does not pay");
+    let colliding = RowFilter::new(&Pages { have_collisions: true, ..pages }, 9);
+    assert_eq!((0..9).find_map(|at| colliding.wanted(at)), None, "a token does not tell the block");
+    assert!((0..9).all(|at| matches!(colliding.page_of(at), PageOf::Made(_))));
 }
 
 proptest! {
