@@ -172,6 +172,7 @@ fn open() -> Engine {
         disk_warn: 100,
         disk_reject: 100,
         automatic_snapshot_ttl: std::time::Duration::ZERO,
+        replay_threads: sys::threads::processors(),
         compaction_bytes_per_second: None,
     };
     let shape = TableShape::new(table());

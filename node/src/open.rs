@@ -84,6 +84,7 @@ pub(crate) async fn engine(
         disk_warn: settings.disk_warn,
         disk_reject: settings.disk_reject,
         automatic_snapshot_ttl: settings.automatic_snapshot_ttl,
+        replay_threads: seams.blocking.threads(),
         compaction_bytes_per_second: settings.compaction_throughput,
     };
     let shapes = cluster_driver::shapes(metadata).into_values().collect();

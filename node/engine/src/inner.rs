@@ -249,13 +249,10 @@ impl Inner {
     /// What to flush next: what is frozen already; the largest memtable when all of them are too large; whatever holds on to the
     /// oldest segment when the log is too long.
     pub(crate) fn choose_flush(&self) -> Option<(Arc<Table>, Arc<Memtable>)> {
-        let tables = self.all_tables();
-        let frozen = |table: &Arc<Table>| {
-            Some((Arc::clone(table), Arc::clone(table.version().frozen.first()?)))
-        };
-        if let Some(flush) = tables.iter().find_map(frozen) {
+        if let Some(flush) = self.frozen() {
             return Some(flush);
         }
+        let tables = self.all_tables();
         let full = if self.wants_flush() {
             tables.iter().max_by_key(|it| it.version().active.bytes())
         } else if self.options.commitlog_bytes_max < self.log.size().1 || self.refuses_writes() {
@@ -266,7 +263,15 @@ impl Inner {
         };
         let full = full.filter(|it| !it.version().active.is_empty())?;
         full.freeze(|| self.log.position());
-        frozen(full)
+        self.frozen()
+    }
+
+    /// A memtable that waits to be flushed, of a table the one that has waited longest.
+    pub(crate) fn frozen(&self) -> Option<(Arc<Table>, Arc<Memtable>)> {
+        self.all_tables().into_iter().find_map(|table| {
+            let memtable = table.version().frozen.first().cloned()?;
+            Some((table, memtable))
+        })
     }
 
     /// What to compact next: whether to drop or to merge it, and what.

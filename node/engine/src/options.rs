@@ -1,7 +1,7 @@
 //! What the engine is told: where it lives, what it may use, and the shape of each table.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub struct Options {
     pub disk_reject: u8,
     /// How long snapshots are kept that TRUNCATE, DROP and restores make by themselves; a day is usual, zero is for ever.
     pub automatic_snapshot_ttl: Duration,
+    /// Threads that read the log at once when the engine is opened; 16 at most count. What they make of it is the same on any number.
+    pub replay_threads: NonZeroUsize,
     /// Bytes that compactions write in a second; `None`: as many as they can. Flushes are not counted, nor what
     /// [`Engine::run_jobs`](crate::Engine::run_jobs) does.
     pub compaction_bytes_per_second: Option<NonZeroU64>,

@@ -2,25 +2,23 @@
 //!
 //! Everything is read and checked before anything is removed, so a directory that is refused is as it was.
 
+mod applied;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use model::TableId;
 use sys::{Clock, Disk, Lock};
 
-use crate::commitlog::format::Record;
 use crate::commitlog::replay::{self, Segment};
 use crate::commitlog::{self, Log, Position, Start, format};
-use crate::flush::{Flush, Work};
 use crate::inner::{Inner, Parts};
 use crate::manifest::{Manifest, Op};
 use crate::sstable::{self, Sstable};
 use crate::stats::Counters;
 use crate::table::{self, Table};
-use crate::write::{Copies, Incoming, touch};
 use crate::{Error, Options, TableShape, snapshot};
 
 /// The format of a data directory as a whole.
@@ -289,98 +287,10 @@ impl Chain {
                 None => replay::read(&self.disk, &self.dir, *segment, *floor)?,
             };
             recovery.segments += 1;
-            replay_segment(inner, *segment, &read, recovery)?;
+            applied::segment(inner, *segment, &read, recovery)?;
         }
         Ok(())
     }
-}
-
-/// Bytes of records that are applied together at most: their rows share one buffer, as those of a batch do.
-const GROUP_BYTES: u64 = 256 << 10;
-
-fn replay_segment(
-    inner: &Arc<Inner>,
-    segment: u64,
-    read: &Segment,
-    recovery: &mut Recovery,
-) -> Result<(), Error> {
-    // A small part of what memtables may take: between two groups it is looked whether they should be flushed.
-    let group_bytes = GROUP_BYTES.min(inner.options.memtable_bytes / 16);
-    let mut records = &read.records[..];
-    while let Some(first) = records.first() {
-        let is_near = |it: &Record| it.end() - first.offset <= group_bytes;
-        let (group, behind) = records.split_at(records.partition_point(is_near).max(1));
-        replay_group(inner, segment, read, group, recovery)?;
-        // Between two records: the log is needed from one on, not from inside of it.
-        if inner.wants_flush() {
-            let end = group.last().unwrap_or(first).end();
-            flush_largest(inner, Position { segment, offset: end })?;
-        }
-        records = behind;
-    }
-    Ok(())
-}
-
-/// Applies what is not in an sstable yet of records that follow each other.
-fn replay_group(
-    inner: &Arc<Inner>,
-    segment: u64,
-    read: &Segment,
-    group: &[Record],
-    recovery: &mut Recovery,
-) -> Result<(), Error> {
-    let payloads: Vec<Bytes> = group.iter().map(|it| read.payload(it)).collect();
-    let mut places = Vec::new();
-    let mut incoming = Vec::new();
-    for (record, payload) in group.iter().zip(&payloads) {
-        let corrupt = |why: String| Error::corrupt(&read.path, record.offset, why);
-        let found = format::mutations(payload)
-            .ok_or_else(|| corrupt("a record that is not of whole mutations".into()))?;
-        let position = Position { segment, offset: record.offset };
-        for place in found {
-            let it = Incoming::read(&payload[place], &mut places)
-                .map_err(|it| corrupt(it.to_string()))?;
-            match inner.table(it.table) {
-                Ok(table) if table.version().active.begins <= position => {
-                    incoming.push(it);
-                    recovery.replayed += 1;
-                }
-                Ok(_) => recovery.skipped += 1,
-                Err(_) => recovery.dropped += 1,
-            }
-        }
-    }
-    let mut tables: Vec<TableId> = incoming.iter().map(|it| it.table).collect();
-    tables.sort_unstable();
-    tables.dedup();
-    let mut targets = Vec::with_capacity(tables.len());
-    for id in tables {
-        let version = inner.table(id)?.version();
-        version.active.set_logged();
-        touch(&version.active, id, &incoming);
-        targets.push((id, Copies::of(&incoming, id), version));
-    }
-    for it in incoming {
-        let at = targets.partition_point(|(id, ..)| *id < it.table);
-        let (_, copies, version) = &mut targets[at];
-        let rows = copies.next(&it);
-        inner.grow_memtables(version.active.apply(it.change(&places, rows)));
-    }
-    Ok(())
-}
-
-/// Makes room while the log is being replayed and has come to `position`.
-fn flush_largest(inner: &Arc<Inner>, position: Position) -> Result<(), Error> {
-    let tables = inner.all_tables();
-    let Some(table) = tables.iter().max_by_key(|it| it.version().active.bytes()) else {
-        return Ok(());
-    };
-    inner.freeze_at(table, position);
-    for frozen in table.version().frozen.clone() {
-        let mut flush = Flush::new(Arc::clone(inner), Arc::clone(table), frozen);
-        while !Work::advance(&mut flush)? {}
-    }
-    Ok(())
 }
 
 /// The files of all tables.

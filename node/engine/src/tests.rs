@@ -46,6 +46,7 @@ fn options() -> Options {
         disk_warn: 80,
         disk_reject: 100,
         automatic_snapshot_ttl: std::time::Duration::from_secs(86_400),
+        replay_threads: std::num::NonZeroUsize::MIN,
         compaction_bytes_per_second: None,
     }
 }

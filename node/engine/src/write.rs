@@ -68,7 +68,8 @@ impl<'a> Incoming<'a> {
         }
     }
 
-    fn token(&self) -> Token {
+    /// Of its partition.
+    pub(crate) fn token(&self) -> Token {
         match &self.what {
             What::Rows { token, .. } => *token,
             What::Any(mutation) => mutation.partition.key.token,

@@ -8,6 +8,7 @@ mod tests;
 
 use std::fmt;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use crate::SharedRng;
+use crate::{SharedRng, threads};
 
 /// Work in steps. A step may block on a disk; keep one under some tens of milliseconds so that a
 /// stop is not kept waiting.
@@ -50,6 +51,11 @@ pub trait Blocking: Send + Sync + 'static {
     /// Starts `job` once polled, and resolves when it is done. Dropping the answer may leave the
     /// job running.
     fn run(&self, job: Box<dyn Job>) -> BoxFuture<'static, Result<(), Stopped>>;
+
+    /// How many threads a job may begin to be done sooner, its own among them. In a simulation there is one.
+    fn threads(&self) -> NonZeroUsize {
+        NonZeroUsize::MIN
+    }
 }
 
 /// Runs one function as a job of one step and hands its answer back.
@@ -119,6 +125,10 @@ impl fmt::Debug for ThreadPool {
 }
 
 impl Blocking for ThreadPool {
+    fn threads(&self) -> NonZeroUsize {
+        threads::processors()
+    }
+
     fn run(&self, mut job: Box<dyn Job>) -> BoxFuture<'static, Result<(), Stopped>> {
         let Self { threads, stopping } = self.clone();
         Box::pin(async move {

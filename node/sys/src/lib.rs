@@ -15,6 +15,7 @@ pub mod memory;
 pub mod net;
 pub mod rng;
 pub mod system_log;
+pub mod threads;
 
 pub use blocking::{Blocking, Inline, Job, Step, Stepping, Stopped, ThreadPool, run_fn};
 pub use clock::{Clock, ManualClock, RealClock};
@@ -24,3 +25,4 @@ pub use hash::{HashMap, HashSet, set_hash_seed};
 pub use net::{Listener, Net, Stream, TcpNet};
 pub use rng::{Rng, SharedRng};
 pub use system_log::SystemLog;
+pub use threads::at_once;

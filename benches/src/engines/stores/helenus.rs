@@ -89,6 +89,7 @@ impl Store for Helenus {
             disk_warn: 100,
             disk_reject: 100,
             automatic_snapshot_ttl: Duration::ZERO,
+            replay_threads: sys::threads::processors(),
             compaction_bytes_per_second: None,
         };
         let shape = TableShape {

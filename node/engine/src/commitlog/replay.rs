@@ -46,9 +46,9 @@ impl Segment {
     }
 
     /// The payload of one of its records.
-    pub(crate) fn payload(&self, record: &Record) -> Bytes {
+    pub(crate) fn payload(&self, record: &Record) -> &[u8] {
         let start = (record.offset + format::RECORD_HEADER_BYTES) as usize;
-        self.bytes.slice(start..record.end() as usize)
+        &self.bytes[start..record.end() as usize]
     }
 }
 

@@ -214,6 +214,41 @@ fn replay_flushes_between_batches_and_loses_nothing() {
 }
 
 #[test]
+fn replay_is_the_same_on_any_number_of_threads() {
+    const ROWS: u64 = 40_000;
+    let mut world = World::new();
+    (world.options.segment_bytes, world.options.memtable_bytes) = (8 << 20, 256 << 20);
+    let engine = world.engine();
+    let value = [7; 100];
+    for round in 0..2 {
+        for rows in 0..ROWS / 100 {
+            // Written twice: the later one counts.
+            let row = |at: u64| insert(1 + u128::from(at % 2), at % 97, at, round + 1, &value);
+            let batch: Vec<_> = (rows * 100..).take(100).map(|at| row(at).encode()).collect();
+            drop(engine.apply_all(&batch).unwrap());
+        }
+        engine.run_jobs();
+    }
+    drop(engine);
+    let mut open = |threads| {
+        world.options.replay_threads = std::num::NonZeroUsize::new(threads).unwrap();
+        let (engine, recovery) = world.open().unwrap();
+        let found: Vec<_> = [1, 2].map(|table| rows(&engine, &all_of(table))).into();
+        (recovery, engine.stats().memtable_bytes, found)
+    };
+    let (recovery, bytes, found) = open(1);
+    assert_eq!((recovery.replayed, recovery.segments > 1), (2 * ROWS, true));
+    assert_eq!(found.iter().map(Vec::len).sum::<usize>() as u64, ROWS);
+    for threads in [2, 3, 7, 50] {
+        let (again, again_bytes, again_found) = open(threads);
+        assert_eq!(again.replayed, recovery.replayed);
+        assert!(again_found == found, "on {threads} threads");
+        // Each buffer has a holder of its own, and on more threads there are a few more.
+        assert!(again_bytes.abs_diff(bytes) < bytes / 100, "{again_bytes} of {bytes}");
+    }
+}
+
+#[test]
 fn a_periodic_log_is_due_with_every_megabyte_that_waits() {
     let mut world = World::new();
     world.options.segment_bytes = 64 << 20;

@@ -67,6 +67,7 @@ impl Node {
             disk_warn: 80,
             disk_reject: 100,
             automatic_snapshot_ttl: Duration::ZERO,
+            replay_threads: std::num::NonZeroUsize::MIN,
             compaction_bytes_per_second: None,
         };
         let mut engine = self.engine.lock().unwrap();
