@@ -166,6 +166,7 @@ fn open() -> Engine {
         commitlog_sync: CommitlogSync::Periodic(std::time::Duration::from_secs(3600)),
         segment_bytes: 32 << 20,
         commitlog_bytes_max: 1 << 30,
+        archive_dir: None,
         memtable_bytes: 1 << 30,
         cache_bytes: 256 << 20,
         block_bytes: 16 << 10,

@@ -282,6 +282,8 @@ pub struct Settings {
     pub commitlog_sync: CommitlogSync,
     /// Bytes.
     pub commitlog_segment: u64,
+    /// Where full segments are kept.
+    pub commitlog_archive: Option<PathBuf>,
     /// Percent.
     pub disk_warn: u8,
     /// Percent.
@@ -356,6 +358,9 @@ impl Settings {
                 "a size from 64KiB to 256MiB",
                 |it| parse_size(it).filter(|it| SEGMENT.contains(it)),
             )?,
+            commitlog_archive: Some(layers.text("commitlog.archive"))
+                .filter(|it| !it.is_empty())
+                .map(PathBuf::from),
             disk_warn: layers.percent("disk.warn", "1 to 100")?,
             disk_reject: layers.percent("disk.reject", "1 to 100; 100 is never")?,
             compaction_throughput: throughput_of(&layers)?,

@@ -282,6 +282,16 @@ impl Collector for Scrape {
             ("engine_reads_cold", "Reads that went to the disk", engine.reads_cold),
             ("cache_hits", "Blocks found in the cache", engine.cache_hits),
             ("cache_misses", "Blocks not found in the cache", engine.cache_misses),
+            (
+                "commitlog_segments_archived",
+                "Full segments kept in commitlog.archive",
+                engine.segments_archived,
+            ),
+            (
+                "commitlog_archive_failures",
+                "Attempts to keep one there that failed",
+                engine.archive_failures,
+            ),
             ("flushes", "Memtables flushed", engine.flushes),
             ("compactions", "Compactions finished", engine.compactions),
             ("compaction_bytes", "Bytes written by compactions", engine.compaction_bytes),

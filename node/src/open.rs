@@ -76,6 +76,7 @@ pub(crate) async fn engine(
         },
         segment_bytes: settings.commitlog_segment,
         commitlog_bytes_max: 1 << 30,
+        archive_dir: settings.commitlog_archive.clone(),
         // Three eighths and a quarter: what is left is for requests and answers in flight, for what flushes and
         // compactions hold, and for what the allocator keeps between things.
         memtable_bytes: settings.memory / 8 * 3,

@@ -364,6 +364,8 @@ impl Engine {
             reads: load(&counters.reads),
             reads_cold: load(&counters.reads_cold),
             cache_hits: load(&counters.cache_hits),
+            segments_archived: load(&counters.segments_archived),
+            archive_failures: load(&counters.archive_failures),
             cache_misses: load(&counters.cache_misses),
             cache_bytes: inner.cache.bytes(),
             flushes: load(&counters.flushes),

@@ -78,6 +78,17 @@ pub enum Error {
         /// The data directory.
         dir: PathBuf,
     },
+    /// The folder for full segments of the commit log cannot be used.
+    #[error(
+        "{} cannot be the commit log's archive: {why}; choose an empty folder on the disk of the data directory",
+        dir.display()
+    )]
+    BadArchive {
+        /// The folder.
+        dir: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Files of a newer program. Start that program, or restore a snapshot taken with this one.
     #[error(
         "{} has format version {found}, and this program reads up to {supported}: \

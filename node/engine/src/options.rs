@@ -20,6 +20,9 @@ pub struct Options {
     /// Log kept at most, bytes, before the tables that hold on to the oldest segment are flushed.
     /// What a restart replays; 1 GiB is usual.
     pub commitlog_bytes_max: u64,
+    /// Where segments of the log are kept when they are full: a folder on the disk of the data directory, of this engine
+    /// alone. Nothing is ever removed there; a segment that cannot be kept there stays in the log.
+    pub archive_dir: Option<PathBuf>,
     /// All memtables together, bytes. A flush begins at half of it; past it writes are refused with
     /// [`Error::Overloaded`](crate::Error::Overloaded).
     pub memtable_bytes: u64,

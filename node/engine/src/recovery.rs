@@ -72,6 +72,9 @@ pub(crate) fn open(
         manifest.edit(ops)?;
     }
     let last = chain.cut_last(&*disk, &mut recovery)?;
+    if let Some(archive) = &options.archive_dir {
+        commitlog::archive::prepare(&*disk, archive, &dir, segment_next)?;
+    }
 
     let counters = Arc::new(Counters::default());
     let start = Start {
@@ -83,11 +86,13 @@ pub(crate) fn open(
     let log = Log::new(&options, parts.0, parts.1, parts.2, start);
     let tables = open_tables(&dir, &manifest, sstables);
     let sstable_last = files.sstable_last.max(manifest.state().sstable_last()).max(in_snapshots);
-    let orphans = files.orphans(&dir, &manifest, &chain);
+    let mut orphans = files.orphans(&dir, &manifest, &chain);
     let parts = Parts { options, disk, clock, counters, log, manifest, tables, sstable_last, lock };
     let inner = Arc::new(Inner::new(parts));
     chain.replay(&inner, last, &mut recovery)?;
     inner.replaying.store(false, Ordering::Release);
+    let given_up = chain.given_up.iter().filter(|it| inner.log.archive(**it));
+    orphans.extend(given_up.map(|it| format::path(&chain.dir, *it)));
     remove_orphans(&inner, orphans, &mut recovery);
     for folder in snapshot::unfinished(&*inner.disk, &dir)? {
         snapshot::remove_quietly(&*inner.disk, &folder);
@@ -206,8 +211,10 @@ struct Chain {
     dir: PathBuf,
     disk: Arc<dyn Disk>,
     links: Vec<(u64, Option<u64>)>,
-    /// Given up already, or created by a crash's last breath.
-    unneeded: Vec<u64>,
+    /// Given up already.
+    given_up: Vec<u64>,
+    /// Created by a crash's last breath.
+    empty: Vec<u64>,
     segment_last: u64,
 }
 
@@ -218,18 +225,19 @@ impl Chain {
         let mut chain = Chain {
             disk: Arc::clone(disk),
             links: Vec::new(),
-            unneeded: Vec::new(),
+            given_up: Vec::new(),
+            empty: Vec::new(),
             segment_last: segments.last().copied().unwrap_or(0),
             dir,
         };
         for &segment in &segments {
             if segment < first {
-                chain.unneeded.push(segment);
+                chain.given_up.push(segment);
                 continue;
             }
             let Some(header) = replay::header(disk, &chain.dir, segment)? else {
                 // If it was ever in use, the next one says that it is missing.
-                chain.unneeded.push(segment);
+                chain.empty.push(segment);
                 continue;
             };
             let present = chain.links.last().map_or(0, |(segment, _)| *segment);
@@ -315,7 +323,7 @@ impl Files {
         Ok(files)
     }
 
-    /// What the manifest does not name, and segments that are not needed.
+    /// What the manifest does not name, and segments that hold nothing.
     fn orphans(&self, data_dir: &Path, manifest: &Manifest, chain: &Chain) -> Vec<PathBuf> {
         let mut orphans = Vec::new();
         for (dir, id, names) in &self.found {
@@ -327,7 +335,7 @@ impl Files {
             orphans.extend(names.iter().filter(dead).map(|name| dir.join(name)));
         }
         let segments = commitlog::directory(data_dir);
-        orphans.extend(chain.unneeded.iter().map(|it| format::path(&segments, *it)));
+        orphans.extend(chain.empty.iter().map(|it| format::path(&segments, *it)));
         orphans
     }
 }

@@ -19,6 +19,10 @@ pub struct Stats {
     pub segments: u64,
     /// Bytes of the commit log on disk or on their way.
     pub commitlog_bytes: u64,
+    /// Segments that got a name in the archive since the start.
+    pub segments_archived: u64,
+    /// Attempts to give a segment its name in the archive that failed since the start; they are repeated.
+    pub archive_failures: u64,
     /// Latency of fdatasync on the commit log.
     pub fsync: Histogram,
     /// Room on the disk, at the last look.
@@ -132,6 +136,8 @@ impl Timer {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) fsync: Timer,
+    pub(crate) segments_archived: AtomicU64,
+    pub(crate) archive_failures: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) writes_refused: AtomicU64,
     pub(crate) reads: AtomicU64,

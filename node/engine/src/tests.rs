@@ -40,6 +40,7 @@ fn options() -> Options {
         commitlog_sync: CommitlogSync::Group,
         segment_bytes: 2048,
         commitlog_bytes_max: 1 << 30,
+        archive_dir: None,
         memtable_bytes: 64 << 20,
         cache_bytes: 1 << 20,
         block_bytes: 256,

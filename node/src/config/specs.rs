@@ -104,6 +104,12 @@ pub const SPECS: &[Spec] = &[
     spec("commitlog.sync_period", "TIME", "1s", "How often `periodic` syncs."),
     spec("commitlog.segment", "SIZE", "32MiB", "Size of a commit log segment: 64KiB to 256MiB."),
     spec(
+        "commitlog.archive",
+        "DIR",
+        "",
+        "Folder in which full segments are kept, as further names of the same files: on the disk of `data_dir`, for this node alone. Whoever has copied one elsewhere removes it.",
+    ),
+    spec(
         "disk.warn",
         "PERCENT",
         "80",

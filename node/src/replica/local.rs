@@ -290,6 +290,7 @@ pub(super) fn refused(why: engine::Error) -> Error {
         | engine::Error::TooLarge { .. }
         | engine::Error::Closed
         | engine::Error::Locked { .. }
+        | engine::Error::BadArchive { .. }
         | engine::Error::NewerFormat { .. }
         | engine::Error::Corrupt { .. }
         | engine::Error::Io { .. }
@@ -310,6 +311,7 @@ pub(super) fn error(error: engine::Error) -> Error {
         | engine::Error::OutOfFiles { .. }
         | engine::Error::Closed
         | engine::Error::Locked { .. }
+        | engine::Error::BadArchive { .. }
         | engine::Error::NewerFormat { .. }
         | engine::Error::Corrupt { .. }
         | engine::Error::Io { .. }

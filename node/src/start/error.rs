@@ -100,6 +100,7 @@ pub(crate) fn code_of_engine(error: &engine::Error) -> Code {
         engine::Error::Corrupt { .. } => Code::CorruptFile,
         engine::Error::Io { .. }
         | engine::Error::ReadOnly { .. }
+        | engine::Error::BadArchive { .. }
         | engine::Error::OutOfFiles { .. } => Code::DirectoryUnusable,
         engine::Error::Overloaded { .. }
         | engine::Error::UnknownTable(_)

@@ -83,6 +83,7 @@ impl Store for Helenus {
             segment_bytes: 32 << 20,
             commitlog_bytes_max: 1 << 30,
             // A flush begins at half of it.
+            archive_dir: None,
             memtable_bytes: 2 * setup.memtable_bytes,
             cache_bytes: setup.cache_bytes,
             block_bytes: 16 << 10,

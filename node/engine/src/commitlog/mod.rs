@@ -10,6 +10,7 @@
 //! offset that is durable by then, and writes it; meanwhile the next batch fills. The bytes are drawn in
 //! `docs/formats/commit-log.md`.
 
+pub(crate) mod archive;
 pub(crate) mod format;
 pub(crate) mod replay;
 mod writer;
@@ -273,6 +274,11 @@ impl Log {
     /// Removes all segments, also the one being written: of a log that was closed.
     pub(crate) fn remove_all(&self) -> Result<(), Error> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).remove_all()
+    }
+
+    /// Gives a segment that is not one of this log any more its name in the archive, if there is one. Whether its file may go.
+    pub(crate) fn archive(&self, segment: u64) -> bool {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).archive(segment)
     }
 
     /// The oldest segment on disk, if there is any but the one being written.

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use sys::{Clock, Disk, File, Open};
 
+use super::archive::Archive;
 use super::{Batch, Size, format};
 use crate::stats::Counters;
 use crate::{Error, Options};
@@ -20,6 +21,7 @@ pub(super) struct Writer {
     /// Lengths of the segments on disk, all of it durable.
     segments: BTreeMap<u64, u64>,
     current: Option<Current>,
+    archive: Option<Archive>,
     size: Arc<Size>,
     /// Percent of the disk that a new segment must find free.
     free_min: u8,
@@ -40,13 +42,18 @@ impl Writer {
         segments: Vec<(u64, u64)>,
         size: Arc<Size>,
     ) -> Writer {
+        let dir = super::directory(&options.data_dir);
+        let archive = options.archive_dir.clone().map(|archive| {
+            Archive::new(archive, dir.clone(), Arc::clone(&disk), Arc::clone(&counters))
+        });
         let writer = Writer {
-            dir: super::directory(&options.data_dir),
+            dir,
             disk,
             clock,
             counters,
             segments: segments.into_iter().collect(),
             current: None,
+            archive,
             size,
             // Half of what is kept back: the other half is for flushes, which make room.
             free_min: 100_u8.saturating_sub(options.disk_reject) / 2,
@@ -103,6 +110,10 @@ impl Writer {
         file.sync().map_err(failed)?;
         self.disk.sync_dir(&self.dir).map_err(failed)?;
         self.segments.insert(segment, format::HEADER_BYTES);
+        if previous > 0 {
+            // If it fails, it is tried again before the file goes.
+            self.archive(previous);
+        }
         Ok(Current { segment, path, file })
     }
 
@@ -110,6 +121,9 @@ impl Writer {
         while let Some((&oldest, _)) = self.segments.first_key_value() {
             let is_current = self.current.as_ref().is_some_and(|it| it.segment == oldest);
             if segment <= oldest || is_current {
+                break;
+            }
+            if !self.archive(oldest) {
                 break;
             }
             let path = format::path(&self.dir, oldest);
@@ -123,6 +137,11 @@ impl Writer {
         }
         self.publish_size();
         Ok(())
+    }
+
+    /// Whether a segment that takes no more records is in the archive, or none is asked for.
+    pub(super) fn archive(&mut self, segment: u64) -> bool {
+        self.archive.as_mut().is_none_or(|it| it.keep(segment))
     }
 
     pub(super) fn remove_all(&mut self) -> Result<(), Error> {

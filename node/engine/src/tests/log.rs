@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use sys::disk::Faults;
+
 use super::*;
 
 const SEGMENT: &str = "/data/commitlog/000000000001.log";
@@ -266,4 +268,122 @@ fn a_periodic_log_is_due_with_every_megabyte_that_waits() {
         // Nothing is written meanwhile, as if the disk were still busy with the first of it.
         assert_eq!(is_due(), at % 2 == 1, "after {} times half a megabyte", at + 1);
     }
+}
+
+/// With a folder for full segments, which a crash may end at any time.
+fn archiving() -> World {
+    let mut world = World::new();
+    world.options.archive_dir = Some("/archive".into());
+    world
+}
+
+/// The clusterings of all mutations in the segments of a folder.
+fn archived(world: &World) -> Vec<String> {
+    let disk = Arc::new(world.disk.clone()) as Arc<dyn Disk>;
+    let dir = Path::new("/archive");
+    let mut found = Vec::new();
+    for segment in crate::commitlog::replay::list(&*disk, dir).unwrap() {
+        let read = crate::commitlog::replay::read(&disk, dir, segment, None).unwrap();
+        for record in &read.records {
+            let payload = read.payload(record);
+            for place in crate::commitlog::format::mutations(payload).unwrap() {
+                let bytes = Bytes::copy_from_slice(&payload[place]);
+                let partition = Mutation::decode(bytes).unwrap().partition;
+                found.extend(partition.rows.iter().map(|(at, _)| format!("{:?}", at.0)));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_segment_goes_before_it_is_in_the_archive() {
+    let world = archiving();
+    let engine = world.engine();
+    let value = [7; 100];
+    for at in 0..200 {
+        write(&engine, &insert(1, 1, at, 1, &value)).unwrap();
+        if at % 50 == 49 {
+            flush(&engine).unwrap();
+        }
+    }
+    let stats = engine.stats();
+    assert!(stats.segments_archived > 5 && stats.archive_failures == 0, "{stats:?}");
+    wait(engine.close(&Inline)).unwrap();
+    drop(engine);
+    let expected: Vec<String> = (0..200).map(|at| format!("{:?}", clustering(at).0)).collect();
+    assert_eq!(archived(&world), expected, "and the last one when it was closed");
+    let (engine, recovery) = world.open().unwrap();
+    assert_eq!(recovery.replayed, 0);
+    assert_eq!(rows(&engine, &all_of(1)).len(), 200);
+}
+
+#[test]
+fn a_segment_that_the_archive_does_not_take_stays_in_the_log_until_it_does() {
+    let world = archiving();
+    let engine = world.engine();
+    let fill = |from: u64| {
+        (from..from + 60).for_each(|at| write(&engine, &insert(1, 1, at, 1, &[7; 100])).unwrap());
+        flush(&engine).unwrap();
+    };
+    // Nobody can give a file a name in a folder that is not there.
+    world.disk.remove_dir_all(Path::new("/archive")).unwrap();
+    fill(0);
+    let stats = engine.stats();
+    assert!(stats.archive_failures > 0 && stats.segments > 2, "{stats:?}");
+    world.disk.create_dir_all(Path::new("/archive")).unwrap();
+    fill(60);
+    assert_eq!(engine.stats().segments, 1, "all but the one that is written");
+    wait(engine.close(&Inline)).unwrap();
+    assert_eq!(archived(&world).len(), 120);
+}
+
+#[test]
+fn an_archive_of_another_node_is_refused() {
+    let mut world = archiving();
+    let engine = world.engine();
+    (0..100).for_each(|at| write(&engine, &insert(1, 1, at, 1, &[7; 100])).unwrap());
+    wait(engine.close(&Inline)).unwrap();
+    drop(engine);
+    assert!(world.open().is_ok(), "it is this one's");
+    world.options.data_dir = "/other".into();
+    let error = world.open().map(|_| ()).unwrap_err();
+    assert!(matches!(&error, Error::BadArchive { .. }), "{error}");
+    assert!(error.to_string().contains("/archive"), "{error}");
+}
+
+/// Power cut at every operation: what was acknowledged is in the archive when the node has come back and was stopped.
+#[test]
+fn whatever_was_acknowledged_comes_into_the_archive_wherever_a_crash_comes() {
+    for point in 0..1_000 {
+        let world = archiving();
+        world.disk.set_faults(Faults { fail_after_ops: Some(point), ..Faults::default() });
+        let mut acknowledged = 0;
+        let mut run = || {
+            let (engine, _) = world.open()?;
+            for at in 0..40 {
+                write(&engine, &insert(1, 1, at, 1, &[7; 300]))?;
+                acknowledged = at + 1;
+                if at % 10 == 9 {
+                    wait(engine.flush(None, &Inline))?;
+                }
+            }
+            wait(engine.close(&Inline))
+        };
+        let ended = run();
+        world.disk.crash_all_lost();
+        let engine = world.engine();
+        wait(engine.close(&Inline)).unwrap();
+        let found = archived(&world);
+        let expected = (0..acknowledged).map(|at| format!("{:?}", clustering(at).0));
+        assert!(
+            expected.eq(found.iter().take(acknowledged as usize).cloned()),
+            "{point}: {found:?}"
+        );
+        if ended.is_ok() {
+            assert!(point > 60, "{point} crash points");
+            return;
+        }
+    }
+    panic!("it never comes to its end");
 }

@@ -61,6 +61,7 @@ impl Node {
             commitlog_sync: CommitlogSync::Group,
             segment_bytes: 4096,
             commitlog_bytes_max: 1 << 30,
+            archive_dir: None,
             memtable_bytes: 64 << 20,
             cache_bytes: self.sizes.cache_bytes,
             block_bytes: self.sizes.block_bytes,
