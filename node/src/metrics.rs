@@ -275,39 +275,7 @@ impl Collector for Scrape {
             let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
             gauge.encode(metric)?;
         }
-        let counters = [
-            ("engine_writes", "Mutations taken in", engine.writes),
-            ("writes_refused_disk", "Mutations refused for a full disk", engine.writes_refused),
-            ("engine_reads", "Reads begun", engine.reads),
-            ("engine_reads_cold", "Reads that went to the disk", engine.reads_cold),
-            ("cache_hits", "Blocks found in the cache", engine.cache_hits),
-            ("cache_misses", "Blocks not found in the cache", engine.cache_misses),
-            (
-                "commitlog_segments_archived",
-                "Full segments kept in commitlog.archive",
-                engine.segments_archived,
-            ),
-            (
-                "commitlog_archive_failures",
-                "Attempts to keep one there that failed",
-                engine.archive_failures,
-            ),
-            ("flushes", "Memtables flushed", engine.flushes),
-            ("compactions", "Compactions finished", engine.compactions),
-            ("compaction_bytes", "Bytes written by compactions", engine.compaction_bytes),
-            (
-                "sstables_expired",
-                "Sstables removed unread, because all in them had expired",
-                engine.sstables_expired,
-            ),
-            ("jobs_failed", "Flushes and compactions that failed", engine.jobs_failed),
-            ("hints_dropped", "Hints given up", it.hints_dropped),
-        ];
-        for (name, help, value) in counters {
-            let counter = ConstCounter::new(value);
-            let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
-            counter.encode(metric)?;
-        }
+        encode_counters(&mut encoder, &it)?;
         encode_seconds(&mut encoder, &it)?;
         encode_guardrails(&mut encoder, &it)?;
         let help = "Time of an fdatasync of the commit log";
@@ -324,6 +292,45 @@ impl Collector for Scrape {
             None,
         )
     }
+}
+
+/// What has happened since the start.
+fn encode_counters(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Result {
+    let engine = &it.engine;
+    let counters = [
+        ("engine_writes", "Mutations taken in", engine.writes),
+        ("writes_refused_disk", "Mutations refused for a full disk", engine.writes_refused),
+        ("engine_reads", "Reads begun", engine.reads),
+        ("engine_reads_cold", "Reads that went to the disk", engine.reads_cold),
+        ("cache_hits", "Blocks found in the cache", engine.cache_hits),
+        ("cache_misses", "Blocks not found in the cache", engine.cache_misses),
+        (
+            "commitlog_segments_archived",
+            "Full segments kept in commitlog.archive",
+            engine.segments_archived,
+        ),
+        (
+            "commitlog_archive_failures",
+            "Attempts to keep one there that failed",
+            engine.archive_failures,
+        ),
+        ("flushes", "Memtables flushed", engine.flushes),
+        ("compactions", "Compactions finished", engine.compactions),
+        ("compaction_bytes", "Bytes written by compactions", engine.compaction_bytes),
+        (
+            "sstables_expired",
+            "Sstables removed unread, because all in them had expired",
+            engine.sstables_expired,
+        ),
+        ("jobs_failed", "Flushes and compactions that failed", engine.jobs_failed),
+        ("hints_dropped", "Hints given up", it.hints_dropped),
+    ];
+    for (name, help, value) in counters {
+        let counter = ConstCounter::new(value);
+        let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
+        counter.encode(metric)?;
+    }
+    Ok(())
 }
 
 /// Gauges and counters of time.
