@@ -10,7 +10,7 @@ use super::parent::Run;
 use super::report::{Report, number};
 use super::workload::{Action, Kind, Live, Workload};
 
-const KINDS: [Kind; 3] = [Kind::Messages, Kind::Metrics, Kind::Tiny];
+const KINDS: [Kind; 4] = [Kind::Messages, Kind::Metrics, Kind::Tiny, Kind::Wide];
 
 #[test]
 fn every_row_arrives_once_and_the_shares_are_as_said() {

@@ -23,6 +23,8 @@ pub enum Kind {
     Metrics,
     /// A partition for every row, which is a message.
     Tiny,
+    /// All messages in one partition.
+    Wide,
 }
 
 /// 2024-01-15 in microseconds: when the first row is due.
@@ -87,9 +89,10 @@ impl Workload {
             Kind::Messages => (rows / 20).clamp(1, 10_000),
             Kind::Metrics => (rows / 20).clamp(1, 1_000),
             Kind::Tiny => rows,
+            Kind::Wide => 1,
         };
         let step = match kind {
-            Kind::Messages | Kind::Tiny => 4_000,
+            Kind::Messages | Kind::Tiny | Kind::Wide => 4_000,
             Kind::Metrics => 10_000_000 / partitions,
         };
         Workload { kind, rows, partitions, seed, step, words: words(seed) }
@@ -103,7 +106,7 @@ impl Workload {
     /// Bytes of a row, key and value, by the mean.
     pub(super) fn row_bytes(&self) -> u64 {
         match self.kind {
-            Kind::Messages | Kind::Tiny => KEY_BYTES + 60,
+            Kind::Messages | Kind::Tiny | Kind::Wide => KEY_BYTES + 60,
             Kind::Metrics => KEY_BYTES + 8,
         }
     }
@@ -116,6 +119,7 @@ impl Workload {
             Kind::Messages => (slot * 7_919 + round * 31) % self.partitions,
             Kind::Metrics => slot,
             Kind::Tiny => row,
+            Kind::Wide => 0,
         }
     }
 
@@ -131,7 +135,7 @@ impl Workload {
     /// When a row is due, which is its clustering: even, and different for each row of a partition.
     pub(super) fn time_of(&self, row: u64) -> i64 {
         let step = match self.kind {
-            Kind::Messages | Kind::Tiny => row,
+            Kind::Messages | Kind::Tiny | Kind::Wide => row,
             // All series are read at once.
             Kind::Metrics => row / self.partitions * self.partitions,
         };
@@ -170,7 +174,7 @@ impl Workload {
     fn value(&self, op: Op) -> Vec<u8> {
         let chance = mix(self.seed ^ op.written as u64, op.row);
         match self.kind {
-            Kind::Messages | Kind::Tiny => self.text(chance),
+            Kind::Messages | Kind::Tiny | Kind::Wide => self.text(chance),
             Kind::Metrics => self.reading(op.row, chance).to_be_bytes().to_vec(),
         }
     }
@@ -240,7 +244,9 @@ impl Ops<'_> {
         let now = workload.step_time(row);
         // What people send takes a while; what a collector reads it stamps itself.
         let jitter = match workload.kind {
-            Kind::Messages | Kind::Tiny => (mix(workload.seed ^ 0x717, row) % 1_000) as i64,
+            Kind::Messages | Kind::Tiny | Kind::Wide => {
+                (mix(workload.seed ^ 0x717, row) % 1_000) as i64
+            }
             Kind::Metrics => 0,
         };
         match workload.delay(row) {

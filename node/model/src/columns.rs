@@ -166,13 +166,8 @@ impl Columns {
     /// The first of `rows` at or behind `clustering`, which is probably near their beginning.
     #[inline]
     pub fn first_near(&self, rows: Range<usize>, clustering: &[u8]) -> usize {
-        let (mut from, mut len) = (rows.start, 1);
         let sought = Sought::new(clustering);
-        while from + len < rows.end && sought.is_behind(self.keys.bytes(from + len - 1)) {
-            from += len;
-            len *= 2;
-        }
-        self.first_at(from..rows.end.min(from + len), clustering)
+        sorted::first_not_near(rows, |at| sought.is_behind(self.keys.bytes(at)))
     }
 
     /// The first of `rows` at or behind `clustering`.

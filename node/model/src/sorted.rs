@@ -17,6 +17,17 @@ pub fn first_not(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> usiz
     from
 }
 
+/// As `first_not`, probably near the beginning of `range`.
+#[inline]
+pub fn first_not_near(range: Range<usize>, is_before: impl Fn(usize) -> bool) -> usize {
+    let (mut from, mut len) = (range.start, 1);
+    while from + len < range.end && is_before(from + len - 1) {
+        from += len;
+        len *= 2;
+    }
+    first_not(from..range.end.min(from + len), is_before)
+}
+
 /// As `first_not`, of what is in the order of its numbers: near where the one that is `sought` would lie if they were evenly spread, as
 /// tokens are, and what comes at a steady pace. `number` may tell less than `is_before`.
 #[inline]
@@ -112,7 +123,8 @@ mod tests {
             let told = |number: u64| number >> (64 - known_bits);
             let guessed =
                 first_not_spread(range.clone(), told(sought), |at| told(numbers[at]), is_before);
-            prop_assert_eq!(guessed, first_not(range, is_before));
+            prop_assert_eq!(guessed, first_not(range.clone(), is_before));
+            prop_assert_eq!(guessed, first_not_near(range, is_before));
         }
     }
 }

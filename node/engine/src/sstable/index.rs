@@ -14,7 +14,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use model::codec::{Malformed, Reader};
 use model::columns::word;
-use model::sorted::{first_not, first_not_spread};
+use model::sorted::{first_not, first_not_near, first_not_spread};
 use model::{PartitionKey, Token};
 
 use super::format::{Extent, IndexEntry};
@@ -140,13 +140,12 @@ impl Index {
             return None;
         }
         let Range { start, end } = self.blocks_of_token(token);
-        let words = &self.words[start..end];
         let sought = word(clustering);
-        let less = words.partition_point(|it| *it < sought);
-        let same = words[less..].partition_point(|it| *it == sought);
-        let first = start + less;
+        let word_at = |at: usize| self.words[at];
+        let first = first_not_spread(start..end, sought, word_at, |at| self.words[at] < sought);
+        let same = first_not_near(first..end, |at| self.words[at] == sought);
         let is_before = |at: usize| upto.counts(self.entry(at).start[..].cmp(clustering));
-        Some(first_not(first..first + same, is_before))
+        Some(first_not(first..same, is_before))
     }
 
     /// The blocks that begin in the partition.
@@ -176,13 +175,10 @@ impl Index {
         let number = |at: usize| self.tokens[at].position();
         let is_before = |at: usize| self.tokens[at] < token;
         let from = first_not_spread(0..self.tokens.len(), token.position(), number, is_before);
-        // Nearly always one partition, and mostly of few blocks.
-        let mut len = 1;
-        while self.tokens.get(from + len - 1) == Some(&token) {
-            len *= 2;
+        // Nearly always one partition, and mostly of few blocks; or of all there are.
+        if self.tokens.last() == Some(&token) {
+            return from..self.tokens.len();
         }
-        let to = (from + len - 1).min(self.tokens.len());
-        let same = self.tokens[from..to].partition_point(|it| *it == token);
-        from..from + same
+        from..first_not_near(from..self.tokens.len(), |at| self.tokens[at] == token)
     }
 }
