@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use crate::background::{Paced, paced};
 use crate::cache::Halt;
 use crate::compaction::run::{Dropping, Merging};
+use crate::compaction::whole::Whole;
 use crate::flush::{Flush, LaneJob, Work};
 use crate::inner::{Compaction, Inner};
 use crate::job::run;
@@ -297,8 +298,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Merges all sstables of `table` (of each table for `None`) into one, on `blocking`, as fast as
-    /// [`Options::compaction_bytes_per_second`] lets it. Dropped before its end it may be given up.
+    /// Merges all sstables of `table` (of each table for `None`) until no two overlap, on `blocking`, as fast as
+    /// [`Options::compaction_bytes_per_second`] lets it. Dropped before its end it may be given up: what overlaps is
+    /// merged by itself, and stays so.
     ///
     /// # Errors
     /// `UnknownTable`, `DiskFull`, `Corrupt`, `Io`, and `Closed` when it was held back while the engine was closed: the old
@@ -310,12 +312,11 @@ impl Engine {
     ) -> Result<(), Error> {
         for table in self.some_tables(table)? {
             let guard = self.inner.lane(Lane::Compaction).await;
-            let inputs = table.version().sstables.clone();
-            if inputs.is_empty() {
+            if table.version().sstables.is_empty() {
                 continue;
             }
             let (sender, receiver) = oneshot::channel();
-            let work = Merging::new(Arc::clone(&self.inner), table, inputs);
+            let work = Whole::new(Arc::clone(&self.inner), table);
             let job = Box::new(LaneJob::new(work, guard, Some(sender)));
             match paced(&self.inner, blocking, job, self.inner.until_closed()).await? {
                 Paced::Ended => receiver.await.unwrap_or(Err(Stopped::Panicked.into()))?,

@@ -71,8 +71,13 @@ impl Inner {
 
     /// Whether the last look found room for so many bytes more.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        bytes <= self.room_bytes()
+    }
+
+    /// Bytes that the last look found room for; before the first one nobody knows better than that there is.
+    pub(crate) fn room_bytes(&self) -> u64 {
         let space = self.fullness.space();
-        space.total == 0 || bytes <= space.free
+        if space.total == 0 { u64::MAX } else { space.free }
     }
 
     /// Refuses a write that the disk may have no room for.

@@ -279,7 +279,7 @@ impl Inner {
         let now = self.clock.wall_micros().div_euclid(1_000_000);
         self.all_tables().into_iter().find_map(|table| {
             let shape = table.shape();
-            let strategy = Strategy::of(&shape)?;
+            let strategy = Strategy::automatic(&shape)?;
             let version = table.version();
             let memtables = version.frozen.iter().chain([&version.active]);
             let moment = Moment {
@@ -288,6 +288,7 @@ impl Inner {
                 memtables_timestamp_min: memtables
                     .map(|it| it.timestamp_min())
                     .fold(i64::MAX, i64::min),
+                room_bytes: self.room_bytes(),
             };
             let named = |ids: Vec<u64>| -> Vec<Arc<Sstable>> {
                 version.sstables.iter().filter(|it| ids.contains(&it.id)).cloned().collect()
@@ -295,12 +296,7 @@ impl Inner {
             match compaction::choose(&metas(&version.sstables), &strategy, moment) {
                 Choice::Rest => None,
                 Choice::Drop(ids) => Some((table, Compaction::Drop(named(ids)))),
-                Choice::Merge(ids) => {
-                    let inputs = named(ids);
-                    // The inputs go only when the output is whole, so both must fit.
-                    let has_room = self.has_room(inputs.iter().map(|it| it.bytes).sum());
-                    has_room.then_some((table, Compaction::Merge(inputs)))
-                }
+                Choice::Merge(ids) => Some((table, Compaction::Merge(named(ids)))),
             }
         })
     }
@@ -309,7 +305,7 @@ impl Inner {
     pub(crate) fn pending_compactions(&self) -> u64 {
         let pending = |table: &Arc<Table>| {
             let sstables = metas(&table.version().sstables);
-            Strategy::of(&table.shape()).map_or(0, |it| compaction::pending(&sstables, &it))
+            Strategy::automatic(&table.shape()).map_or(0, |it| compaction::pending(&sstables, &it))
         };
         self.all_tables().iter().map(pending).sum::<usize>() as u64
     }
@@ -329,15 +325,7 @@ impl Inner {
 }
 
 fn metas(sstables: &[Arc<Sstable>]) -> Vec<SstableMeta> {
-    let meta = |it: &Arc<Sstable>| SstableMeta {
-        id: it.id,
-        bytes: it.bytes,
-        timestamp_min: it.stats.timestamp_min,
-        timestamp_max: it.stats.timestamp_max,
-        expires_max: it.stats.expires_max,
-        deleted_max: it.stats.deleted_max,
-    };
-    sstables.iter().map(meta).collect()
+    sstables.iter().map(SstableMeta::of).collect()
 }
 
 /// A lane taken; free again when dropped.

@@ -70,7 +70,8 @@ pub struct TableShape {
     pub bloom_fp: f64,
     /// The compaction map as CQL writes it. Read here: `class`, `enabled`; of size-tiered and time windows
     /// `min_threshold` and `max_threshold`; of time windows `compaction_window_unit` and
-    /// `compaction_window_size`; of unified `scaling_parameters`. What is missing or cannot be read counts as the default.
+    /// `compaction_window_size`; of unified `scaling_parameters`, `target_sstable_size`, `min_sstable_size` and
+    /// `base_shard_count`. What is missing or cannot be read counts as the default.
     pub compaction: BTreeMap<String, String>,
     /// The compression map as CQL writes it. Read here: `class`, `enabled`, `chunk_length_in_kb` (1 to 512, in the place of
     /// [`Options::block_bytes`]), and of zstd `compression_level` (1 to 22). What is missing or cannot be read counts as the default:

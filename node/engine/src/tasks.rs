@@ -19,7 +19,7 @@ pub struct Task {
     pub sstables: u64,
     /// Their bytes on disk.
     pub total_bytes: u64,
-    /// Bytes of its sstable so far: in the end about `total_bytes`, or fewer where something was forgotten.
+    /// Bytes of what they become so far: in the end about `total_bytes`, or fewer where something was forgotten.
     pub written_bytes: u64,
 }
 
@@ -67,7 +67,7 @@ impl Tasks {
 }
 
 impl Tracked {
-    /// Its sstable has so many bytes.
+    /// What it has written has so many bytes.
     pub(crate) fn wrote(&self, bytes: u64) {
         self.running.written_bytes.store(bytes, Ordering::Relaxed);
     }

@@ -8,6 +8,7 @@ mod oracle;
 mod outside;
 mod room;
 mod rot;
+mod shards;
 mod skip;
 mod snapshot_crash;
 mod snapshots;

@@ -1,22 +1,34 @@
-//! Compaction decides, then acts: [`choose`] is pure, and [`Merging`](run::Merging) and
-//! [`Dropping`](run::Dropping) carry out any choice.
+//! Compaction decides, then acts: [`choose`] and [`whole`] are pure, and [`Merging`](run::Merging),
+//! [`Whole`](whole::Whole) and [`Dropping`](run::Dropping) carry out any choice.
 
 mod expired;
+mod outputs;
 pub(crate) mod run;
+pub(crate) mod shards;
 mod size_tiered;
 mod time_window;
 mod unified;
+pub(crate) mod whole;
+
+use std::sync::Arc;
+
+use model::Token;
 
 use crate::TableShape;
+use crate::sstable::Sstable;
+use shards::Sharding;
 use size_tiered::Thresholds;
 use time_window::Window;
-use unified::Scaling;
+use unified::{Scaling, Unified};
 
 /// What the choice looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SstableMeta {
     pub(crate) id: u64,
     pub(crate) bytes: u64,
+    /// Of its first and its last partition.
+    pub(crate) first: Token,
+    pub(crate) last: Token,
     /// Of anything in it, microseconds.
     pub(crate) timestamp_min: i64,
     pub(crate) timestamp_max: i64,
@@ -24,6 +36,22 @@ pub(crate) struct SstableMeta {
     pub(crate) expires_max: i64,
     /// When the last of its tombstones was written, or of what expires, seconds.
     pub(crate) deleted_max: i64,
+}
+
+impl SstableMeta {
+    pub(crate) fn of(it: &Arc<Sstable>) -> SstableMeta {
+        let stats = &it.stats;
+        SstableMeta {
+            id: it.id,
+            bytes: it.bytes,
+            first: stats.first.token,
+            last: stats.last.token,
+            timestamp_min: stats.timestamp_min,
+            timestamp_max: stats.timestamp_max,
+            expires_max: stats.expires_max,
+            deleted_max: stats.deleted_max,
+        }
+    }
 }
 
 /// When the choice is made, and what else there is.
@@ -35,6 +63,8 @@ pub(crate) struct Moment {
     pub(crate) gc_before: i64,
     /// The oldest thing in a memtable, microseconds; `i64::MAX` of none.
     pub(crate) memtables_timestamp_min: i64,
+    /// What the disk has room for, bytes: inputs go only when the outputs are whole, so both must fit.
+    pub(crate) room_bytes: u64,
 }
 
 /// What to do.
@@ -44,7 +74,7 @@ pub(crate) enum Choice {
     Rest,
     /// Remove these sstables: all in them has expired, and nothing older is left for it to hide.
     Drop(Vec<u64>),
-    /// Merge these sstables into one, ascending.
+    /// Merge these sstables, ascending.
     Merge(Vec<u64>),
 }
 
@@ -53,23 +83,36 @@ pub(crate) enum Choice {
 pub(crate) enum Strategy {
     SizeTiered(Thresholds),
     TimeWindow(Window),
-    Unified(Scaling),
+    Unified(Unified),
 }
 
 impl Strategy {
-    /// As the table's options say; `None` if compaction is off. What cannot be read counts as the default.
-    pub(crate) fn of(shape: &TableShape) -> Option<Strategy> {
+    /// As the table's options say. What cannot be read counts as the default.
+    pub(crate) fn of(shape: &TableShape) -> Strategy {
         let options = Options(shape);
-        if options.text("enabled").is_some_and(|it| it.eq_ignore_ascii_case("false")) {
-            return None;
-        }
+        let unified =
+            |scaling| Strategy::Unified(Unified { scaling, sharding: Sharding::of(&options) });
         let class = options.text("class").unwrap_or_default();
-        Some(match class.rsplit('.').next().unwrap_or_default() {
+        match class.rsplit('.').next().unwrap_or_default() {
             "TimeWindowCompactionStrategy" => Strategy::TimeWindow(Window::of(&options)),
             "SizeTieredCompactionStrategy" => Strategy::SizeTiered(Thresholds::of(&options)),
-            "LeveledCompactionStrategy" => Strategy::Unified(Scaling::levelled()),
-            _ => Strategy::Unified(Scaling::of(&options)),
-        })
+            "LeveledCompactionStrategy" => unified(Scaling::levelled()),
+            _ => unified(Scaling::of(&options)),
+        }
+    }
+
+    /// As `of`; `None` if nothing is merged unless somebody asks for it.
+    pub(crate) fn automatic(shape: &TableShape) -> Option<Strategy> {
+        let is_off = |it: &str| it.eq_ignore_ascii_case("false");
+        (!Options(shape).text("enabled").is_some_and(is_off)).then(|| Strategy::of(shape))
+    }
+
+    /// Into how many parts merges are cut, if they are.
+    pub(crate) fn sharding(&self) -> Option<&Sharding> {
+        match self {
+            Strategy::Unified(unified) => Some(&unified.sharding),
+            Strategy::SizeTiered(_) | Strategy::TimeWindow(_) => None,
+        }
     }
 }
 
@@ -92,12 +135,24 @@ pub(crate) fn choose(sstables: &[SstableMeta], strategy: &Strategy, moment: Mome
     if !expired.is_empty() {
         return Choice::Drop(expired);
     }
-    match due(sstables, strategy).into_iter().next() {
+    let has_room = |ids: &Vec<u64>| {
+        let inputs = sstables.iter().filter(|it| ids.contains(&it.id));
+        inputs.fold(0, |sum: u64, it| sum.saturating_add(it.bytes)) <= moment.room_bytes
+    };
+    match due(sstables, strategy).into_iter().find(has_room) {
         Some(mut ids) => {
             ids.sort_unstable();
             Choice::Merge(ids)
         }
         None => Choice::Rest,
+    }
+}
+
+/// All sstables, in parts that are merged each by itself because no other has anything of their tokens; ascending in each.
+pub(crate) fn whole(sstables: &[SstableMeta], strategy: &Strategy) -> Vec<Vec<u64>> {
+    match strategy.sharding() {
+        Some(sharding) => sharding.apart(sstables),
+        None => vec![sstables.iter().map(|it| it.id).collect()],
     }
 }
 
@@ -111,7 +166,7 @@ fn due(sstables: &[SstableMeta], strategy: &Strategy) -> Vec<Vec<u64>> {
     match strategy {
         Strategy::SizeTiered(thresholds) => size_tiered::due(sstables, *thresholds),
         Strategy::TimeWindow(window) => time_window::due(sstables, *window),
-        Strategy::Unified(scaling) => unified::due(sstables, scaling),
+        Strategy::Unified(unified) => unified::due(sstables, unified),
     }
 }
 

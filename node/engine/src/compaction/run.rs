@@ -4,11 +4,13 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{ColumnId, Partition, PartitionKey, Slice};
+use model::{ColumnId, Partition, PartitionKey, Slice, Token};
 
+use super::Strategy;
+use super::outputs::Outputs;
 use crate::Error;
 use crate::cache::{Halt, Io, Recent};
-use crate::flush::{Output, Work};
+use crate::flush::Work;
 use crate::inner::Inner;
 use crate::manifest::Op;
 use crate::merge::{Merge, Order, Source};
@@ -21,16 +23,17 @@ use crate::walk::Walk;
 /// Merged pieces between two steps.
 const PIECES_PER_STEP: u32 = 64;
 
-/// Merges `inputs` of one table into one sstable.
+/// Merges `inputs` of one table into one sstable, or into several that do not overlap: all of them take the place of all of
+/// these at once.
 pub(crate) struct Merging {
     inner: Arc<Inner>,
     table: Arc<Table>,
     inputs: Vec<Arc<Sstable>>,
     walk: Walk,
     recent: Recent,
-    output: Option<Output>,
+    outputs: Option<Outputs>,
     task: Tracked,
-    /// Of the output, so far.
+    /// Of the outputs, so far.
     written_bytes: u64,
     current: Option<Current>,
     /// Seconds; the same for all of the merge.
@@ -48,6 +51,14 @@ struct Current {
     head: Option<Partition>,
     /// Once something was met that may be forgotten.
     max_purgeable: Option<i64>,
+}
+
+/// How far some steps have come.
+enum Progress {
+    More,
+    /// In front of a partition that goes into another output.
+    Edge(PartitionKey),
+    End,
 }
 
 impl Merging {
@@ -72,7 +83,7 @@ impl Merging {
             inputs,
             walk,
             recent: Recent::default(),
-            output: None,
+            outputs: None,
             task,
             written_bytes: 0,
             current: None,
@@ -82,23 +93,42 @@ impl Merging {
         }
     }
 
-    fn merge_some(&mut self, recent: &Recent) -> Result<bool, Halt> {
+    /// Looks where the output is cut, and begins it.
+    fn begin(&self) -> Result<Outputs, Error> {
+        // Where they are cut is read off the indexes.
+        self.inputs.iter().try_for_each(|it| it.load())?;
+        let first = self.inputs.iter().map(|it| it.stats.first.token).min();
+        let last = self.inputs.iter().map(|it| it.stats.last.token).max();
+        let bytes = self.inputs.iter().map(|it| it.bytes).sum();
+        let before = |token: Token| self.inputs.iter().map(|it| it.bytes_before(token)).sum();
+        let cuts = match (Strategy::of(&self.table.shape()).sharding(), first.zip(last)) {
+            (Some(sharding), Some(hull)) => sharding.cuts(bytes, hull, before),
+            (None, _) | (_, None) => Vec::new(),
+        };
+        Outputs::create(&self.inner, &self.table, cuts)
+    }
+
+    fn merge_some(&mut self, recent: &Recent) -> Result<Progress, Halt> {
         let inner = Arc::clone(&self.inner);
         let io = Io::passing(&inner.cache, recent);
         for _ in 0..PIECES_PER_STEP {
-            if self.current.is_none() && !self.begin_partition(&io)? {
-                return Ok(true);
+            if self.current.is_none() {
+                let Some(key) = self.begin_partition(&io)? else { return Ok(Progress::End) };
+                if self.outputs.as_ref().is_some_and(|it| it.end_before(&key)) {
+                    return Ok(Progress::Edge(key));
+                }
             }
             let Some(current) = &mut self.current else { continue };
-            let Some(output) = &mut self.output else { return Ok(true) };
+            let writer = self.outputs.as_mut().and_then(Outputs::writer);
+            let Some(writer) = writer else { return Ok(Progress::End) };
             if current.want.start == current.want.end {
                 match current.head.take() {
                     Some(head) if head.is_empty() => {}
                     Some(head) => {
-                        output.writer.begin(head);
-                        output.writer.end()?;
+                        writer.begin(head);
+                        writer.end()?;
                     }
-                    None => output.writer.end()?,
+                    None => writer.end()?,
                 }
                 self.current = None;
                 continue;
@@ -118,16 +148,17 @@ impl Merging {
                 continue;
             }
             if let Some(head) = current.head.take() {
-                output.writer.begin(head);
+                writer.begin(head);
             }
-            output.writer.add(piece)?;
+            writer.add(piece)?;
         }
-        Ok(false)
+        Ok(Progress::More)
     }
 
-    fn begin_partition(&mut self, io: &Io) -> Result<bool, Halt> {
+    /// Goes on to the next partition, if there is one.
+    fn begin_partition(&mut self, io: &Io) -> Result<Option<PartitionKey>, Halt> {
         let order = Order { hull: &Slice::all(), reversed: false, rows_max: usize::MAX };
-        let Some(merge) = self.walk.next(order, |_| true, io)? else { return Ok(false) };
+        let Some(merge) = self.walk.next(order, |_| true, io)? else { return Ok(None) };
         let mut head = merge.head().clone();
         let max_purgeable =
             (!head.is_empty()).then(|| max_purgeable(&self.table, &self.inputs, &head.key));
@@ -135,13 +166,14 @@ impl Merging {
             head.forget(&self.dropped);
             head.purge(self.now, self.gc_before, max);
         }
-        let want = Slice::all();
+        let (key, want) = (head.key.clone(), Slice::all());
         self.current = Some(Current { merge, want, head: Some(head), max_purgeable });
-        Ok(true)
+        Ok(Some(key))
     }
 
-    /// The output has so many bytes.
-    fn wrote(&mut self, bytes: u64) {
+    /// Hears how much is written.
+    fn wrote(&mut self) {
+        let bytes = self.outputs.as_ref().map_or(0, Outputs::bytes);
         let more = bytes.saturating_sub(self.written_bytes);
         if more == 0 {
             return;
@@ -159,31 +191,30 @@ impl Merging {
         self.inputs.iter().all(is_live)
     }
 
-    /// Puts the output in the inputs' place.
+    /// Puts the outputs in the inputs' place.
     fn commit(&mut self) -> Result<(), Error> {
-        let Some(output) = self.output.take() else { return Ok(()) };
-        let path = output.path.clone();
-        let merged = output.finish(&self.inner, &self.table).inspect_err(|_| {
-            self.inner.remove_unused(&path);
-        })?;
-        if let Some(merged) = &merged {
-            self.wrote(merged.bytes);
-            // What was in memory of the inputs is in memory of the output.
-            let was_in_memory = |key: &PartitionKey, start: &Bytes| {
-                self.inputs.iter().any(|it| it.has_in_memory(key, start))
-            };
-            merged
-                .warm(&self.inner.cache, was_in_memory)
-                .inspect_err(|_| self.inner.remove_unused(&path))?;
+        let Some(outputs) = &mut self.outputs else { return Ok(()) };
+        outputs.end(&self.inner, &self.table)?;
+        self.wrote();
+        let Some(outputs) = self.outputs.take() else { return Ok(()) };
+        // What was in memory of the inputs is in memory of the outputs.
+        let was_in_memory = |key: &PartitionKey, start: &Bytes| {
+            self.inputs.iter().any(|it| it.has_in_memory(key, start))
+        };
+        let warmed = |it: &Arc<Sstable>| it.warm(&self.inner.cache, was_in_memory);
+        if let Err(error) = outputs.whole().iter().try_for_each(warmed) {
+            outputs.give_up(&self.inner);
+            return Err(error);
         }
         let mut manifest = self.inner.manifest();
         let id = self.table.id;
         let live = manifest.state().tables.get(&id).map(|it| &it.sstables);
         // Truncated or dropped meanwhile.
         if !live.is_some_and(|live| self.inputs.iter().all(|it| live.contains(&it.id))) {
-            self.inner.remove_unused(&path);
+            outputs.give_up(&self.inner);
             return Ok(());
         }
+        let merged = outputs.keep();
         let mut ops: Vec<Op> = merged.iter().map(|it| Op::Add(id, it.id)).collect();
         ops.extend(self.inputs.iter().map(|it| Op::Remove(id, it.id)));
         manifest.edit(ops)?;
@@ -214,30 +245,36 @@ fn max_purgeable(table: &Table, inputs: &[Arc<Sstable>], key: &PartitionKey) -> 
 
 impl Work for Merging {
     fn advance(&mut self) -> Result<bool, Error> {
-        if self.output.is_none() {
-            self.output = Some(Output::create(&self.inner, &self.table)?);
-            return Ok(false);
-        }
         if !self.is_wanted() {
             self.give_up();
             return Ok(true);
         }
+        if self.outputs.is_none() {
+            self.outputs = Some(self.begin()?);
+            return Ok(false);
+        }
         let recent = std::mem::take(&mut self.recent);
         let result = self.merge_some(&recent);
         self.recent = recent;
-        if let Some(bytes) = self.output.as_ref().map(|it| it.writer.bytes()) {
-            self.wrote(bytes);
-        }
-        match result {
-            Ok(false) | Err(Halt::Miss) => Ok(false),
-            Ok(true) => self.commit().map(|()| true),
-            Err(Halt::Failed(error)) => Err(error),
-        }
+        let progress = match result {
+            Ok(progress) => progress,
+            Err(Halt::Miss) => Progress::More,
+            Err(Halt::Failed(error)) => return Err(error),
+        };
+        let ended = match (progress, &mut self.outputs) {
+            (Progress::Edge(key), Some(outputs)) => {
+                outputs.turn(&self.inner, &self.table, &key).map(|()| false)
+            }
+            (Progress::End, _) => self.commit().map(|()| true),
+            (Progress::More | Progress::Edge(_), _) => Ok(false),
+        };
+        self.wrote();
+        ended
     }
 
     fn give_up(&mut self) {
-        if let Some(output) = self.output.take() {
-            self.inner.remove_unused(&output.path);
+        if let Some(outputs) = self.outputs.take() {
+            outputs.give_up(&self.inner);
         }
     }
 

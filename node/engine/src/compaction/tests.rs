@@ -10,12 +10,15 @@ const MIB: u64 = 1 << 20;
 const DEFAULT: Thresholds = Thresholds { min: 4, max: 32 };
 
 /// Nothing has expired, and nothing is in memory.
-const MOMENT: Moment = Moment { now: 1_000, gc_before: 500, memtables_timestamp_min: i64::MAX };
+const MOMENT: Moment =
+    Moment { now: 1_000, gc_before: 500, memtables_timestamp_min: i64::MAX, room_bytes: u64::MAX };
 
 fn sstable(id: u64, bytes: u64) -> SstableMeta {
     SstableMeta {
         id,
         bytes,
+        first: Token(i64::MIN + 1),
+        last: Token::MAX,
         timestamp_min: 0,
         timestamp_max: 0,
         expires_max: i64::MAX,
@@ -69,7 +72,7 @@ fn strategy(options: &[(&str, &str)]) -> Option<Strategy> {
         options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let id = TableId(uuid::Uuid::nil());
     let shape = TableShape { compaction, ..TableShape::new(id) };
-    Strategy::of(&shape)
+    Strategy::automatic(&shape)
 }
 
 #[test]
@@ -96,6 +99,18 @@ fn the_tables_options_are_read_and_what_makes_no_sense_is_not() {
     assert_eq!(unified("L10"), strategy(&[("class", "LeveledCompactionStrategy")]));
     assert_eq!(unified("T1"), strategy(&[]), "as good as nothing");
     assert_eq!(unified("9\u{e9}"), strategy(&[]));
+    let sharded = |options: &[(&str, &str)]| strategy(options).unwrap().sharding().cloned();
+    assert_eq!(
+        sharded(&[
+            ("target_sstable_size", "1024MiB"),
+            ("min_sstable_size", "102400KiB"),
+            ("base_shard_count", "4"),
+        ]),
+        sharded(&[]),
+        "the defaults"
+    );
+    assert_eq!(sharded(&[("target_sstable_size", "large")]), sharded(&[]));
+    assert_eq!(sharded(&[CLASS]), None, "only unified cuts");
 }
 
 fn unified(parameters: &str, sizes: &[u64]) -> Choice {
@@ -114,6 +129,94 @@ fn a_level_merges_when_it_has_as_many_as_it_may() {
     assert_eq!(unified("L10", &[100, 1, 700]), Choice::Merge(vec![1, 3]), "two on level 1");
     assert_eq!(unified("T4, L10", &[1, 2, 3, 300, 40]), Choice::Merge(vec![4, 5]));
     assert_eq!(unified("T4", &[u64::MAX / MIB; 4]), Choice::Merge(vec![1, 2, 3, 4]));
+}
+
+/// An sstable of so many MiB between two 64ths of the token space.
+fn part(id: u64, mib: u64, from: i64, to: i64) -> SstableMeta {
+    let token = |at: i64| Token(((i128::from(at) << 58) - (1 << 63)).min(i64::MAX.into()) as i64);
+    SstableMeta { first: token(from), last: Token(token(to).0 - 1), ..sstable(id, mib * MIB) }
+}
+
+fn unified_of(sstables: &[SstableMeta]) -> Choice {
+    choose(sstables, &strategy(&[]).unwrap(), MOMENT)
+}
+
+#[test]
+fn a_shard_is_merged_by_itself() {
+    let quarters =
+        |mib| (0..12).map(move |it| part(it as u64, mib, it % 4 * 16, it % 4 * 16 + 16)).collect();
+    let mut three_each: Vec<SstableMeta> = quarters(1_000);
+    assert_eq!(unified_of(&three_each), Choice::Rest);
+    three_each.push(part(12, 900, 16, 32));
+    assert_eq!(unified_of(&three_each), Choice::Merge(vec![1, 5, 9, 12]));
+    three_each.push(part(13, 1_100, 50, 63));
+    assert_eq!(pending(&three_each, &strategy(&[]).unwrap()), 2);
+    three_each.push(part(14, 1_100, 50, 63));
+    assert_eq!(unified_of(&three_each), Choice::Merge(vec![3, 7, 11, 13, 14]), "the fuller one");
+}
+
+#[test]
+fn the_level_is_that_of_what_all_tokens_would_have() {
+    let eighths = [part(1, 512, 0, 8), part(2, 512, 0, 8), part(3, 512, 0, 8)];
+    let with = |it: SstableMeta| unified_of(&[&eighths[..], &[it]].concat());
+    assert_eq!(with(part(4, 512, 0, 64)), Choice::Rest, "512 MiB are not 4 GiB");
+    assert_eq!(with(part(4, 4_096, 0, 64)), Choice::Merge(vec![1, 2, 3, 4]));
+    assert_eq!(with(part(4, 2_048, 8, 40)), Choice::Rest, "nothing in common");
+}
+
+#[test]
+fn few_partitions_are_not_dense() {
+    let one_partition =
+        |id| SstableMeta { last: Token(7), first: Token(7), ..sstable(id, 60 * MIB) };
+    let wide = |id| sstable(id, 60 * MIB);
+    let all = [one_partition(1), one_partition(2), wide(3), wide(4)];
+    assert_eq!(unified_of(&all), Choice::Merge(vec![1, 2, 3, 4]));
+}
+
+/// Whatever their tokens, so that a table that is written little does not end as thousands of files.
+#[test]
+fn small_ones_merge_with_all_of_their_level() {
+    let apart =
+        |mib| [part(1, mib, 0, 1), part(2, mib, 8, 9), part(3, mib, 20, 50), part(4, 30, 50, 60)];
+    assert_eq!(unified_of(&apart(1)), Choice::Merge(vec![1, 2, 3, 4]));
+    assert_eq!(unified_of(&apart(60)), Choice::Rest, "large enough to lie side by side");
+}
+
+#[test]
+fn what_the_disk_has_no_room_for_waits_and_the_rest_goes_on() {
+    let of_levels: Vec<SstableMeta> =
+        [(1, 40), (2, 40), (3, 40), (4, 40), (5, 500), (6, 500), (7, 500), (8, 500)]
+            .map(|(id, mib)| sstable(id, mib * MIB))
+            .into();
+    let with_room = |mib| {
+        let moment = Moment { room_bytes: mib * MIB, ..MOMENT };
+        choose(&of_levels, &strategy(&[]).unwrap(), moment)
+    };
+    assert_eq!(with_room(160), Choice::Merge(vec![1, 2, 3, 4]));
+    assert_eq!(with_room(159), Choice::Rest);
+    assert_eq!(
+        choose(
+            &of_levels[1..],
+            &strategy(&[]).unwrap(),
+            Moment { room_bytes: 1_999 * MIB, ..MOMENT }
+        ),
+        Choice::Rest
+    );
+}
+
+#[test]
+fn all_of_a_table_is_merged_in_parts_that_do_not_overlap() {
+    let parts = |sstables: &[SstableMeta]| whole(sstables, &strategy(&[]).unwrap());
+    let quarters =
+        [part(1, 900, 0, 16), part(2, 900, 16, 32), part(3, 900, 8, 10), part(4, 900, 32, 64)];
+    assert_eq!(parts(&quarters), [vec![1, 3], vec![2], vec![4]]);
+    let flushed = part(5, 60, 9, 40);
+    assert_eq!(parts(&[&quarters[..], &[flushed]].concat()), [vec![1, 2, 3, 4, 5]]);
+    let small = [part(6, 9, 0, 1), part(7, 99, 2, 3), part(8, 9, 4, 5)];
+    assert_eq!(parts(&small), [vec![6, 7, 8]], "what is small is not left alone");
+    assert_eq!(parts(&[]), Vec::<Vec<u64>>::new());
+    let tiered = Strategy::SizeTiered(DEFAULT);
+    assert_eq!(whole(&quarters, &tiered), [vec![1, 2, 3, 4]]);
 }
 
 /// An sstable of one write a second, from `from` up to `to`, seconds.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use model::{PartitionKey, Slice};
+use model::{PartitionKey, Slice, Token};
 use sys::{Disk, File, Open};
 
 use crate::Error;
@@ -174,6 +174,15 @@ impl Sstable {
         }
         let (first, last) = (index.extent(blocks.start), index.extent(blocks.end - 1));
         last.offset + last.bytes - first.offset
+    }
+
+    /// Bytes of the blocks that begin in front of a token, about what lies there. From memory: 0 while nobody has read from
+    /// here.
+    pub(crate) fn bytes_before(&self, token: Token) -> u64 {
+        let Some(Map { index, .. }) = self.map.get() else { return 0 };
+        let key = PartitionKey { token, bytes: Bytes::new() };
+        let last = index.count(&key, &[], Upto::Excluding).checked_sub(1);
+        last.map_or(0, |at| index.extent(at).offset + index.extent(at).bytes)
     }
 
     /// `partition_bytes` of the partition that has most here: 0 while nobody has read from here.

@@ -1,7 +1,7 @@
 //! Power cut at every operation of a script, and what must be there after it: scenarios A1, A2, A4, A5, A6, A7 and A12.
 //!
 //! Each row is written by its script alone, with growing timestamps, so that after a crash each row shows what was
-//! acknowledged last, or something later that was attempted.
+//! acknowledged last, or something later that was attempted. And of what a job had begun nothing stays behind.
 
 use sys::Rng;
 use sys::disk::Faults;
@@ -57,6 +57,9 @@ const SCRIPT: &[Step] = &[
     Step::Close,
 ];
 
+/// Of these are the rows: enough for a merge to be cut.
+const PARTITIONS: u64 = 5;
+
 /// What each row of each table may show.
 #[derive(Default)]
 struct Promise {
@@ -104,7 +107,7 @@ fn run(world: &World, script: &[Step], promise: &mut Promise) -> Result<(), Erro
         timestamp += 1;
         let mut put = |table: u128, at: u64, promise: &mut Promise| {
             let value = timestamp.to_string();
-            let write = insert(table, at % 2, at, timestamp, value.as_bytes());
+            let write = insert(table, at % PARTITIONS, at, timestamp, value.as_bytes());
             promise.pending.push(((table, at), Some(timestamp)));
             tickets.push(engine.apply(write.encode())?);
             Ok::<_, Error>(())
@@ -120,14 +123,16 @@ fn run(world: &World, script: &[Step], promise: &mut Promise) -> Result<(), Erro
                 let rows = [(1, at), (2, at + 1), (1, at + 2)];
                 let write = |(table, at): (u128, u64)| {
                     let value = timestamp.to_string();
-                    insert(table, at % 2, at, timestamp, value.as_bytes()).encode()
+                    insert(table, at % PARTITIONS, at, timestamp, value.as_bytes()).encode()
                 };
                 promise.pending.extend(rows.map(|it| (it, Some(timestamp))));
                 tickets.push(engine.apply_all(&rows.map(write))?);
             }
             Step::Delete(table, at) => {
                 promise.pending.push(((table, at), None));
-                tickets.push(engine.apply(delete_row(table, at % 2, at, timestamp).encode())?);
+                tickets.push(
+                    engine.apply(delete_row(table, at % PARTITIONS, at, timestamp).encode())?,
+                );
             }
             Step::Sync => {
                 engine.run_jobs();
@@ -151,11 +156,22 @@ fn run(world: &World, script: &[Step], promise: &mut Promise) -> Result<(), Erro
     Ok(())
 }
 
-/// Every `stride`th crash point, with what `crash` leaves.
-fn crash_everywhere(segment_bytes: u64, crash: impl Fn(&MemoryDisk, u64)) -> u64 {
+/// Whose merges are cut in front of every partition, and begin with two sstables.
+fn cut_everywhere() -> World {
+    let mut world = World::new();
+    world.tables.iter_mut().for_each(|it| it.compaction = shards::cut_at("1B", "N"));
+    world
+}
+
+/// Every crash point in a world that is made so, with what `crash` leaves.
+fn crash_everywhere(
+    segment_bytes: u64,
+    world: fn() -> World,
+    crash: impl Fn(&MemoryDisk, u64),
+) -> u64 {
     let mut points = 0;
     for point in 0.. {
-        let mut world = World::new();
+        let mut world = world();
         world.options.segment_bytes = segment_bytes;
         // So that tombstones are purged where they may be.
         world.tables.iter_mut().for_each(|it| it.gc_grace_seconds = 0);
@@ -167,6 +183,8 @@ fn crash_everywhere(segment_bytes: u64, crash: impl Fn(&MemoryDisk, u64)) -> u64
         let context = format!("crash at operation {point}");
         let (engine, _) = world.open().unwrap_or_else(|it| panic!("{context}: {it}"));
         promise.check(&engine, &context);
+        let live: u64 = engine.stats().tables.values().map(|it| it.sstables).sum();
+        assert_eq!(shards::files(&world), live, "{context}: files that nobody knows");
         // It goes on from there.
         write(&engine, &insert(1, 7, 99, 1_000, b"1000")).unwrap();
         points += 1;
@@ -179,14 +197,26 @@ fn crash_everywhere(segment_bytes: u64, crash: impl Fn(&MemoryDisk, u64)) -> u64
 
 #[test]
 fn all_that_was_not_synced_is_lost() {
-    let points = crash_everywhere(1 << 20, |disk, _| disk.crash_all_lost());
+    let points = crash_everywhere(1 << 20, World::new, |disk, _| disk.crash_all_lost());
     assert!(points > 150, "{points} crash points");
+}
+
+#[test]
+fn of_a_merge_that_is_cut_all_is_there_or_nothing() {
+    let uncut = crash_everywhere(1 << 20, World::new, |disk, _| disk.crash_keep_all());
+    let points = crash_everywhere(1 << 20, cut_everywhere, |disk, _| disk.crash_all_lost());
+    assert!(uncut + 50 < points, "{points} crash points, {uncut} if it is not cut");
+    for seed in 20..23 {
+        crash_everywhere(300, cut_everywhere, |disk, point| {
+            disk.crash(&mut Rng::from_seed(seed * 1_000_003 + point));
+        });
+    }
 }
 
 #[test]
 fn some_of_what_was_not_synced_is_lost_and_some_is_torn() {
     for seed in 0..3 {
-        crash_everywhere(1 << 20, |disk, point| {
+        crash_everywhere(1 << 20, World::new, |disk, point| {
             disk.crash(&mut Rng::from_seed(seed * 1_000_003 + point));
         });
     }
@@ -195,7 +225,7 @@ fn some_of_what_was_not_synced_is_lost_and_some_is_torn() {
 #[test]
 fn with_many_small_segments_too() {
     for seed in 10..12 {
-        crash_everywhere(150, |disk, point| {
+        crash_everywhere(150, World::new, |disk, point| {
             disk.crash(&mut Rng::from_seed(seed * 1_000_003 + point));
         });
     }
@@ -203,14 +233,14 @@ fn with_many_small_segments_too() {
 
 #[test]
 fn a_killed_process_loses_nothing() {
-    crash_everywhere(300, |disk, _| disk.crash_keep_all());
+    crash_everywhere(300, World::new, |disk, _| disk.crash_keep_all());
 }
 
 #[test]
 fn recovery_survives_crashes_of_its_own() {
     for first in (20..200).step_by(12) {
         for second in (0..60).step_by(3) {
-            let mut world = World::new();
+            let mut world = if first % 24 == 20 { cut_everywhere() } else { World::new() };
             world.options.segment_bytes = 300;
             world.disk.set_faults(Faults { fail_after_ops: Some(first), ..Faults::default() });
             let mut promise = Promise::default();

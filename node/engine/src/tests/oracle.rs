@@ -208,9 +208,12 @@ proptest! {
         block_bytes in 20..400_usize,
         compressor in prop::sample::select(vec!["LZ4Compressor", "ZstdCompressor", "NoopCompressor"]),
         cache_bytes in prop_oneof![Just(0_u64), Just(1 << 20)],
+        target in prop::sample::select(vec!["1B", "300B", "2KiB", "1GiB"]),
+        scaling in prop::sample::select(vec!["T4", "N", "L3"]),
     ) {
         let mut world = World::new();
         world.tables[0].compression = [("class".to_owned(), compressor.to_owned())].into();
+        world.tables[0].compaction = shards::cut_at(target, scaling);
         world.options.block_bytes = block_bytes;
         world.options.cache_bytes = cache_bytes;
         let mut engine = Some(world.engine());

@@ -14,6 +14,9 @@ pub struct Level {
 /// Fan-outs, and sstables merged at once.
 const COUNTS: RangeInclusive<u32> = 2..=1_000;
 
+/// With smaller files a table of a gigabyte has thousands of them.
+const TARGET_BYTES_MIN: u64 = 1 << 20;
+
 /// The levels of `scaling_parameters`, from 0 up; the last one counts for all further ones. `None` where they cannot be
 /// read. Each is `Tn`: tiered, n at once; `Ln`: levelled, n times as large; `N`, and 0: both alike; a number w above 0 is
 /// T(w + 2), one below is L(2 - w), as Cassandra's UnifiedCompactionStrategy has it.
@@ -47,6 +50,21 @@ pub fn window_unit(text: &str) -> Option<i64> {
     }
 }
 
+/// Bytes of a size such as `64MiB`, `1GiB` or `100B`: a bare number has no unit and is refused.
+pub fn size(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let count: u64 = text[..digits].parse().ok()?;
+    let unit = match text[digits..].trim() {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return None,
+    };
+    count.checked_mul(unit)
+}
+
 /// What is wrong with an entry of the map, if it is one that the engine reads.
 pub(super) fn unreadable(name: &str, value: &str) -> Option<&'static str> {
     let is_number = |range: RangeInclusive<u32>| value.parse().is_ok_and(|it| range.contains(&it));
@@ -69,6 +87,14 @@ pub(super) fn unreadable(name: &str, value: &str) -> Option<&'static str> {
             scaling(value).is_some(),
             "expects 'scaling_parameters' such as T4, L10 or N, with commas between",
         ),
+        "target_sstable_size" => (
+            size(value).is_some_and(|it| TARGET_BYTES_MIN <= it),
+            "expects a 'target_sstable_size' from 1MiB, such as 1GiB",
+        ),
+        "min_sstable_size" => {
+            (size(value).is_some(), "expects a 'min_sstable_size' such as 100MiB")
+        }
+        "base_shard_count" => (is_number(1..=1_000), "expects a 'base_shard_count' from 1 to 1000"),
         _ => return None,
     };
     (!is_sound).then_some(expected)
