@@ -175,6 +175,7 @@ fn open() -> Engine {
         automatic_snapshot_ttl: std::time::Duration::ZERO,
         replay_threads: sys::threads::processors(),
         compaction_bytes_per_second: None,
+        compactions_max: std::num::NonZeroUsize::MIN,
     };
     let shape = TableShape::new(table());
     let clock = Arc::new(ManualClock::new(NOW * 1_000_000));

@@ -3,12 +3,18 @@
 //! default < `helenus.toml` < `HELENUS_SECTION__KEY` < flag.
 
 use std::{
-    collections::BTreeMap, fmt, num::NonZeroU64, ops::RangeInclusive, path::PathBuf, time::Duration,
+    collections::BTreeMap,
+    fmt,
+    num::{NonZeroU64, NonZeroUsize},
+    ops::RangeInclusive,
+    path::PathBuf,
+    time::Duration,
 };
 
 use cql_lite::suggest::suggest;
 use query::guardrail::{Guardrail, Limits, RAILS, Rail, Unit};
 
+mod compaction;
 mod connections;
 mod pairs;
 mod specs;
@@ -290,6 +296,8 @@ pub struct Settings {
     pub disk_reject: u8,
     /// Bytes a second; `None`: as many as they can.
     pub compaction_throughput: Option<NonZeroU64>,
+    /// `None` stands for what `fit_processors` finds, and without it for one.
+    pub compaction_concurrent: Option<NonZeroUsize>,
     /// Zero: for ever.
     pub automatic_snapshot_ttl: Duration,
     pub clock_skew_warn: Duration,
@@ -363,7 +371,8 @@ impl Settings {
                 .map(PathBuf::from),
             disk_warn: layers.percent("disk.warn", "1 to 100")?,
             disk_reject: layers.percent("disk.reject", "1 to 100; 100 is never")?,
-            compaction_throughput: throughput_of(&layers)?,
+            compaction_throughput: compaction::throughput(&layers)?,
+            compaction_concurrent: compaction::concurrent(&layers)?,
             automatic_snapshot_ttl: layers.duration("snapshots.automatic_ttl")?,
             clock_skew_warn: layers.some_time("clock.skew_warn")?,
             timeout_read: layers.some_time("timeouts.read")?,
@@ -396,19 +405,9 @@ pub(crate) const FILES_MIN: u64 = 256;
 /// Every write of a node waits for a segment to be there, and a start reads each whole.
 const SEGMENT: RangeInclusive<u64> = 64 << 10..=256 << 20;
 
-/// With less a compaction of a gigabyte takes half an hour, and nodes do take in a gigabyte in that time.
-const THROUGHPUT_MIN: u64 = 1 << 20;
-
 /// What waits, waits for something, and not for ever.
 const TIME_MIN: Duration = Duration::from_millis(1);
 const TIME_MAX: Duration = Duration::from_secs(3600);
-
-fn throughput_of(layers: &Layers) -> Result<Option<NonZeroU64>, Error> {
-    layers.parse("compaction.throughput", "off, or a size from 1MiB", |it| match it {
-        "off" => Some(None),
-        it => parse_size(it).filter(|it| THROUGHPUT_MIN <= *it).map(NonZeroU64::new),
-    })
-}
 
 /// The two levels of every guardrail.
 fn guardrails_of(layers: &Layers, memory: u64) -> Result<[Limits; RAILS.len()], Error> {

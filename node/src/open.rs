@@ -87,6 +87,7 @@ pub(crate) async fn engine(
         automatic_snapshot_ttl: settings.automatic_snapshot_ttl,
         replay_threads: seams.blocking.threads(),
         compaction_bytes_per_second: settings.compaction_throughput,
+        compactions_max: settings.compactions(),
     };
     let shapes = cluster_driver::shapes(metadata).into_values().collect();
     let (disk, clock) = (Arc::clone(&seams.disk), Arc::clone(&seams.clock));

@@ -65,7 +65,8 @@ pub struct Seams {
     pub net: Arc<dyn Net>,
     /// Threads for whatever blocks for a moment.
     pub blocking: Arc<dyn Blocking>,
-    /// Threads for the commit log, flushes and compactions, which no read may take: three at once.
+    /// Threads for the commit log, flushes and compactions, which no read may take: one each, and as many as
+    /// `compaction.concurrent` for the last.
     pub jobs: Arc<dyn Blocking>,
     /// Opens the store of small facts in a folder.
     pub facts: OpenFacts,

@@ -7,8 +7,8 @@ use query::views::{Cache, Client, Compaction, Hints, Pool, Views};
 
 use crate::{config::Settings, native::clients::Clients};
 
-/// Compactions and flushes at once: a lane each.
-const LANE_LIMIT: u64 = 1;
+/// Flushes at once.
+const FLUSHES: u64 = 1;
 
 /// Where it is read off.
 pub(crate) struct NodeViews {
@@ -44,16 +44,22 @@ impl Views for NodeViews {
         let stats = self.engine.stats();
         let (in_hand, requests) = self.clients.requests();
         let connections = self.settings.cql_connections() as u64;
-        let lane = |name, pending, completed| Pool {
+        let compactions = self.settings.compactions().get() as u64;
+        let lane = |name, limit, pending, completed| Pool {
             name,
             active: None,
-            limit: LANE_LIMIT,
+            limit,
             pending,
             completed,
         };
         vec![
-            lane("CompactionExecutor", Some(stats.compactions_pending), stats.compactions),
-            lane("MemtableFlushWriter", None, stats.flushes),
+            lane(
+                "CompactionExecutor",
+                compactions,
+                Some(stats.compactions_pending),
+                stats.compactions,
+            ),
+            lane("MemtableFlushWriter", FLUSHES, None, stats.flushes),
             Pool {
                 name: "Native-Transport-Requests",
                 active: Some(in_hand),

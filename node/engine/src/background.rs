@@ -1,6 +1,8 @@
 //! The ready-made driver of the background jobs.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use sys::{Blocking, Job, Step, Stopped};
@@ -20,10 +22,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const LOOKS_PER_EXPIRY: u32 = 60;
 
 /// Runs the engine's jobs until `shutdown` is true or its sender is gone: log syncs, flushes and
-/// compactions each in a lane of their own, so that a sync never queues behind a compaction. A compaction that would write
-/// too fast is held back between two steps, and given up when it is so at the end.
-/// `blocking` needs room for three jobs at once, beside whatever else it runs: a pool of its own is
-/// best.
+/// compactions each in a lane of their own, so that a sync never queues behind a compaction. Compactions that would write
+/// too fast are held back between two steps, and given up when they are so at the end.
+/// `blocking` needs room for two jobs at once, and [`Options::compactions_max`](crate::Options::compactions_max) more, beside
+/// whatever else it runs: a pool of its own is best.
 ///
 /// After it returns nothing resolves tickets: close the engine first ([`Engine::close`]).
 pub async fn background(
@@ -32,10 +34,22 @@ pub async fn background(
     shutdown: watch::Receiver<bool>,
 ) {
     let lane = |lane| drive(engine.clone(), lane, Arc::clone(&blocking), shutdown.clone());
+    let compactions = (0..engine.inner.options.compactions_max.get())
+        .map(|_| Box::pin(lane(Lane::Compaction)))
+        .collect();
     let looks = look(engine.clone(), Arc::clone(&blocking), shutdown.clone());
     let indexes = load_indexes(engine.clone(), &*blocking);
-    let jobs = (lane(Lane::Log), lane(Lane::Flush), lane(Lane::Compaction));
+    let jobs = (lane(Lane::Log), lane(Lane::Flush), all(compactions));
     tokio::join!(biased; jobs.0, jobs.1, jobs.2, looks, indexes);
+}
+
+/// Waits for all of them, which have their turns in the order in which they stand.
+async fn all<F: Future<Output = ()>>(mut running: Vec<Pin<Box<F>>>) {
+    std::future::poll_fn(|context| {
+        running.retain_mut(|it| it.as_mut().poll(context).is_pending());
+        if running.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 /// An opening reads no index: what they say of the sizes of partitions is known soon after it.

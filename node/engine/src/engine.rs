@@ -12,11 +12,13 @@ use tokio::sync::oneshot;
 
 use crate::background::{Paced, paced};
 use crate::cache::Halt;
+use crate::compaction::next::Compaction;
 use crate::compaction::run::{Dropping, Merging};
 use crate::compaction::whole::Whole;
 use crate::flush::{Flush, LaneJob, Work};
-use crate::inner::{Compaction, Inner};
+use crate::inner::Inner;
 use crate::job::run;
+use crate::lanes::LaneGuard;
 use crate::memtable::Memtable;
 use crate::read::{self, Scan, straight};
 use crate::sstable::filter;
@@ -33,7 +35,8 @@ pub struct Engine {
     pub(crate) inner: Arc<Inner>,
 }
 
-/// The kinds of background jobs. At most one job of each runs at a time.
+/// The kinds of background jobs. One job of each runs at a time, but as many compactions as
+/// [`Options::compactions_max`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Writes and syncs the commit log, and so resolves tickets. Urgent.
@@ -190,8 +193,8 @@ impl Engine {
         largest.filter(|(_, bytes)| *bytes > 0).collect()
     }
 
-    /// The next thing to do in `lane`, if there is any and none is running. The lane is free again
-    /// when the job is dropped.
+    /// The next thing to do in `lane`, if there is any and the lane has a place for it, which is free again when the job is
+    /// dropped.
     pub fn next_job(&self, lane: Lane) -> Option<Box<dyn Job>> {
         let inner = &self.inner;
         let guard = inner.try_lane(lane)?;
@@ -206,7 +209,11 @@ impl Engine {
             }
             Lane::Compaction => {
                 let shared = Arc::clone(inner);
-                match inner.choose_compaction() {
+                let chosen = inner.choose_compaction();
+                if chosen.is_some() {
+                    inner.wake_another(lane);
+                }
+                match chosen {
                     Some((table, Compaction::Drop(expired))) => {
                         quiet(guard, Some(Dropping::new(shared, table, expired)))
                     }
@@ -283,7 +290,7 @@ impl Engine {
         for table in self.some_tables(table)? {
             let mut wanted = self.inner.freeze(&table);
             loop {
-                let guard = self.inner.lane(Lane::Flush).await;
+                let guard = self.inner.whole_lane(Lane::Flush).await;
                 // The oldest first: the log's mark moves with each.
                 let frozen = table.version().frozen.clone();
                 wanted.retain(|it| frozen.iter().any(|frozen| Arc::ptr_eq(it, frozen)));
@@ -311,7 +318,7 @@ impl Engine {
         blocking: &dyn Blocking,
     ) -> Result<(), Error> {
         for table in self.some_tables(table)? {
-            let guard = self.inner.lane(Lane::Compaction).await;
+            let guard = self.inner.whole_lane(Lane::Compaction).await;
             if table.version().sstables.is_empty() {
                 continue;
             }
@@ -335,7 +342,7 @@ impl Engine {
         if !self.inner.set_closed() {
             return Ok(());
         }
-        let guard = self.inner.lane(Lane::Log).await;
+        let guard = self.inner.whole_lane(Lane::Log).await;
         let (sender, receiver) = oneshot::channel();
         let work = SyncLog { inner: Arc::clone(&self.inner) };
         run(blocking, Box::new(LaneJob::new(work, guard, Some(sender))), receiver).await?;
@@ -420,10 +427,7 @@ fn table_stats(table: &Table) -> TableStats {
 }
 
 /// A job that nobody waits for.
-fn quiet<W: Work + 'static>(
-    guard: crate::inner::LaneGuard,
-    work: Option<W>,
-) -> Option<Box<dyn Job>> {
+fn quiet<W: Work + 'static>(guard: LaneGuard, work: Option<W>) -> Option<Box<dyn Job>> {
     match work {
         Some(work) => Some(Box::new(LaneJob::new(work, guard, None))),
         None => {

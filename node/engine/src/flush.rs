@@ -11,7 +11,8 @@ use sys::{Job, Step};
 use tokio::sync::oneshot;
 
 use crate::Error;
-use crate::inner::{Inner, LaneGuard};
+use crate::inner::Inner;
+use crate::lanes::LaneGuard;
 use crate::manifest::Op;
 use crate::memtable::Memtable;
 use crate::memtable::run::Run;

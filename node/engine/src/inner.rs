@@ -1,6 +1,6 @@
-//! What all clones of an engine share: tables, log, manifest, and the lanes of background work.
+//! What all clones of an engine share: tables, log and manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 
 use crate::cache::Cache;
 use crate::commitlog::{Log, Position};
-use crate::compaction::{self, Choice, Moment, SstableMeta, Strategy};
 use crate::fullness::Fullness;
+use crate::lanes::LaneState;
 use crate::manifest::{Manifest, Op};
 use crate::memtable::Memtable;
 use crate::sstable::Sstable;
@@ -20,7 +20,7 @@ use crate::stats::Counters;
 use crate::table::Table;
 use crate::tasks::Tasks;
 use crate::throttle::Throttle;
-use crate::{CommitlogSync, Error, Lane, Options};
+use crate::{Error, Lane, Options};
 
 /// The engine behind its handles.
 pub(crate) struct Inner {
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) replaying: AtomicBool,
     pub(crate) tables: RwLock<BTreeMap<TableId, Arc<Table>>>,
     lanes: [LaneState; 3],
+    /// Sstables that compactions have to themselves.
+    pub(crate) claimed: Mutex<BTreeSet<u64>>,
     manifest: Mutex<Manifest>,
     sstable_last: AtomicU64,
     memtable_bytes: AtomicU64,
@@ -60,26 +62,12 @@ pub(crate) struct Parts {
     pub(crate) lock: Box<dyn Lock>,
 }
 
-/// What a compaction does with sstables of one table.
-pub(crate) enum Compaction {
-    Drop(Vec<Arc<Sstable>>),
-    Merge(Vec<Arc<Sstable>>),
-}
-
-/// One lane.
-#[derive(Default)]
-struct LaneState {
-    busy: AtomicBool,
-    failed: AtomicBool,
-    work: Notify,
-    freed: Notify,
-}
-
 impl Inner {
     pub(crate) fn new(parts: Parts) -> Inner {
         let counters = parts.counters;
         let cache = Arc::new(Cache::new(parts.options.cache_bytes, Arc::clone(&counters)));
         let throttle = Throttle::new(parts.options.compaction_bytes_per_second);
+        let compactions = parts.options.compactions_max.get();
         Inner {
             options: parts.options,
             disk: parts.disk,
@@ -94,7 +82,8 @@ impl Inner {
             closing: Notify::new(),
             replaying: AtomicBool::new(true),
             tables: RwLock::new(parts.tables),
-            lanes: Default::default(),
+            lanes: [LaneState::new(1), LaneState::new(1), LaneState::new(compactions)],
+            claimed: Mutex::default(),
             manifest: Mutex::new(parts.manifest),
             sstable_last: AtomicU64::new(parts.sstable_last),
             memtable_bytes: AtomicU64::new(0),
@@ -212,38 +201,8 @@ impl Inner {
         }
     }
 
-    /// Takes `lane` if it is free.
-    pub(crate) fn try_lane(self: &Arc<Inner>, lane: Lane) -> Option<LaneGuard> {
-        let taken = self.lanes[lane as usize].busy.swap(true, Ordering::AcqRel);
-        (!taken).then(|| LaneGuard { inner: Arc::clone(self), lane, quiet: false })
-    }
-
-    /// Takes `lane` once it is free.
-    pub(crate) async fn lane(self: &Arc<Inner>, lane: Lane) -> LaneGuard {
-        loop {
-            let freed = self.lanes[lane as usize].freed.notified();
-            let mut freed = std::pin::pin!(freed);
-            freed.as_mut().enable();
-            if let Some(guard) = self.try_lane(lane) {
-                return guard;
-            }
-            freed.await;
-        }
-    }
-
-    /// Tells the driver of `lane` to look for work.
-    pub(crate) fn wake(&self, lane: Lane) {
-        self.lanes[lane as usize].work.notify_one();
-    }
-
-    /// Resolves after the next `wake`, or one that nobody has heard yet.
-    pub(crate) async fn work(&self, lane: Lane) {
-        self.lanes[lane as usize].work.notified().await;
-    }
-
-    /// Whether the last job of `lane` failed; asking forgets it.
-    pub(crate) fn take_failed(&self, lane: Lane) -> bool {
-        self.lanes[lane as usize].failed.swap(false, Ordering::AcqRel)
+    pub(crate) fn lane_state(&self, lane: Lane) -> &LaneState {
+        &self.lanes[lane as usize]
     }
 
     /// What to flush next: what is frozen already; the largest memtable when all of them are too large; whatever holds on to the
@@ -274,42 +233,6 @@ impl Inner {
         })
     }
 
-    /// What to compact next: whether to drop or to merge it, and what.
-    pub(crate) fn choose_compaction(&self) -> Option<(Arc<Table>, Compaction)> {
-        let now = self.clock.wall_micros().div_euclid(1_000_000);
-        self.all_tables().into_iter().find_map(|table| {
-            let shape = table.shape();
-            let strategy = Strategy::automatic(&shape)?;
-            let version = table.version();
-            let memtables = version.frozen.iter().chain([&version.active]);
-            let moment = Moment {
-                now,
-                gc_before: now - i64::from(shape.gc_grace_seconds),
-                memtables_timestamp_min: memtables
-                    .map(|it| it.timestamp_min())
-                    .fold(i64::MAX, i64::min),
-                room_bytes: self.room_bytes(),
-            };
-            let named = |ids: Vec<u64>| -> Vec<Arc<Sstable>> {
-                version.sstables.iter().filter(|it| ids.contains(&it.id)).cloned().collect()
-            };
-            match compaction::choose(&metas(&version.sstables), &strategy, moment) {
-                Choice::Rest => None,
-                Choice::Drop(ids) => Some((table, Compaction::Drop(named(ids)))),
-                Choice::Merge(ids) => Some((table, Compaction::Merge(named(ids)))),
-            }
-        })
-    }
-
-    /// How many compactions are due.
-    pub(crate) fn pending_compactions(&self) -> u64 {
-        let pending = |table: &Arc<Table>| {
-            let sstables = metas(&table.version().sstables);
-            Strategy::automatic(&table.shape()).map_or(0, |it| compaction::pending(&sstables, &it))
-        };
-        self.all_tables().iter().map(pending).sum::<usize>() as u64
-    }
-
     /// Ends the active memtable of `table` if there is anything in it.
     pub(crate) fn freeze(&self, table: &Table) -> Vec<Arc<Memtable>> {
         if !table.version().active.is_empty() {
@@ -321,55 +244,5 @@ impl Inner {
     /// As `freeze`, when the log is being replayed and has come to `position`.
     pub(crate) fn freeze_at(&self, table: &Table, position: Position) {
         table.freeze(|| position);
-    }
-}
-
-fn metas(sstables: &[Arc<Sstable>]) -> Vec<SstableMeta> {
-    sstables.iter().map(SstableMeta::of).collect()
-}
-
-/// A lane taken; free again when dropped.
-pub(crate) struct LaneGuard {
-    inner: Arc<Inner>,
-    lane: Lane,
-    quiet: bool,
-}
-
-impl LaneGuard {
-    pub(crate) fn lane(&self) -> Lane {
-        self.lane
-    }
-
-    /// The driver should wait a moment before the next job.
-    pub(crate) fn set_failed(&self) {
-        self.inner.lanes[self.lane as usize].failed.store(true, Ordering::Release);
-    }
-}
-
-impl LaneGuard {
-    /// Frees a lane in which there was nothing to do. Its driver is not woken: it is the one who found out.
-    pub(crate) fn release_quietly(mut self) {
-        self.quiet = true;
-    }
-}
-
-impl Drop for LaneGuard {
-    fn drop(&mut self) {
-        let state = &self.inner.lanes[self.lane as usize];
-        state.busy.store(false, Ordering::Release);
-        state.freed.notify_waiters();
-        if self.quiet {
-            return;
-        }
-        // There may be more to do than one job did; a log that is synced by the clock waits for it.
-        let periodic = matches!(self.inner.options.commitlog_sync, CommitlogSync::Periodic(_));
-        match self.lane {
-            Lane::Log if periodic => {}
-            Lane::Log | Lane::Compaction => state.work.notify_one(),
-            Lane::Flush => {
-                state.work.notify_one();
-                self.inner.wake(Lane::Compaction);
-            }
-        }
     }
 }

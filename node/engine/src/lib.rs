@@ -27,6 +27,7 @@ mod flush;
 mod fullness;
 mod inner;
 mod job;
+mod lanes;
 mod manifest;
 mod memtable;
 mod merge;

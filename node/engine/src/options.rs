@@ -43,6 +43,8 @@ pub struct Options {
     /// Bytes that compactions write in a second; `None`: as many as they can. Flushes are not counted, nor what
     /// [`Engine::run_jobs`](crate::Engine::run_jobs) does.
     pub compaction_bytes_per_second: Option<NonZeroU64>,
+    /// Compactions that run at once, of sstables that each has to itself. All of them share the bytes above.
+    pub compactions_max: NonZeroUsize,
 }
 
 /// When a write counts as durable.

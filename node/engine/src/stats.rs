@@ -56,7 +56,7 @@ pub struct Stats {
     pub compaction_held_back: Duration,
     /// Sstables removed unread since the start, because everything in them had expired.
     pub sstables_expired: u64,
-    /// Compactions that would begin now if the lane were free.
+    /// Compactions that wait until those that run have ended.
     pub compactions_pending: u64,
     /// Flushes and compactions that failed since the start; they are tried again.
     pub jobs_failed: u64,

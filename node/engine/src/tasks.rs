@@ -60,6 +60,12 @@ impl Tasks {
         running.values().map(|it| Task { written_bytes: written(it), ..it.begun.clone() }).collect()
     }
 
+    /// Bytes that they may still write, if nothing is forgotten.
+    pub(crate) fn left_bytes(&self) -> u64 {
+        let left = |it: Task| it.total_bytes.saturating_sub(it.written_bytes);
+        self.all().into_iter().map(left).sum()
+    }
+
     fn running(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Running>>> {
         // Nothing here can panic half way.
         self.running.lock().unwrap_or_else(PoisonError::into_inner)

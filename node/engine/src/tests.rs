@@ -6,6 +6,7 @@ mod expiry;
 mod log;
 mod oracle;
 mod outside;
+mod parallel;
 mod room;
 mod rot;
 mod shards;
@@ -50,6 +51,7 @@ fn options() -> Options {
         automatic_snapshot_ttl: std::time::Duration::from_secs(86_400),
         replay_threads: std::num::NonZeroUsize::MIN,
         compaction_bytes_per_second: None,
+        compactions_max: std::num::NonZeroUsize::MIN,
     }
 }
 

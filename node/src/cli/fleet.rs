@@ -230,7 +230,10 @@ async fn launch(settings: Settings) -> Result<(Runtime, Arc<Node>), Failed> {
         .enable_all()
         .build()
         .map_err(Failed::System)?;
-    let started = runtime.spawn(async move { Node::start(settings, real_seams()).await });
+    let started = runtime.spawn(async move {
+        let seams = real_seams(&settings);
+        Node::start(settings, seams).await
+    });
     match started.await {
         Ok(Ok(node)) => Ok((runtime, Arc::new(node))),
         Ok(Err(why)) => {

@@ -14,8 +14,8 @@ use crate::{
 /// Blocking threads for cold reads, hints and the system log.
 const BLOCKING_THREADS: usize = 8;
 
-/// Threads of the engine's own: log syncs, flushes, compactions.
-const JOB_THREADS: usize = 3;
+/// Threads of the engine's own beside those for compactions: log syncs, flushes.
+const JOB_THREADS: usize = 2;
 
 /// `helenus start`; each flag lies over the setting of the same name.
 #[derive(Debug, clap::Args)]
@@ -86,6 +86,7 @@ pub(super) fn run(args: Args) -> Exit {
         complain(cql_lite::code::Code::BadSetting, error);
         return Exit::Usage;
     }
+    settings.fit_processors(machine::processors());
     tell_machine(&settings, &files);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -114,6 +115,7 @@ fn tell_machine(settings: &Settings, files: &machine::Files) {
         memory_allowed = memory.bytes,
         files = files.limit,
         connections = settings.connections(),
+        compactions = settings.compactions(),
         data_dir = %settings.data_dir.display(),
         "resources"
     );
@@ -130,7 +132,8 @@ fn tell_machine(settings: &Settings, files: &machine::Files) {
 }
 
 async fn serve(settings: Settings, ready_file: Option<PathBuf>) -> Exit {
-    let node = match Node::start(settings, real_seams()).await {
+    let seams = real_seams(&settings);
+    let node = match Node::start(settings, seams).await {
         Ok(node) => node,
         Err(error) => {
             complain(error.code(), error);
@@ -174,7 +177,7 @@ async fn serve(settings: Settings, ready_file: Option<PathBuf>) -> Exit {
 }
 
 /// Time, chance, disk, network and threads of this machine.
-pub(super) fn real_seams() -> Seams {
+pub(super) fn real_seams(settings: &Settings) -> Seams {
     let clock: Arc<dyn Clock> = Arc::new(RealClock::new());
     let rng = SharedRng::new(Rng::from_os());
     sys::set_hash_seed(rng.next_u64());
@@ -184,7 +187,7 @@ pub(super) fn real_seams() -> Seams {
         disk: Arc::new(RealDisk),
         net: Arc::new(TcpNet),
         blocking: Arc::new(ThreadPool::new(BLOCKING_THREADS)),
-        jobs: Arc::new(ThreadPool::new(JOB_THREADS)),
+        jobs: Arc::new(ThreadPool::new(JOB_THREADS + settings.compactions().get())),
         facts: Arc::new(|dir| Ok(Arc::new(SledFacts::open(dir)?))),
     }
 }

@@ -128,6 +128,12 @@ pub const SPECS: &[Spec] = &[
         "Bytes that compactions write in a second, from 1MiB; off: as many as they can. Flushes are never held back; the default keeps up with 10MiB of them a second for good, and leaves most of an SSD to the log and to reads.",
     ),
     spec(
+        "compaction.concurrent",
+        "N",
+        "auto",
+        "Compactions that run at once, 1 to 16, of tables or of shards of one; auto: half of the processors, at least one. `throughput` is for all of them together.",
+    ),
+    spec(
         "snapshots.automatic_ttl",
         "TIME",
         "24h",

@@ -178,6 +178,18 @@ fn compactions_are_throttled_unless_they_are_told_not_to_be() {
 }
 
 #[test]
+fn as_many_compactions_run_at_once_as_half_of_the_processors_unless_somebody_says() {
+    let concurrent = |file: &str, processors| {
+        let mut settings = Settings::new(layers(file).unwrap(), 1 << 30).unwrap();
+        settings.fit_processors(processors);
+        settings.compactions().get()
+    };
+    assert_eq!([1, 2, 3, 8, 64].map(|it| concurrent("", it)), [1, 1, 1, 4, 16]);
+    assert_eq!(concurrent("[compaction]\nconcurrent = 3", 64), 3);
+    assert_eq!(Settings::new(layers("").unwrap(), 1 << 30).unwrap().compactions().get(), 1);
+}
+
+#[test]
 fn sizes_and_times_that_nothing_could_run_with_are_refused() {
     for (file, says) in [
         ("[commitlog]\nsegment = \"1KiB\"", "64KiB to 256MiB"),
@@ -188,6 +200,8 @@ fn sizes_and_times_that_nothing_could_run_with_are_refused() {
         ("[hints]\nthrottle = \"0B\"", "from 1KiB"),
         ("[compaction]\nthroughput = \"0B\"", "off, or a size from 1MiB"),
         ("[compaction]\nthroughput = \"64\"", "off, or a size from 1MiB"),
+        ("[compaction]\nconcurrent = 0", "auto, or a number from 1 to 16"),
+        ("[compaction]\nconcurrent = 17", "auto, or a number from 1 to 16"),
         ("[disk]\nreject = 0", "1 to 100"),
         ("[disk]\nwarn = 101", "1 to 100"),
     ] {

@@ -92,6 +92,7 @@ impl Store for Helenus {
             automatic_snapshot_ttl: Duration::ZERO,
             replay_threads: sys::threads::processors(),
             compaction_bytes_per_second: None,
+            compactions_max: std::num::NonZeroUsize::MIN,
         };
         let shape = TableShape {
             // Peers forget a deletion once nothing lies beneath it: no replica is owed it.

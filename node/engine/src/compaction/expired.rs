@@ -5,8 +5,9 @@ use super::{Moment, SstableMeta};
 /// Those of which everything has expired or is a tombstone that may be forgotten, and that are older than whatever
 /// stays, so that nothing comes back from beneath them. Ascending by id.
 pub(super) fn find(sstables: &[SstableMeta], moment: Moment) -> Vec<u64> {
-    let is_over =
-        |it: &&SstableMeta| it.expires_max <= moment.now && it.deleted_max < moment.gc_before;
+    let is_over = |it: &&SstableMeta| {
+        !it.is_claimed && it.expires_max <= moment.now && it.deleted_max < moment.gc_before
+    };
     let (mut over, stays): (Vec<&SstableMeta>, Vec<&SstableMeta>) =
         sstables.iter().partition(is_over);
     let mut oldest = stays.iter().map(|it| it.timestamp_min).min().unwrap_or(i64::MAX);

@@ -2,6 +2,7 @@
 //! [`Whole`](whole::Whole) and [`Dropping`](run::Dropping) carry out any choice.
 
 mod expired;
+pub(crate) mod next;
 mod outputs;
 pub(crate) mod run;
 pub(crate) mod shards;
@@ -9,8 +10,6 @@ mod size_tiered;
 mod time_window;
 mod unified;
 pub(crate) mod whole;
-
-use std::sync::Arc;
 
 use model::Token;
 
@@ -36,10 +35,12 @@ pub(crate) struct SstableMeta {
     pub(crate) expires_max: i64,
     /// When the last of its tombstones was written, or of what expires, seconds.
     pub(crate) deleted_max: i64,
+    /// Somebody compacts it: it is not chosen, and all the same there as long as it is live.
+    pub(crate) is_claimed: bool,
 }
 
 impl SstableMeta {
-    pub(crate) fn of(it: &Arc<Sstable>) -> SstableMeta {
+    pub(crate) fn of(it: &Sstable, is_claimed: bool) -> SstableMeta {
         let stats = &it.stats;
         SstableMeta {
             id: it.id,
@@ -50,6 +51,7 @@ impl SstableMeta {
             timestamp_max: stats.timestamp_max,
             expires_max: stats.expires_max,
             deleted_max: stats.deleted_max,
+            is_claimed,
         }
     }
 }
@@ -163,10 +165,11 @@ pub(crate) fn pending(sstables: &[SstableMeta], strategy: &Strategy) -> usize {
 
 /// The merges that are due, the most urgent first.
 fn due(sstables: &[SstableMeta], strategy: &Strategy) -> Vec<Vec<u64>> {
+    let free: Vec<SstableMeta> = sstables.iter().filter(|it| !it.is_claimed).copied().collect();
     match strategy {
-        Strategy::SizeTiered(thresholds) => size_tiered::due(sstables, *thresholds),
-        Strategy::TimeWindow(window) => time_window::due(sstables, *window),
-        Strategy::Unified(unified) => unified::due(sstables, unified),
+        Strategy::SizeTiered(thresholds) => size_tiered::due(&free, *thresholds),
+        Strategy::TimeWindow(window) => time_window::due(&free, *window),
+        Strategy::Unified(unified) => unified::due(&free, unified),
     }
 }
 

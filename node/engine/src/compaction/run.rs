@@ -7,6 +7,7 @@ use bytes::Bytes;
 use model::{ColumnId, Partition, PartitionKey, Slice, Token};
 
 use super::Strategy;
+use super::next::Claim;
 use super::outputs::Outputs;
 use crate::Error;
 use crate::cache::{Halt, Io, Recent};
@@ -28,7 +29,7 @@ const PIECES_PER_STEP: u32 = 64;
 pub(crate) struct Merging {
     inner: Arc<Inner>,
     table: Arc<Table>,
-    inputs: Vec<Arc<Sstable>>,
+    inputs: Claim,
     walk: Walk,
     recent: Recent,
     outputs: Option<Outputs>,
@@ -62,7 +63,7 @@ enum Progress {
 }
 
 impl Merging {
-    pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, inputs: Vec<Arc<Sstable>>) -> Merging {
+    pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, inputs: Claim) -> Merging {
         let begun = inner.clock.wall_micros();
         let now = begun.div_euclid(1_000_000);
         let task = inner.tasks.begin(Task {
@@ -232,6 +233,13 @@ impl Merging {
 
 /// A tombstone of `key` that is at least as new as the answer (microseconds) may shadow something outside of the merge
 /// of `inputs`.
+///
+/// The answer stays right while other compactions end. Until one of them does, the version has its inputs, and from then on its
+/// outputs, which hold nothing that these did not; a flush likewise puts an sstable in the place of its memtable, in one
+/// change. So all that lies outside when the version is looked up was looked at, wherever it is later. Of two merges neither
+/// forgets a tombstone for what only the other one has, since each sees the inputs of the other or what they became.
+/// What is written later than the look is as if it had been written when the merge was over; and restores and imports, which
+/// bring what is older, have the lane to themselves.
 fn max_purgeable(table: &Table, inputs: &[Arc<Sstable>], key: &PartitionKey) -> i64 {
     let version = table.version();
     let hash = filter::hash(key);
@@ -287,15 +295,11 @@ impl Work for Merging {
 pub(crate) struct Dropping {
     inner: Arc<Inner>,
     table: Arc<Table>,
-    expired: Vec<Arc<Sstable>>,
+    expired: Claim,
 }
 
 impl Dropping {
-    pub(crate) fn new(
-        inner: Arc<Inner>,
-        table: Arc<Table>,
-        expired: Vec<Arc<Sstable>>,
-    ) -> Dropping {
+    pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>, expired: Claim) -> Dropping {
         Dropping { inner, table, expired }
     }
 }

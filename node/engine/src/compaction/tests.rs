@@ -23,6 +23,7 @@ fn sstable(id: u64, bytes: u64) -> SstableMeta {
         timestamp_max: 0,
         expires_max: i64::MAX,
         deleted_max: i64::MAX,
+        is_claimed: false,
     }
 }
 
@@ -217,6 +218,22 @@ fn all_of_a_table_is_merged_in_parts_that_do_not_overlap() {
     assert_eq!(parts(&[]), Vec::<Vec<u64>>::new());
     let tiered = Strategy::SizeTiered(DEFAULT);
     assert_eq!(whole(&quarters, &tiered), [vec![1, 2, 3, 4]]);
+}
+
+#[test]
+fn what_somebody_compacts_is_left_to_him() {
+    let claimed = |it: SstableMeta| SstableMeta { is_claimed: true, ..it };
+    let all: Vec<SstableMeta> = (1..8).map(|id| sstable(id, MIB)).collect();
+    let mut some_claimed = all.clone();
+    some_claimed[..3].iter_mut().for_each(|it| *it = claimed(*it));
+    assert_eq!(unified_of(&some_claimed), Choice::Merge(vec![4, 5, 6, 7]));
+    assert_eq!(pending(&some_claimed, &strategy(&[]).unwrap()), 1);
+    some_claimed[3] = claimed(some_claimed[3]);
+    assert_eq!(unified_of(&some_claimed), Choice::Rest);
+    let over = [expiring(1, 0, 99), claimed(expiring(2, 50, 150)), expiring(3, 200, 299)];
+    assert_eq!(dropped(&over, MOMENT), [0_u64; 0], "it may have what others hide");
+    let over = [expiring(1, 0, 99), claimed(expiring(2, 150, 180)), expiring(3, 200, 299)];
+    assert_eq!(dropped(&over, MOMENT), [1]);
 }
 
 /// An sstable of one write a second, from `from` up to `to`, seconds.

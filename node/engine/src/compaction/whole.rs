@@ -20,10 +20,11 @@ pub(crate) struct Whole {
 }
 
 impl Whole {
-    /// Nobody else merges sstables of the table meanwhile.
+    /// Whoever calls it has the lane of compactions alone.
     pub(crate) fn new(inner: Arc<Inner>, table: Arc<Table>) -> Whole {
         let sstables = table.version().sstables.clone();
-        let metas: Vec<SstableMeta> = sstables.iter().map(SstableMeta::of).collect();
+        let metas: Vec<SstableMeta> =
+            sstables.iter().map(|it| SstableMeta::of(it, false)).collect();
         let named = |ids: Vec<u64>| -> Vec<Arc<Sstable>> {
             sstables.iter().filter(|it| ids.contains(&it.id)).cloned().collect()
         };
@@ -36,7 +37,8 @@ impl Whole {
 
     fn next(&mut self) {
         let (inner, table) = (&self.inner, &self.table);
-        let merging = |inputs| Merging::new(Arc::clone(inner), Arc::clone(table), inputs);
+        let merging =
+            |inputs| Merging::new(Arc::clone(inner), Arc::clone(table), inner.claim(inputs));
         self.current = self.left.pop().map(merging);
     }
 }

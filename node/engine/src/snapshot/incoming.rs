@@ -13,6 +13,7 @@ use super::admission::{Columns, Target};
 use super::format::Entry;
 use crate::flush::Output;
 use crate::inner::Inner;
+use crate::lanes::LaneGuard;
 use crate::offline::{self, Damage, Found, FragmentCopy, Step};
 use crate::sstable::{self, Sstable};
 use crate::table::{self, Table};
@@ -343,9 +344,9 @@ fn copy(
     Ok(Output { writer: copy.end()?, id, path })
 }
 
-/// Takes the lane of compactions, so that no merge that began before ends with files that are no more. One that runs is not
+/// Takes all of the lane of compactions, so that no merge that began before ends with files that are no more. Those that run are not
 /// held back any more: an operator waits.
-pub(super) async fn without_compaction(inner: &Arc<Inner>) -> crate::inner::LaneGuard {
+pub(super) async fn without_compaction(inner: &Arc<Inner>) -> LaneGuard {
     let _lifted = inner.throttle.lift();
-    inner.lane(Lane::Compaction).await
+    inner.whole_lane(Lane::Compaction).await
 }

@@ -70,6 +70,7 @@ impl Node {
             automatic_snapshot_ttl: Duration::ZERO,
             replay_threads: std::num::NonZeroUsize::MIN,
             compaction_bytes_per_second: None,
+            compactions_max: std::num::NonZeroUsize::MIN,
         };
         let mut engine = self.engine.lock().unwrap();
         // The directory is locked as long as the old one lives.

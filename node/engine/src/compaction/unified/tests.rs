@@ -33,6 +33,7 @@ fn meta(id: u64, bytes: u64, first: Token, last: Token) -> SstableMeta {
         timestamp_max: 0,
         expires_max: i64::MAX,
         deleted_max: i64::MAX,
+        is_claimed: false,
     }
 }
 
