@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -120,11 +119,6 @@ fn judge_files(limit: u64, hard: u64, wanted: Option<u64>) -> Result<Files, Stri
         Some(_) | None => None,
     };
     Ok(Files { limit, warning })
-}
-
-/// Processors that this process may use, as far as the system tells: one at least.
-pub(super) fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// Reads a small file of this machine.

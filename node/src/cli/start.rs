@@ -86,7 +86,7 @@ pub(super) fn run(args: Args) -> Exit {
         complain(cql_lite::code::Code::BadSetting, error);
         return Exit::Usage;
     }
-    settings.fit_processors(machine::processors());
+    settings.fit_processors(sys::threads::processors().get());
     tell_machine(&settings, &files);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -58,7 +58,7 @@ impl Sharding {
         if self.is_small(bytes) {
             return bytes;
         }
-        let span = offset(last).saturating_sub(offset(first)) as f64 / 2_f64.powi(64);
+        let span = last.position().saturating_sub(first.position()) as f64 / 2_f64.powi(64);
         if span < SPAN_MIN { bytes } else { (bytes as f64 / span) as u64 }
     }
 
@@ -140,18 +140,13 @@ impl Part {
 
 /// Where shards begin behind `first`, ascending.
 fn edges(count: u64, first: Token) -> impl Iterator<Item = Token> {
-    let begun = (u128::from(offset(first)) * u128::from(count)) >> 64;
+    let begun = (u128::from(first.position()) * u128::from(count)) >> 64;
     let edge = move |number: u64| {
         let offset = ((u128::from(number) << 64) / u128::from(count)) as u64;
         Token((offset ^ (1 << 63)) as i64)
     };
     // Rounded down: the shard may begin one later.
     (begun as u64..count).map(edge).filter(move |it| first < *it)
-}
-
-/// How far it is from the least token there is.
-fn offset(token: Token) -> u64 {
-    token.0 as u64 ^ (1 << 63)
 }
 
 /// The largest that is not above `it`, and 1 at least.

@@ -24,14 +24,14 @@ fn token(at: i64) -> Token {
 
 /// Where bytes are cut that lie evenly between two 64ths, in 64ths.
 fn cuts(options: &[(&str, &str)], mib: u64, from: i64, to: i64) -> Vec<f64> {
-    let (first, last) = (offset(token(from)), offset(token(to)));
+    let (first, last) = (token(from).position(), token(to).position());
     let bytes = mib * MIB;
     let before = |it: Token| {
-        let part = offset(it).saturating_sub(first) as f64 / (last - first) as f64;
+        let part = it.position().saturating_sub(first) as f64 / (last - first) as f64;
         (part.min(1.0) * bytes as f64) as u64
     };
     let cuts = sharding(options).cuts(bytes, (token(from), token(to)), before);
-    cuts.into_iter().map(|it| offset(it) as f64 / (1_u64 << 58) as f64).collect()
+    cuts.into_iter().map(|it| it.position() as f64 / (1_u64 << 58) as f64).collect()
 }
 
 #[test]
