@@ -284,8 +284,7 @@ impl Block {
             it if self.is_of(it, key, prefix) => upto.counts(self.start_to(it, bound)),
             it => (it.token, self.key_bytes(it)) < (key.token, &key.bytes[..]),
         };
-        let number = |at: usize| self.parts[at].token.position();
-        let all = 0..self.parts.len();
+        let (all, number) = (0..self.len(), |at: usize| self.token(at).position());
         let last = first_not_spread(all, key.token.position(), number, counts).checked_sub(1)?;
         self.is_of(&self.parts[last], key, prefix).then_some(last)
     }
