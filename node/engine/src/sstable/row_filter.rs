@@ -260,7 +260,7 @@ pub(crate) struct RowFilter {
     /// Behind the last block of each page.
     ends: Vec<u64>,
     extents: Vec<Extent>,
-    /// Those that were written, and behind them a place for each block, for a page that is made of it.
+    /// Those that were written, and behind them, unless all were, a place for each block, for a page that is made of it.
     pub(crate) shelf: Arc<Shelf<[u64]>>,
     worth: Worth,
 }
@@ -277,9 +277,14 @@ pub(crate) enum PageOf {
 impl RowFilter {
     /// Of a file of so many blocks.
     pub(crate) fn new(pages: &Pages, blocks: usize) -> RowFilter {
-        // Then a token does not tell in which block a row would be.
-        let (pages, blocks) =
-            if pages.have_collisions { (&[][..], 0) } else { (&pages.all[..], blocks) };
+        // With collisions a token does not tell in which block a row would be.
+        let pages = if pages.have_collisions { None } else { Some(&pages.all[..]) };
+        let is_written = |it: &Page| it.extent.bytes > 0;
+        let made = match pages {
+            Some(pages) if pages.is_empty() || !pages.iter().all(is_written) => blocks,
+            Some(_) | None => 0,
+        };
+        let pages = pages.unwrap_or_default();
         let ends = pages.iter().scan(0_u64, |end, it| {
             *end = end.saturating_add(it.blocks);
             Some(*end)
@@ -287,7 +292,7 @@ impl RowFilter {
         RowFilter {
             ends: ends.collect(),
             extents: pages.iter().map(|it| it.extent).collect(),
-            shelf: Arc::new(Shelf::new(pages.len() + blocks)),
+            shelf: Arc::new(Shelf::new(pages.len() + made)),
             worth: Worth::default(),
         }
     }

@@ -107,6 +107,13 @@ fn the_page_of_a_block_is_the_one_written_behind_it() {
     assert_eq!(rows.wanted(2), None, "it was made");
     (0..99).for_each(|_| rows.has_seen(Seen::Row));
     assert_eq!(rows.wanted(8), None, "it does not pay");
+    let all = pages.all.iter().filter(|it| it.extent.bytes > 0).copied().collect();
+    let whole = RowFilter::new(&Pages { all, ..Pages::default() }, 5);
+    assert_eq!(
+        (0..9).find_map(|at| whole.wanted(at)),
+        None,
+        "no place is kept for what is never made"
+    );
     let colliding = RowFilter::new(&Pages { have_collisions: true, ..pages }, 9);
     assert_eq!((0..9).find_map(|at| colliding.wanted(at)), None, "a token does not tell the block");
     assert!((0..9).all(|at| matches!(colliding.page_of(at), PageOf::Made(_))));
