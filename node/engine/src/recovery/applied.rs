@@ -52,9 +52,10 @@ pub(super) fn segment(
     let bytes_max = inner.options.memtable_bytes / 16;
     let threads = inner.options.replay_threads.get().min(THREADS_MAX);
     let of_threads = GROUP_BYTES_OF_THREAD * threads as u64;
-    let (threads, group_bytes) = match of_threads <= bytes_max {
-        true if threads > 1 => (threads, of_threads),
-        true | false => (1, GROUP_BYTES.min(bytes_max)),
+    let (threads, group_bytes) = if threads > 1 && of_threads <= bytes_max {
+        (threads, of_threads)
+    } else {
+        (1, GROUP_BYTES.min(bytes_max))
     };
     let mut records = &read.records[..];
     while let Some(first) = records.first() {
