@@ -69,16 +69,19 @@ impl Archive {
     pub(crate) fn keep(&mut self, segment: u64) -> bool {
         let path = format::path(&self.dir, segment);
         let linked = match self.disk.hard_link(&format::path(&self.log, segment), &path) {
-            // Of an attempt before: numbers of segments never come again.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return true,
-            linked => linked.and_then(|()| self.disk.sync_dir(&self.dir)),
+            Ok(()) => Ok(true),
+            // Of an attempt before: numbers of segments never come again. But whoever made it may have been killed before it was durable.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
         };
-        match linked {
-            Ok(()) => {
+        match linked.and_then(|is_new| self.disk.sync_dir(&self.dir).map(|()| is_new)) {
+            Ok(is_new) => {
                 if std::mem::take(&mut self.has_failed) {
                     tracing::info!("the archive takes segments of the commit log again");
                 }
-                count(&self.counters.segments_archived);
+                if is_new {
+                    count(&self.counters.segments_archived);
+                }
                 true
             }
             Err(error) => {
@@ -87,8 +90,6 @@ impl Archive {
                     let file = path.display();
                     tracing::error!(%file, %error, "the archive takes no segment: the commit log keeps what it has");
                 }
-                // It may be there, and not durable.
-                drop(remove(&*self.disk, &path));
                 false
             }
         }
