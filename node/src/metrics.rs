@@ -272,8 +272,7 @@ impl Collector for Scrape {
         ];
         for (name, help, value) in gauges {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            let metric = encoder.encode_descriptor(name, help, None, gauge.metric_type())?;
-            gauge.encode(metric)?;
+            put(&mut encoder, name, help, None, &gauge)?;
         }
         encode_counters(&mut encoder, &it)?;
         encode_seconds(&mut encoder, &it)?;
@@ -292,6 +291,17 @@ impl Collector for Scrape {
             None,
         )
     }
+}
+
+/// One metric of one value.
+fn put(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    unit: Option<&Unit>,
+    metric: &impl EncodeMetric,
+) -> fmt::Result {
+    metric.encode(encoder.encode_descriptor(name, help, unit, metric.metric_type())?)
 }
 
 /// What has happened since the start.
@@ -326,9 +336,7 @@ fn encode_counters(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Res
         ("hints_dropped", "Hints given up", it.hints_dropped),
     ];
     for (name, help, value) in counters {
-        let counter = ConstCounter::new(value);
-        let metric = encoder.encode_descriptor(name, help, None, counter.metric_type())?;
-        counter.encode(metric)?;
+        put(encoder, name, help, None, &ConstCounter::new(value))?;
     }
     Ok(())
 }
@@ -338,15 +346,11 @@ fn encode_seconds(encoder: &mut DescriptorEncoder<'_>, it: &Gauges) -> fmt::Resu
     let help = "How long writes wait for the disk: now, or at most in the last 10 s";
     let unit = Some(&Unit::Seconds);
     let wait = ConstGauge::new(it.engine.commitlog_wait.as_secs_f64());
-    let kind = wait.metric_type();
-    wait.encode(encoder.encode_descriptor("commitlog_wait", help, unit, kind)?)?;
+    put(encoder, "commitlog_wait", help, unit, &wait)?;
     let help = "How long compactions were held back by compaction.throughput";
-    let unit = Some(&Unit::Seconds);
     let held_back = ConstCounter::new(it.engine.compaction_held_back.as_secs_f64());
-    let kind = held_back.metric_type();
-    held_back.encode(encoder.encode_descriptor("compaction_held_back", help, unit, kind)?)?;
+    put(encoder, "compaction_held_back", help, unit, &held_back)?;
     let help = "By how much a peer's clock is ahead of this node's, less the round trip";
-    let unit = Some(&Unit::Seconds);
     let mut family = encoder.encode_descriptor("clock_skew", help, unit, MetricType::Gauge)?;
     for (peer, micros) in &it.clock_skews {
         let labels = [("peer", peer.as_str())];

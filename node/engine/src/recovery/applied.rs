@@ -32,7 +32,7 @@ const GROUP_BYTES_OF_THREAD: u64 = 2 << 20;
 const THREADS_MAX: usize = 16;
 
 /// What was read of some records.
-struct Read<'a> {
+struct Parsed<'a> {
     places: Vec<Place>,
     /// Mutations that are not in an sstable yet, by the part of the ring in which they lie.
     parts: Vec<Vec<Incoming<'a>>>,
@@ -80,32 +80,33 @@ fn apply_group(
     recovery: &mut Recovery,
 ) -> Result<(), Error> {
     let chunks = group.chunks(group.len().div_ceil(threads)).collect();
-    let read = sys::at_once(chunks, |it| read(inner, number, segment, it, threads));
-    let mut read = read.into_iter().collect::<Result<Vec<Read<'_>>, Error>>()?;
-    for it in &read {
+    let parsed = sys::at_once(chunks, |it| parse(inner, number, segment, it, threads));
+    let mut parsed = parsed.into_iter().collect::<Result<Vec<Parsed<'_>>, Error>>()?;
+    for it in &parsed {
         recovery.replayed += it.replayed;
         recovery.skipped += it.skipped;
         recovery.dropped += it.dropped;
     }
     let mut parts: Vec<Vec<Vec<Incoming<'_>>>> = (0..threads).map(|_| Vec::new()).collect();
-    for it in &mut read {
+    for it in &mut parsed {
         parts.iter_mut().zip(it.parts.drain(..)).for_each(|(part, own)| part.push(own));
     }
     let applied = sys::at_once(parts, |part| {
-        part.into_iter().zip(&read).try_for_each(|(part, read)| apply(inner, part, &read.places))
+        let mut own = part.into_iter().zip(&parsed);
+        own.try_for_each(|(part, it)| apply(inner, part, &it.places))
     });
     applied.into_iter().collect()
 }
 
 /// Reads records, and sorts what is in them by part of the ring.
-fn read<'a>(
+fn parse<'a>(
     inner: &Inner,
     number: u64,
     segment: &'a Segment,
     records: &[Record],
     parts: usize,
-) -> Result<Read<'a>, Error> {
-    let mut read = Read {
+) -> Result<Parsed<'a>, Error> {
+    let mut parsed = Parsed {
         places: Vec::new(),
         parts: (0..parts).map(|_| Vec::new()).collect(),
         replayed: 0,
@@ -119,20 +120,20 @@ fn read<'a>(
             .ok_or_else(|| corrupt("a record that is not of whole mutations".into()))?;
         let position = Position { segment: number, offset: record.offset };
         for place in found {
-            let it = Incoming::read(&payload[place], &mut read.places)
+            let it = Incoming::read(&payload[place], &mut parsed.places)
                 .map_err(|it| corrupt(it.to_string()))?;
             match inner.table(it.table) {
                 Ok(table) if table.version().active.begins <= position => {
                     let part = u128::from(it.token().position()) * parts as u128;
-                    read.parts[(part >> u64::BITS) as usize].push(it);
-                    read.replayed += 1;
+                    parsed.parts[(part >> u64::BITS) as usize].push(it);
+                    parsed.replayed += 1;
                 }
-                Ok(_) => read.skipped += 1,
-                Err(_) => read.dropped += 1,
+                Ok(_) => parsed.skipped += 1,
+                Err(_) => parsed.dropped += 1,
             }
         }
     }
-    Ok(read)
+    Ok(parsed)
 }
 
 /// Takes mutations in, of which rows lie at `places`.

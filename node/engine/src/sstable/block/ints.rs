@@ -5,16 +5,16 @@
 //!   order 0   7 7 7 9 7           frame 7, width 2: 0 0 0 2 0
 //!   order 1   100 110 120 130     first 100; frame 10, width 0
 //!   order 2   0 10 20 31 41 51    first 0, difference 10; frame 0, width 0, but for the second: 1, the third: -1
-//!   lanes     7 90 3 7 91 3       three columns: 7 7, 90 91, 3 3
+//!   strands     7 90 3 7 91 3       three columns: 7 7, 90 91, 3 3
 //! ```
 //!
-//! Lanes are for what takes turns: several series in one partition, each with a point at every time.
+//! Strands are for what takes turns: several series in one partition, each with a point at every time.
 //!
 //! Patched frame of reference (Zukowski et al., "Super-Scalar RAM-CPU Cache Compression", 2006) over deltas and
 //! deltas of deltas (Pelkonen et al., "Gorilla", 2015). All arithmetic wraps. The bytes are in
 //! `docs/formats/sstable.md`.
 
-mod lanes;
+mod strands;
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ const PACKED: u8 = 0x04;
 const PATCHED: u8 = 0x08;
 
 /// In the place of an order: every so manyth integer is a column of its own.
-const LANES: u8 = 0x03;
+const STRANDS: u8 = 0x03;
 
 /// Values by which it is chosen how to write many.
 const SAMPLE: usize = 64;
@@ -60,18 +60,18 @@ pub(crate) fn put(out: &mut Writer, values: &[i64]) {
     }
     let (plan, residuals) = choose(values);
     // They take longer to read: so they have to be worth it.
-    let lanes = lanes::split(values, plan.bits).filter(|it| 9 * it.len() as u64 <= plan.bits);
-    match lanes {
-        Some(lanes) => {
-            out.u8(LANES);
-            out.raw(&lanes.finish());
+    let strands = strands::split(values, plan.bits).filter(|it| 9 * it.len() as u64 <= plan.bits);
+    match strands {
+        Some(strands) => {
+            out.u8(STRANDS);
+            out.raw(&strands.finish());
         }
         None => put_planned(out, plan, values, &residuals),
     }
 }
 
-/// Appends those of a lane, of which there is one at least.
-fn put_lane(out: &mut Writer, values: &[i64]) {
+/// Appends those of a strand, of which there is one at least.
+fn put_strand(out: &mut Writer, values: &[i64]) {
     if are_alike(values) {
         put_alike(out, values[0]);
     } else {
@@ -126,14 +126,14 @@ pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed>
         return Ok(Ints::Const(0));
     }
     match reader.u8("integer column")? {
-        LANES => lanes::read(reader, count),
+        STRANDS => strands::read(reader, count),
         head => read_headed(reader, head, count),
     }
 }
 
-/// Reads what `put_lane` wrote.
-fn read_lane(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
-    let head = reader.u8("lane")?;
+/// Reads what `put_strand` wrote.
+fn read_strand(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
+    let head = reader.u8("strand")?;
     read_headed(reader, head, count)
 }
 
@@ -494,10 +494,10 @@ mod tests {
         });
         let turns =
             (prop::collection::vec((any::<i64>(), 0..9_i64, 0..9_i64), 2..17), 1..300_usize);
-        let turns = turns.prop_map(|(lanes, count)| {
+        let turns = turns.prop_map(|(strands, count)| {
             let value = |at: usize| {
-                let (from, step, noise) = lanes[at % lanes.len()];
-                let turn = (at / lanes.len()) as i64;
+                let (from, step, noise) = strands[at % strands.len()];
+                let turn = (at / strands.len()) as i64;
                 from.wrapping_add(turn * step + turn * 7919 % (noise + 1))
             };
             (0..count).map(value).collect()
@@ -533,7 +533,7 @@ mod tests {
         let noisy = |it: i64| start + it * 10_000 + it * 7919 % 7;
         assert!(of((0..1000).map(noisy).collect()) < 520, "four bits each");
         let turns = |it: i64| [700, 3, start][(it % 3) as usize] + it * 7919 % 7;
-        assert!(of((0..999).map(turns).collect()) < 420, "three bits each of three lanes");
+        assert!(of((0..999).map(turns).collect()) < 420, "three bits each of three strands");
         let low_outlier = |it: i64| if it == 400 { -1_000_000_000 } else { it * 31 % 16 };
         assert!(of((0..1000).map(low_outlier).collect()) < 520, "an outlier below is told apart");
     }

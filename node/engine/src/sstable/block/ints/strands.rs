@@ -3,41 +3,41 @@
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::Ints;
 
-use super::{put_lane, read_lane, width_of};
+use super::{put_strand, read_strand, width_of};
 
-/// Lanes at most.
-const LANES_MAX: usize = 16;
+/// Strands at most.
+const STRANDS_MAX: usize = 16;
 
-/// Integers from which on lanes may pay.
+/// Integers from which on strands may pay.
 const VALUES_MIN: usize = 64;
 
-/// Places that are looked at for each number of lanes.
+/// Places that are looked at for each number of strands.
 const SAMPLE: usize = 16;
 
-/// How many lanes there are, and each as a column, if that may take less than the `bits` that all take as one column.
+/// How many strands there are, and each as a column, if that may take less than the `bits` that all take as one column.
 pub(super) fn split(values: &[i64], bits: u64) -> Option<Writer> {
-    let lanes = likely(values, bits)?;
+    let strands = likely(values, bits)?;
     let mut out = Writer::default();
-    out.u8(lanes as u8);
-    let mut own = Vec::with_capacity(values.len().div_ceil(lanes));
-    for lane in 0..lanes {
+    out.u8(strands as u8);
+    let mut own = Vec::with_capacity(values.len().div_ceil(strands));
+    for strand in 0..strands {
         own.clear();
-        own.extend(values[lane..].iter().step_by(lanes));
-        put_lane(&mut out, &own);
+        own.extend(values[strand..].iter().step_by(strands));
+        put_strand(&mut out, &own);
     }
     Some(out)
 }
 
 /// Reads what `split` wrote, of `count` integers.
 pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
-    let lanes = usize::from(reader.u8("count of lanes")?);
-    if !(2..=LANES_MAX).contains(&lanes) || count < lanes {
-        return Err(reader.malformed("count of lanes"));
+    let strands = usize::from(reader.u8("count of strands")?);
+    if !(2..=STRANDS_MAX).contains(&strands) || count < strands {
+        return Err(reader.malformed("count of strands"));
     }
     let mut values = vec![0; count];
-    for lane in 0..lanes {
-        let own = read_lane(reader, (count - lane).div_ceil(lanes))?;
-        let places = values[lane..].iter_mut().step_by(lanes);
+    for strand in 0..strands {
+        let own = read_strand(reader, (count - strand).div_ceil(strands))?;
+        let places = values[strand..].iter_mut().step_by(strands);
         match own {
             Ints::Const(value) => places.for_each(|it| *it = value),
             Ints::Each(own) => places.zip(own).for_each(|(it, value)| *it = value),
@@ -46,18 +46,18 @@ pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed>
     Ok(Ints::Each(values))
 }
 
-/// The number of lanes in which neighbours are most alike, if they are a bit more so than one of `bits` says. Told from a few
-/// places: most columns have no lanes, and are written as often.
+/// The number of strands in which neighbours are most alike, if they are a bit more so than one of `bits` says. Told from a few
+/// places: most columns have no strands, and are written as often.
 fn likely(values: &[i64], bits: u64) -> Option<usize> {
     let len = values.len();
     if len < VALUES_MIN {
         return None;
     }
-    let spread = |lanes: usize| -> u32 {
+    let spread = |strands: usize| -> u32 {
         let mut steps = [0; SAMPLE];
         for (number, step) in steps.iter_mut().enumerate() {
-            let at = anywhere(number as u64, len - lanes);
-            *step = values[at + lanes].wrapping_sub(values[at]);
+            let at = anywhere(number as u64, len - strands);
+            *step = values[at + strands].wrapping_sub(values[at]);
         }
         let mut sorted = steps;
         let (_, middle, _) = sorted.select_nth_unstable(SAMPLE / 2);
@@ -66,12 +66,12 @@ fn likely(values: &[i64], bits: u64) -> Option<usize> {
         // Of an integer and its sign.
         offsets.map(|it| width_of((it << 1 ^ it >> 63).cast_unsigned())).sum()
     };
-    let (spread, lanes) = (2..=LANES_MAX).map(|it| (spread(it), it)).min()?;
+    let (spread, strands) = (2..=STRANDS_MAX).map(|it| (spread(it), it)).min()?;
     let one = bits / len as u64;
-    (u64::from(spread) < one.checked_sub(1)? * SAMPLE as u64).then_some(lanes)
+    (u64::from(spread) < one.checked_sub(1)? * SAMPLE as u64).then_some(strands)
 }
 
-/// A place below `len` that has no pattern: all lanes are met. The golden ratio's fraction as a multiplier (Knuth, "The Art of
+/// A place below `len` that has no pattern: all strands are met. The golden ratio's fraction as a multiplier (Knuth, "The Art of
 /// Computer Programming", 6.4).
 fn anywhere(number: u64, len: usize) -> usize {
     let hash = (number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
