@@ -245,9 +245,9 @@ fn choose(values: &[i64]) -> (Plan, Cow<'_, [i64]>) {
     }
     let step = residuals.len().div_ceil(SAMPLE);
     let mut sample: Vec<i64> = residuals.iter().step_by(step).copied().collect();
-    let [_, few, more] = frames(&mut sample);
-    let least = residuals.iter().copied().min().unwrap_or(0);
-    (plan(order, &residuals, &[least, few, more]), residuals)
+    let mut frames = frames(&mut sample);
+    frames.least = residuals.iter().copied().min().unwrap_or(0);
+    (plan(order, &residuals, &frames), residuals)
 }
 
 /// Tried out.
@@ -270,17 +270,18 @@ fn best_order(values: &[i64]) -> u8 {
     best.map_or(0, |it| it.order)
 }
 
-/// By how far some of the residuals are from the one in their middle.
+/// By how far some of the residuals are from one about in their middle.
 fn likely_order(values: &[i64]) -> u8 {
     let step = values.len().div_ceil(SAMPLE);
-    let spread = |order: &u8| -> u32 {
-        let mut sample: Vec<i64> = residuals(values, *order, step).collect();
-        let middle = sample.len() / 2;
-        let (_, &mut middle, _) = sample.select_nth_unstable(middle);
-        let offsets = sample.iter().map(|it| it.wrapping_sub(middle));
-        offsets.map(|it| width_of((it << 1 ^ it >> 63).cast_unsigned())).sum()
+    let mut sample = Vec::with_capacity(SAMPLE);
+    let mut spread = |order: &u8| -> u32 {
+        sample.clear();
+        sample.extend(residuals(values, *order, step));
+        let mut five: [i64; 5] = std::array::from_fn(|at| sample[(2 * at + 1) * sample.len() / 10]);
+        five.sort_unstable();
+        sample.iter().map(|it| signed_width_of(it.wrapping_sub(five[2]))).sum()
     };
-    orders(values).min_by_key(spread).unwrap_or(0)
+    orders(values).min_by_key(&mut spread).unwrap_or(0)
 }
 
 /// How often differences can be taken.
@@ -305,22 +306,33 @@ fn residual(values: &[i64], order: u8) -> i64 {
     }
 }
 
-/// What may be taken from each of these, the least first. Puts them into another order.
-fn frames(sample: &mut [i64]) -> [i64; 3] {
-    // Where a few lie far below all others, they are the exceptions.
-    if 32 <= sample.len() {
-        let few = sample.len() / 16 + 1;
-        let (lower, &mut more, _) = sample.select_nth_unstable(few);
-        lower.sort_unstable();
-        return [lower[0], lower[1], more];
+/// What may be taken from each residual.
+struct Frames {
+    least: i64,
+    /// Where a few lie far below all others, they are the exceptions.
+    others: [i64; 2],
+    /// No more than a few are greater.
+    greatest: i64,
+}
+
+/// What may be taken from each of these. Puts them into another order.
+fn frames(sample: &mut [i64]) -> Frames {
+    let least = sample.iter().copied().min().unwrap_or(0);
+    if sample.len() < 32 {
+        return Frames { least, others: [least; 2], greatest: least };
     }
-    [sample.iter().copied().min().unwrap_or(0); 3]
+    let few = sample.len() / 16 + 1;
+    let (lower, &mut more, upper) = sample.select_nth_unstable(few);
+    lower.sort_unstable();
+    let second = lower[1];
+    let greatest = upper.len() - few;
+    let (_, &mut greatest, _) = upper.select_nth_unstable(greatest);
+    Frames { least, others: [second, more], greatest }
 }
 
 /// Bits of an integer written by itself.
 fn bits_of_int(value: i64) -> u64 {
-    let zigzag = ((value << 1) ^ (value >> 63)).cast_unsigned();
-    8 * u64::from(width_of(zigzag).div_ceil(7).max(1))
+    8 * u64::from(signed_width_of(value).div_ceil(7).max(1))
 }
 
 /// Bits that `offset` needs.
@@ -328,19 +340,33 @@ fn width_of(offset: u64) -> u32 {
     u64::BITS - offset.leading_zeros()
 }
 
+/// Bits that `offset` and its sign need.
+fn signed_width_of(offset: i64) -> u32 {
+    width_of((offset << 1 ^ offset >> 63).cast_unsigned())
+}
+
 /// The cheapest way to write `residuals`, of which there is one at least, with one of these frames.
-fn plan(order: u8, residuals: &[i64], frames: &[i64]) -> Plan {
-    let mut best: Option<Plan> = None;
-    for (at, &frame) in frames.iter().enumerate() {
-        if frames[..at].contains(&frame) {
+fn plan(order: u8, residuals: &[i64], frames: &Frames) -> Plan {
+    let with = |frame: i64| {
+        let (width, bits) = width_for(frame, residuals);
+        Plan { order, frame, width, bits }
+    };
+    let reach = |frame: i64| width_of(frames.greatest.wrapping_sub(frame).cast_unsigned());
+    let mut best = with(frames.least);
+    let mut least = reach(frames.least);
+    for frame in frames.others {
+        // Nothing is saved by exceptions beneath it where those above it need as many bits.
+        let own = reach(frame);
+        if least <= own {
             continue;
         }
-        let (width, bits) = width_for(frame, residuals);
-        if best.is_none_or(|it| bits < it.bits) {
-            best = Some(Plan { order, frame, width, bits });
+        least = own;
+        let plan = with(frame);
+        if plan.bits < best.bits {
+            best = plan;
         }
     }
-    best.unwrap_or(Plan { order, frame: frames[0], width: 64, bits: u64::MAX })
+    best
 }
 
 /// How many offsets need so many bits, by that.
@@ -371,33 +397,51 @@ impl Widths {
     }
 }
 
+/// Of an exception at least: a byte for its place, and one for the rest of it.
+const EXCEPTION_BITS: u64 = 16;
+
 /// The best width for this frame, and about how many bits it takes.
 fn width_for(frame: i64, residuals: &[i64]) -> (u32, u64) {
     let (mut above, mut below) = (Widths::NONE, Widths::NONE);
+    let mut under = 0;
     for it in residuals {
         let offset = it.wrapping_sub(frame);
         if offset < 0 {
             below.add(!offset.cast_unsigned());
+            under += 1;
         } else {
             above.add(offset.cast_unsigned());
         }
     }
-    let head = bits_of_int(frame);
-    let cost = |width: u32| {
-        // Of each exception: a byte or so for its place, and the rest of it and its sign, seven bits a byte.
-        let exception =
-            |it: u32| 8 + 8 * u64::from((it + 1).saturating_sub(width).div_ceil(7).max(1));
-        let too_wide = above.from(width + 1).map(|(it, count)| count * exception(it));
-        let under = below.from(0).map(|(it, count)| count * exception(it));
-        let exceptions = too_wide.sum::<u64>() + if width < 64 { under.sum::<u64>() } else { 0 };
-        head + if width > 0 { 8 } else { 0 }
-            + residuals.len() as u64 * u64::from(width)
-            + exceptions
+    let packed = |width: u32| {
+        let head = bits_of_int(frame) + if width > 0 { 8 } else { 0 };
+        head + residuals.len() as u64 * u64::from(width)
     };
-    let widths = above.from(1).map(|(width, _)| width);
-    let whole = (below.used != 0).then_some(64);
-    let tried = std::iter::once(0).chain(widths).chain(whole).map(|width| (width, cost(width)));
-    tried.min_by_key(|(width, bits)| (*bits, *width)).unwrap_or((64, u64::MAX))
+    // What is left of an exception, and its sign, has seven bits in a byte.
+    let exception = |it: u32, width: u32| {
+        EXCEPTION_BITS - 8 + 8 * u64::from((it + 1).saturating_sub(width).div_ceil(7).max(1))
+    };
+    let exceptions = |width: u32| -> u64 {
+        let below = below.from(0).map(|(it, count)| count * exception(it, width));
+        let above = above.from(width + 1).map(|(it, count)| count * exception(it, width));
+        below.chain(above).sum()
+    };
+    let mut best = (64, if under == 0 { u64::MAX } else { packed(64) });
+    // From the widest down, with more and more exceptions.
+    let mut left = above.used | 1;
+    let mut many = under;
+    while left != 0 {
+        let width = u128::BITS - 1 - left.leading_zeros();
+        left &= !(1 << width);
+        if packed(width) + many * EXCEPTION_BITS <= best.1 {
+            let bits = packed(width) + exceptions(width);
+            if bits <= best.1 {
+                best = (width, bits);
+            }
+        }
+        many += u64::from(above.counts[width as usize]);
+    }
+    best
 }
 
 /// Appends the low `width` bits of each offset, lowest first.

@@ -3,7 +3,7 @@
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::Ints;
 
-use super::{put_strand, read_strand, width_of};
+use super::{put_strand, read_strand, signed_width_of};
 
 /// Strands at most.
 const STRANDS_MAX: usize = 16;
@@ -11,7 +11,7 @@ const STRANDS_MAX: usize = 16;
 /// Integers from which on strands may pay.
 const VALUES_MIN: usize = 64;
 
-/// Places that are looked at for each number of strands.
+/// Pairs of places that are looked at for each number of strands.
 const SAMPLE: usize = 16;
 
 /// How many strands there are, and each as a column, if that may take less than the `bits` that all take as one column.
@@ -46,29 +46,31 @@ pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed>
     Ok(Ints::Each(values))
 }
 
-/// The number of strands in which neighbours are most alike, if they are a bit more so than one of `bits` says. Told from a few
-/// places: most columns have no strands, and are written as often.
+/// The number of strands in which neighbours are most alike, if they are a bit more so than all are, and than one of `bits` says.
+/// Told from a few places: most columns have no strands, and are written as often.
 fn likely(values: &[i64], bits: u64) -> Option<usize> {
     let len = values.len();
     if len < VALUES_MIN {
         return None;
     }
-    let spread = |strands: usize| -> u32 {
-        let mut steps = [0; SAMPLE];
-        for (number, step) in steps.iter_mut().enumerate() {
-            let at = anywhere(number as u64, len - strands);
-            *step = values[at + strands].wrapping_sub(values[at]);
-        }
-        let mut sorted = steps;
-        let (_, middle, _) = sorted.select_nth_unstable(SAMPLE / 2);
-        let middle = *middle;
-        let offsets = steps.iter().map(|it| it.wrapping_sub(middle));
-        // Of an integer and its sign.
-        offsets.map(|it| width_of((it << 1 ^ it >> 63).cast_unsigned())).sum()
-    };
-    let (spread, strands) = (2..=STRANDS_MAX).map(|it| (spread(it), it)).min()?;
     let one = bits / len as u64;
-    (u64::from(spread) < one.checked_sub(1)? * SAMPLE as u64).then_some(strands)
+    // One that lies far from all others says no more than that it does.
+    let most = one as u32 + 2;
+    let mut spreads = [0; STRANDS_MAX + 1];
+    let mut last = [0; STRANDS_MAX + 1];
+    for number in 0..=SAMPLE as u64 {
+        let at = anywhere(number, len - STRANDS_MAX);
+        let near = &values[at..=at + STRANDS_MAX];
+        for strands in 1..=STRANDS_MAX {
+            // How far they go in a turn here, and by how much more than at the place before.
+            let step = near[strands].wrapping_sub(near[0]);
+            let more = step.wrapping_sub(std::mem::replace(&mut last[strands], step));
+            spreads[strands] += if number == 0 { 0 } else { signed_width_of(more).min(most) };
+        }
+    }
+    let (spread, strands) = (2..=STRANDS_MAX).map(|it| (spreads[it], it)).min()?;
+    let is_worth = u64::from(spread) + (SAMPLE as u64) < one * SAMPLE as u64;
+    (is_worth && 8 * spread < 7 * spreads[1]).then_some(strands)
 }
 
 /// A place below `len` that has no pattern: all strands are met. The golden ratio's fraction as a multiplier (Knuth, "The Art of
