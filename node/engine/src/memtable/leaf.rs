@@ -108,7 +108,7 @@ impl Leaf {
             [only] => vec![only.row()].into(),
             entries => {
                 black_box(entries.iter().fold(0, |all, it| all ^ it.touch()));
-                let mut packer = Packer::default();
+                let mut packer = Packer::expecting(entries.len());
                 entries.iter().for_each(|it| it.pack(&mut packer));
                 packer.finish()
             }

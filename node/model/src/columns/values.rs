@@ -44,18 +44,28 @@ pub enum Values {
 pub struct Strings {
     arena: Vec<u8>,
     ends: Vec<u32>,
+    /// About how many there will be.
+    expected: usize,
 }
 
 impl Strings {
+    /// There will be `count` or so, and they will be about as long as the first: memory is taken for that at once.
+    pub fn expecting(count: usize) -> Strings {
+        Strings { arena: Vec::new(), ends: Vec::with_capacity(count), expected: count }
+    }
+
     /// Appends one. All together have less than 4 GiB.
     pub fn push(&mut self, bytes: &[u8]) {
+        if self.ends.is_empty() {
+            self.arena.reserve(bytes.len() * self.expected);
+        }
         self.arena.extend_from_slice(bytes);
         self.ends.push(self.arena.len() as u32);
     }
 
     /// All of them.
     pub fn finish(self) -> Values {
-        let Strings { arena, ends } = self;
+        let Strings { arena, ends, .. } = self;
         let len = ends.first().map_or(0, |it| *it as usize);
         let are_alike = ends.iter().zip(1..).all(|(end, count)| *end as usize == len * count);
         let arena = arena.into();

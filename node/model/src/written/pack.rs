@@ -29,10 +29,12 @@ pub struct Packer {
     columns: Vec<(ColumnId, Cells)>,
     /// The cells of the row that is looked at.
     row: Vec<Found>,
+    /// About how many rows there will be.
+    expected: usize,
 }
 
 /// The cells of one column.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Cells {
     rows: Vec<u32>,
     times: Vec<i64>,
@@ -75,6 +77,17 @@ struct Head {
 }
 
 impl Packer {
+    /// There will be `count` rows or so: memory is taken for these at once.
+    pub fn expecting(count: usize) -> Packer {
+        Packer {
+            keys: Strings::expecting(count),
+            times: Vec::with_capacity(count),
+            flags: Vec::with_capacity(count),
+            expected: count,
+            ..Packer::default()
+        }
+    }
+
     /// Adds the row at `place` among `rows`, where it was found. `false`, with nothing changed, if it is not plain:
     /// then `add` it.
     pub fn add_written(&mut self, rows: &[u8], place: Place) -> bool {
@@ -191,7 +204,9 @@ impl Packer {
 
     fn place_of(&mut self, column: ColumnId) -> usize {
         self.columns.binary_search_by_key(&column, |(id, _)| *id).unwrap_or_else(|place| {
-            self.columns.insert(place, (column, Cells::default()));
+            // What the first row lacks few may have.
+            let expected = if self.times.len() == 1 { self.expected } else { 0 };
+            self.columns.insert(place, (column, Cells::expecting(expected)));
             place
         })
     }
@@ -229,6 +244,15 @@ impl Packer {
 }
 
 impl Cells {
+    fn expecting(count: usize) -> Cells {
+        Cells {
+            rows: Vec::with_capacity(count),
+            times: Vec::with_capacity(count),
+            expiring: Vec::new(),
+            values: Strings::expecting(count),
+        }
+    }
+
     /// Of `count` rows.
     fn finish(self, id: ColumnId, count: usize) -> Column {
         let Cells { rows, times, expiring, values } = self;
