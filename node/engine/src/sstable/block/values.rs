@@ -126,16 +126,12 @@ fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
         return;
     }
     if matches!(len, 1 | 2 | 4 | 8) {
-        let mut integers = Writer::default();
-        integers.u8(INTEGERS);
-        integers.u8(len as u8);
-        ints::put(&mut integers, &values.iter().map(|it| integer(it)).collect::<Vec<_>>());
-        let decimals = (len == 8).then(|| put_decimals(values)).flatten();
-        let best = match decimals {
-            Some(decimals) if decimals.len() < integers.len() => decimals,
-            Some(_) | None => integers,
-        };
-        if best.len() < len * values.len() {
+        let decimals = if len == 8 { put_decimals(values) } else { None };
+        // What is as short as that are doubles: nobody needs to know how their bits would look as integers.
+        let are_doubles = decimals.as_ref().is_some_and(|it| it.len() <= len * values.len() / 2);
+        let integers = (!are_doubles).then(|| put_integers(values, len));
+        let best = decimals.into_iter().chain(integers).min_by_key(Writer::len);
+        if let Some(best) = best.filter(|it| it.len() < len * values.len()) {
             out.raw(&best.finish());
             return;
         }
@@ -143,6 +139,14 @@ fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
     out.u8(FIXED);
     out.uint(len as u64);
     values.iter().for_each(|it| out.raw(it));
+}
+
+fn put_integers(values: &[&[u8]], len: usize) -> Writer {
+    let mut out = Writer::default();
+    out.u8(INTEGERS);
+    out.u8(len as u8);
+    ints::put(&mut out, &values.iter().map(|it| integer(it)).collect::<Vec<_>>());
+    out
 }
 
 fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Values, Malformed> {
@@ -214,40 +218,44 @@ fn dictionary<'a>(values: &[&'a [u8]]) -> Option<(Vec<&'a [u8]>, Vec<i64>)> {
     Some((distinct, numbers))
 }
 
-/// The double that `integer` stands for.
-fn decimal(integer: i64, exponent: u8) -> f64 {
-    integer as f64 / 10_f64.powi(i32::from(exponent))
-}
+/// Integers from which on not all are doubles, and a half cannot be added.
+const INTEGER_MAX: f64 = (1_u64 << 52) as f64;
 
-/// The integer that stands for this double at this power of ten, if one does exactly.
-fn scaled(bits: u64, exponent: u8) -> Option<i64> {
-    let value = f64::from_bits(bits);
-    let scaled = (value * 10_f64.powi(i32::from(exponent))).round();
-    // Above, not all integers are doubles.
-    if scaled.is_nan() || 9.0e15 <= scaled.abs() {
+/// The integer that stands for this double over a `scale`, if one does exactly.
+fn scaled(bits: u64, scale: f64) -> Option<i64> {
+    let scaled = f64::from_bits(bits) * scale;
+    if scaled.is_nan() || INTEGER_MAX <= scaled.abs() {
         return None;
     }
-    let integer = scaled as i64;
-    (decimal(integer, exponent).to_bits() == bits).then_some(integer)
+    let integer = (scaled + 0.5_f64.copysign(scaled)) as i64;
+    ((integer as f64 / scale).to_bits() == bits).then_some(integer)
+}
+
+/// The double by which integers are divided.
+fn scale_of(exponent: u8) -> f64 {
+    10_f64.powi(i32::from(exponent))
 }
 
 /// The smallest power of ten at which most of a sample are integers.
 fn exponent_of(bits: &[u64]) -> Option<u8> {
     let sample: Vec<u64> = bits.iter().step_by(bits.len().div_ceil(16)).copied().collect();
+    // Of few, all but one.
+    let misses_max = if sample.len() < 4 { 1 } else { (sample.len() - 1) / 4 };
     (0..=EXPONENT_MAX).find(|exponent| {
-        let fits = sample.iter().filter(|it| scaled(**it, *exponent).is_some()).count();
-        sample.len() * 3 / 4 < fits + usize::from(sample.len() < 4)
+        let scale = scale_of(*exponent);
+        sample.iter().filter(|it| scaled(**it, scale).is_none()).nth(misses_max).is_none()
     })
 }
 
 fn put_decimals(values: &[&[u8]]) -> Option<Writer> {
     let bits: Vec<u64> = values.iter().map(|it| integer(it).cast_unsigned()).collect();
     let exponent = exponent_of(&bits)?;
+    let scale = scale_of(exponent);
     let mut exceptions = Vec::new();
     let mut integers = Vec::with_capacity(bits.len());
     let mut last = 0;
     for (at, bits) in bits.into_iter().enumerate() {
-        match scaled(bits, exponent) {
+        match scaled(bits, scale) {
             Some(integer) => last = integer,
             None => exceptions.push((at, bits)),
         }
@@ -288,7 +296,7 @@ fn read_decimals(reader: &mut Reader, count: usize) -> Result<Values, Malformed>
     }
     let integers = ints::read(reader, count)?;
     let mut arena = vec![0; 8 * count];
-    let scale = 10_f64.powi(i32::from(exponent));
+    let scale = scale_of(exponent);
     ints::each_at(&integers, count, |at, integer| {
         let value = integer as f64 / scale;
         arena[at * 8..][..8].copy_from_slice(&value.to_bits().to_be_bytes());
