@@ -95,8 +95,12 @@ impl Memtable {
 
     /// Merges a change in. Returns by how many bytes the memtable grew.
     pub(crate) fn apply(&self, change: Change<'_>) -> u64 {
-        // Before the data is there to be seen: a compaction must not forget a tombstone above it.
-        self.timestamp_min.fetch_min(change.timestamp_min(), Ordering::Relaxed);
+        // Before the data is there to be seen: a compaction must not forget a tombstone above it. Seldom: what is changed
+        // here is taken away from whoever reads beside it.
+        let oldest = change.timestamp_min();
+        if oldest < self.timestamp_min() {
+            self.timestamp_min.fetch_min(oldest, Ordering::Relaxed);
+        }
         let mut grown = change.bytes();
         let token = change.token();
         let number = shard_of(token);
