@@ -113,6 +113,16 @@ fn parse<'a>(
         skipped: 0,
         dropped: 0,
     };
+    // Where the log is needed from on for a table, if there is one: most mutations are of the table of the one before.
+    let mut last: Option<(TableId, Option<Position>)> = None;
+    let mut needed_from = |id: TableId| match last {
+        Some((of, from)) if of == id => from,
+        Some(_) | None => {
+            let from = inner.table(id).ok().map(|it| it.version().active.begins);
+            last = Some((id, from));
+            from
+        }
+    };
     for record in records {
         let corrupt = |why: String| Error::corrupt(&segment.path, record.offset, why);
         let payload = segment.payload(record);
@@ -122,14 +132,14 @@ fn parse<'a>(
         for place in found {
             let it = Incoming::read(&payload[place], &mut parsed.places)
                 .map_err(|it| corrupt(it.to_string()))?;
-            match inner.table(it.table) {
-                Ok(table) if table.version().active.begins <= position => {
+            match needed_from(it.table) {
+                Some(from) if from <= position => {
                     let part = u128::from(it.token().position()) * parts as u128;
                     parsed.parts[(part >> u64::BITS) as usize].push(it);
                     parsed.replayed += 1;
                 }
-                Ok(_) => parsed.skipped += 1,
-                Err(_) => parsed.dropped += 1,
+                Some(_) => parsed.skipped += 1,
+                None => parsed.dropped += 1,
             }
         }
     }
@@ -148,12 +158,14 @@ fn apply(inner: &Inner, incoming: Vec<Incoming<'_>>, places: &[Place]) -> Result
         touch(&version.active, id, &incoming);
         targets.push((id, Copies::of(&incoming, id), version));
     }
+    let mut grown = 0;
     for it in incoming {
         let at = targets.partition_point(|(id, ..)| *id < it.table);
         let (_, copies, version) = &mut targets[at];
         let rows = copies.next(&it);
-        inner.grow_memtables(version.active.apply(it.change(places, rows)));
+        grown += version.active.apply(it.change(places, rows));
     }
+    inner.grow_memtables(grown);
     Ok(())
 }
 
