@@ -20,7 +20,8 @@ use crate::inner::Inner;
 use crate::job::run;
 use crate::lanes::LaneGuard;
 use crate::memtable::Memtable;
-use crate::read::{self, Scan, straight};
+use crate::read::straight::{self, Short};
+use crate::read::{self, Scan};
 use crate::sstable::filter;
 use crate::stats::count;
 use crate::table::Table;
@@ -136,10 +137,15 @@ impl Engine {
         let table = inner.table(command.table)?;
         count(&inner.counters.reads);
         let version = table.version();
-        if let Some(answer) = straight::read(&version, command, &inner.cache)? {
+        let short = straight::in_memory(&version, command, &inner.cache)?;
+        if let Short::Answer(answer) = short {
             return Ok(Read::Ready(answer));
         }
         table.was_read();
+        if matches!(short, Short::Missed) {
+            count(&inner.counters.reads_cold);
+            return Ok(Read::Cold(Cold::short(version, command, Arc::clone(&inner.cache))));
+        }
         let mut scan = Scan::new(&version, command);
         match scan.in_memory(&inner.cache, read::PIECES_IN_PLACE) {
             Ok(Some(answer)) => Ok(Read::Ready(answer)),

@@ -6,13 +6,15 @@ pub(crate) mod straight;
 
 use std::sync::Arc;
 
-use model::read::Answer;
+use model::read::{Answer, Command};
 use sys::{Blocking, Job, Step};
 use tokio::sync::oneshot;
 
 use crate::cache::{Cache, Halt};
+use crate::version::Version;
 use crate::{Error, job};
 pub(crate) use scan::Scan;
+use straight::Short;
 
 /// A read that was begun.
 pub enum Read {
@@ -24,9 +26,16 @@ pub enum Read {
 
 /// A read that may have to go to the disk: it goes on where memory ended.
 pub struct Cold {
-    scan: Box<Scan>,
+    left: Left,
     cache: Arc<Cache>,
     answer: Option<oneshot::Sender<Result<Answer, Error>>>,
+}
+
+/// What is to be done for a read.
+enum Left {
+    /// All of it, and the short way may do.
+    Short(Arc<Version>, Box<Command>),
+    Scan(Box<Scan>),
 }
 
 /// Merged pieces, and partitions begun and ended, on the thread of the caller: a millisecond or so.
@@ -36,8 +45,14 @@ pub(crate) const PIECES_IN_PLACE: u32 = 256;
 const PIECES_PER_STEP: u32 = 64;
 
 impl Cold {
+    /// Goes on with a scan.
     pub(crate) fn new(scan: Scan, cache: Arc<Cache>) -> Cold {
-        Cold { scan: Box::new(scan), cache, answer: None }
+        Cold { left: Left::Scan(Box::new(scan)), cache, answer: None }
+    }
+
+    /// Takes the short way, if it leads to an answer.
+    pub(crate) fn short(version: Arc<Version>, command: &Command, cache: Arc<Cache>) -> Cold {
+        Cold { left: Left::Short(version, Box::new(command.clone())), cache, answer: None }
     }
 
     /// The job to run, and where its answer comes out. A job that is dropped before its end drops the sender; an
@@ -70,7 +85,16 @@ impl Cold {
     }
 
     fn advance(&mut self) -> Option<Result<Answer, Error>> {
-        match self.scan.on_disk(&self.cache, PIECES_PER_STEP) {
+        if let Left::Short(version, command) = &self.left {
+            match straight::on_disk(version, command, &self.cache) {
+                Ok(Short::Answer(answer)) => return Some(Ok(answer)),
+                Ok(Short::Missed | Short::Nowhere) => {}
+                Err(error) => return Some(Err(error)),
+            }
+            self.left = Left::Scan(Box::new(Scan::new(version, command)));
+        }
+        let Left::Scan(scan) = &mut self.left else { return None };
+        match scan.on_disk(&self.cache, PIECES_PER_STEP) {
             Ok(answer) => answer.map(Ok),
             Err(Halt::Failed(error)) => Some(Err(error)),
             Err(Halt::Miss) => None,

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Position, Target};
 use model::{Partition, PartitionKey, Rows, Slice};
 
-use super::PIECES_IN_PLACE;
+use super::{PIECES_IN_PLACE, PIECES_PER_STEP};
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::piece;
@@ -24,21 +24,42 @@ enum Sources<'a> {
     More,
 }
 
+/// How far the short way went.
+pub(crate) enum Short {
+    Answer(Answer),
+    /// Up to a block that is not in memory.
+    Missed,
+    /// The command is not so simple.
+    Nowhere,
+}
+
 /// Answers the command, if that is so simple and the blocks are in memory.
-pub(crate) fn read(
+pub(crate) fn in_memory(
     version: &Version,
     command: &Command,
     cache: &Cache,
-) -> Result<Option<Answer>, Error> {
-    let Target::One(key) = &command.target else { return Ok(None) };
-    let [slice] = &command.slices[..] else { return Ok(None) };
-    if command.resume.is_some() || command.filter.is_some() || !command.dropped.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Short, Error> {
     let recent = Recent::default();
-    match answer(version, command, key, slice, &Io::cached(cache, &recent)) {
-        Ok(answer) => Ok(answer),
-        Err(Halt::Miss) => Ok(None),
+    read(version, command, &Io::cached(cache, &recent), PIECES_IN_PLACE)
+}
+
+/// Answers the command, if that is so simple, waiting for the disk.
+pub(crate) fn on_disk(version: &Version, command: &Command, cache: &Cache) -> Result<Short, Error> {
+    let recent = Recent::default();
+    read(version, command, &Io::waiting(cache, &recent), PIECES_PER_STEP)
+}
+
+/// Of some blocks at most.
+fn read(version: &Version, command: &Command, io: &Io, blocks_max: u32) -> Result<Short, Error> {
+    let Target::One(key) = &command.target else { return Ok(Short::Nowhere) };
+    let [slice] = &command.slices[..] else { return Ok(Short::Nowhere) };
+    if command.resume.is_some() || command.filter.is_some() || !command.dropped.is_empty() {
+        return Ok(Short::Nowhere);
+    }
+    match answer(version, command, key, slice, io, blocks_max) {
+        Ok(Some(answer)) => Ok(Short::Answer(answer)),
+        Ok(None) => Ok(Short::Nowhere),
+        Err(Halt::Miss) => Ok(Short::Missed),
         Err(Halt::Failed(error)) => Err(error),
     }
 }
@@ -49,6 +70,7 @@ fn answer(
     key: &PartitionKey,
     slice: &Slice,
     io: &Io,
+    blocks_max: u32,
 ) -> Result<Option<Answer>, Halt> {
     let mut answer = Answer::default();
     let sstable = match sources(version, key, slice, io)? {
@@ -76,7 +98,7 @@ fn answer(
         let amount = stretch.rows.amount(0..stretch.rows.len()).unwrap_or_default();
         answer.scanned += piece::amount_bytes(amount) as u64;
         let is_long = command.limits.bytes.min(command.limits.scanned) <= answer.scanned;
-        if (is_long && amount.rows > 0) || PIECES_IN_PLACE < blocks {
+        if (is_long && amount.rows > 0) || blocks_max < blocks {
             return Ok(None);
         }
         rows = join(rows, stretch.rows, reversed);
