@@ -218,8 +218,11 @@ fn dictionary<'a>(values: &[&'a [u8]]) -> Option<(Vec<&'a [u8]>, Vec<i64>)> {
     Some((distinct, numbers))
 }
 
-/// Integers from which on not all are doubles, and a half cannot be added.
-const INTEGER_MAX: f64 = (1_u64 << 52) as f64;
+/// From here on not all integers are doubles.
+const INTEGER_MAX: f64 = 9.0e15;
+
+/// From here on doubles are integers.
+const WHOLE_MIN: f64 = (1_u64 << 52) as f64;
 
 /// The integer that stands for this double over a `scale`, if one does exactly.
 fn scaled(bits: u64, scale: f64) -> Option<i64> {
@@ -227,7 +230,8 @@ fn scaled(bits: u64, scale: f64) -> Option<i64> {
     if scaled.is_nan() || INTEGER_MAX <= scaled.abs() {
         return None;
     }
-    let integer = (scaled + 0.5_f64.copysign(scaled)) as i64;
+    let half = if scaled.abs() < WHOLE_MIN { 0.5_f64.copysign(scaled) } else { 0.0 };
+    let integer = (scaled + half) as i64;
     ((integer as f64 / scale).to_bits() == bits).then_some(integer)
 }
 
