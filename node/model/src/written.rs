@@ -34,8 +34,10 @@ pub struct Overview {
     pub timestamp_min: i64,
 }
 
-/// Where a row lies among the rows of an encoded mutation, and what it takes to read it there.
+/// Where a row lies among the rows of an encoded mutation, and what it takes to read it there. A memtable has one for each row:
+/// there, what tells its entries apart takes the four bytes that aligning this would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, packed(4))]
 pub struct Place {
     /// Where its clustering begins, with the length before it; behind `Overview::rows`.
     at: u32,

@@ -48,6 +48,9 @@ enum Stored {
     Merged(Arc<(Clustering, Row)>),
 }
 
+/// A memtable is made of them.
+const _: () = assert!(size_of::<Entry>() == 40, "an entry takes more than it did");
+
 impl Entry {
     /// The row at `place` among `rows`, where it was found.
     pub(crate) fn written(rows: &Copied, place: Place) -> Entry {
