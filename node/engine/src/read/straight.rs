@@ -9,12 +9,16 @@ use bytes::Bytes;
 use model::read::{Answer, Command, Limits, Position, Target};
 use model::{Partition, PartitionKey, Rows, Slice};
 
-use super::{PIECES_IN_PLACE, PIECES_PER_STEP};
+use super::PIECES_IN_PLACE;
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::piece;
 use crate::sstable::{Hint, Sstable, filter};
 use crate::version::Version;
+
+/// Blocks that are read from the disk at most: whoever needs more of them takes the long way, and reads these again if nothing
+/// keeps them.
+const BLOCKS_ON_DISK: u32 = 8;
 
 /// Where there is something to be found.
 enum Sources<'a> {
@@ -46,7 +50,7 @@ pub(crate) fn in_memory(
 /// Answers the command, if that is so simple, waiting for the disk.
 pub(crate) fn on_disk(version: &Version, command: &Command, cache: &Cache) -> Result<Short, Error> {
     let recent = Recent::default();
-    read(version, command, &Io::waiting(cache, &recent), PIECES_PER_STEP)
+    read(version, command, &Io::waiting(cache, &recent), BLOCKS_ON_DISK)
 }
 
 /// Of some blocks at most.

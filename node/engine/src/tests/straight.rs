@@ -6,10 +6,17 @@ use proptest::prelude::*;
 
 use super::*;
 
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| engine(1 << 20));
+
+/// As `ENGINE`, but each read goes to the disk.
+static COLD: LazyLock<Engine> = LazyLock::new(|| engine(0));
+
 /// Partitions of plain rows, of which those of one expire, one with some that were deleted, and one with a range tombstone: in one
 /// sstable of small blocks, but for two rows that another one has.
-static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let engine = World::new().engine();
+fn engine(cache_bytes: u64) -> Engine {
+    let mut world = World::new();
+    world.options.cache_bytes = cache_bytes;
+    let engine = world.engine();
     for at in 0..120 {
         let value = vec![b'a'; at as usize % 7];
         for partition in 1..=4 {
@@ -33,7 +40,7 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
     write(&engine, &insert(1, 4, 500, 50, b"behind")).unwrap();
     flush(&engine).unwrap();
     engine
-});
+}
 
 /// A row that is there until `expires_at`: every third without a marker, and every fourth with a value that stays.
 fn expiring(partition: u64, at: u64, expires_at: i64) -> Mutation {
@@ -76,6 +83,7 @@ proptest! {
         let long = Command { dropped: vec![ColumnId(99)], ..short.clone() };
         let answer = read(&ENGINE, &short).unwrap();
         prop_assert_eq!(&answer, &read(&ENGINE, &long).unwrap());
+        prop_assert_eq!(&answer, &read(&COLD, &short).unwrap(), "from the disk");
         let live: usize = answer.partitions.iter().map(|it| it.live_rows(NOW + later)).sum();
         prop_assert_eq!(answer.live_rows, live as u64);
     }
@@ -88,6 +96,18 @@ fn a_partition_of_plain_rows_is_answered_where_it_lies() {
     assert_eq!((answer.live_rows, answer.sstables, answer.stopped_at), (120, 1, None));
     let updated = read(&ENGINE, &one(1, 5)).unwrap();
     assert!(updated.partitions[0].rows.are_settled(0), "without markers too");
+}
+
+#[test]
+fn a_block_that_is_not_in_memory_ends_the_short_way_and_the_job_begins_with_it() {
+    let engine = engine(1 << 20);
+    let first = Slice { start: clustering(0).0, end: clustering(5).0 };
+    let command = Command { slices: vec![first], ..one(1, 1) };
+    let is_cold = |it: Read| matches!(it, Read::Cold(_));
+    assert!(is_cold(engine.read(&command).unwrap()));
+    assert_eq!(read(&engine, &command).unwrap().live_rows, 5);
+    assert!(!is_cold(engine.read(&command).unwrap()), "it is in memory now");
+    assert_eq!(engine.stats().reads_cold, 2);
 }
 
 #[test]
