@@ -142,19 +142,18 @@ impl Engine {
             return Ok(Read::Ready(answer));
         }
         table.was_read();
-        if matches!(short, Short::Missed) {
-            count(&inner.counters.reads_cold);
-            return Ok(Read::Cold(Cold::short(version, command, Arc::clone(&inner.cache))));
-        }
-        let mut scan = Scan::new(&version, command);
-        match scan.in_memory(&inner.cache, read::PIECES_IN_PLACE) {
-            Ok(Some(answer)) => Ok(Read::Ready(answer)),
-            Ok(None) | Err(Halt::Miss) => {
-                count(&inner.counters.reads_cold);
-                Ok(Read::Cold(Cold::new(scan, Arc::clone(&inner.cache))))
+        let cold = if matches!(short, Short::Missed) {
+            Cold::short(version, command, Arc::clone(&inner.cache))
+        } else {
+            let mut scan = Scan::new(&version, command);
+            match scan.in_memory(&inner.cache, read::PIECES_IN_PLACE) {
+                Ok(Some(answer)) => return Ok(Read::Ready(answer)),
+                Ok(None) | Err(Halt::Miss) => Cold::new(scan, Arc::clone(&inner.cache)),
+                Err(Halt::Failed(error)) => return Err(error),
             }
-            Err(Halt::Failed(error)) => Err(error),
-        }
+        };
+        count(&inner.counters.reads_cold);
+        Ok(Read::Cold(cold))
     }
 
     /// Reads, and goes to the disk on `blocking` where it must.

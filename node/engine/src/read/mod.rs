@@ -85,19 +85,21 @@ impl Cold {
     }
 
     fn advance(&mut self) -> Option<Result<Answer, Error>> {
-        if let Left::Short(version, command) = &self.left {
-            match straight::on_disk(version, command, &self.cache) {
-                Ok(Short::Answer(answer)) => return Some(Ok(answer)),
-                Ok(Short::Missed | Short::Nowhere) => {}
-                Err(error) => return Some(Err(error)),
+        match &mut self.left {
+            Left::Short(version, command) => {
+                match straight::on_disk(version, command, &self.cache) {
+                    Ok(Short::Answer(answer)) => return Some(Ok(answer)),
+                    Ok(Short::Missed | Short::LongWay) => {}
+                    Err(error) => return Some(Err(error)),
+                }
+                self.left = Left::Scan(Box::new(Scan::new(version, command)));
+                None
             }
-            self.left = Left::Scan(Box::new(Scan::new(version, command)));
-        }
-        let Left::Scan(scan) = &mut self.left else { return None };
-        match scan.on_disk(&self.cache, PIECES_PER_STEP) {
-            Ok(answer) => answer.map(Ok),
-            Err(Halt::Failed(error)) => Some(Err(error)),
-            Err(Halt::Miss) => None,
+            Left::Scan(scan) => match scan.on_disk(&self.cache, PIECES_PER_STEP) {
+                Ok(answer) => answer.map(Ok),
+                Err(Halt::Failed(error)) => Some(Err(error)),
+                Err(Halt::Miss) => None,
+            },
         }
     }
 }

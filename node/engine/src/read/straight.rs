@@ -33,8 +33,8 @@ pub(crate) enum Short {
     Answer(Answer),
     /// Up to a block that is not in memory.
     Missed,
-    /// The command is not so simple.
-    Nowhere,
+    /// Not as far as an answer: the command is not so simple, or the rows are not.
+    LongWay,
 }
 
 /// Answers the command, if that is so simple and the blocks are in memory.
@@ -55,14 +55,14 @@ pub(crate) fn on_disk(version: &Version, command: &Command, cache: &Cache) -> Re
 
 /// Of some blocks at most.
 fn read(version: &Version, command: &Command, io: &Io, blocks_max: u32) -> Result<Short, Error> {
-    let Target::One(key) = &command.target else { return Ok(Short::Nowhere) };
-    let [slice] = &command.slices[..] else { return Ok(Short::Nowhere) };
+    let Target::One(key) = &command.target else { return Ok(Short::LongWay) };
+    let [slice] = &command.slices[..] else { return Ok(Short::LongWay) };
     if command.resume.is_some() || command.filter.is_some() || !command.dropped.is_empty() {
-        return Ok(Short::Nowhere);
+        return Ok(Short::LongWay);
     }
     match answer(version, command, key, slice, io, blocks_max) {
         Ok(Some(answer)) => Ok(Short::Answer(answer)),
-        Ok(None) => Ok(Short::Nowhere),
+        Ok(None) => Ok(Short::LongWay),
         Err(Halt::Miss) => Ok(Short::Missed),
         Err(Halt::Failed(error)) => Err(error),
     }

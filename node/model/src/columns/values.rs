@@ -48,6 +48,9 @@ pub struct Strings {
     expected: usize,
 }
 
+/// Bytes for which memory is taken before they come, at most: the first may be much longer than the others.
+const EXPECTED_BYTES_MAX: usize = 64 << 10;
+
 impl Strings {
     /// There will be `count` or so, and they will be about as long as the first: memory is taken for that at once.
     pub fn expecting(count: usize) -> Strings {
@@ -57,7 +60,7 @@ impl Strings {
     /// Appends one. All together have less than 4 GiB.
     pub fn push(&mut self, bytes: &[u8]) {
         if self.ends.is_empty() {
-            self.arena.reserve(bytes.len() * self.expected);
+            self.arena.reserve((bytes.len() * self.expected).min(EXPECTED_BYTES_MAX));
         }
         self.arena.extend_from_slice(bytes);
         self.ends.push(self.arena.len() as u32);

@@ -319,6 +319,7 @@ struct Frames {
 fn frames(sample: &mut [i64]) -> Frames {
     let least = sample.iter().copied().min().unwrap_or(0);
     if sample.len() < 32 {
+        // Of so few no exceptions pay: no other frame is tried.
         return Frames { least, others: [least; 2], greatest: least };
     }
     let few = sample.len() / 16 + 1;
@@ -549,7 +550,38 @@ mod tests {
         prop_oneof![alike, steps, walk, turns, prop::collection::vec(any::<i64>(), 0..300)]
     }
 
+    /// What residuals take, packed so wide.
+    fn bits_of(frame: i64, residuals: &[i64], width: u32) -> u64 {
+        let exception = |it: &i64| {
+            let offset = it.wrapping_sub(frame);
+            let rest = if offset < 0 { !offset } else { offset }.cast_unsigned();
+            let is_one = width < 64 && (offset < 0 || width < width_of(rest));
+            let rest = (width_of(rest) + 1).saturating_sub(width);
+            if is_one { 8 + 8 * u64::from(rest.div_ceil(7).max(1)) } else { 0 }
+        };
+        let packed = residuals.len() as u64 * u64::from(width) + if width > 0 { 8 } else { 0 };
+        bits_of_int(frame) + packed + residuals.iter().map(exception).sum::<u64>()
+    }
+
     proptest! {
+        #[test]
+        fn no_width_that_some_need_takes_less(
+            residuals in any_column(),
+            frame in any::<prop::sample::Index>(),
+        ) {
+            prop_assume!(!residuals.is_empty());
+            let frame = *frame.get(&residuals);
+            let (width, bits) = width_for(frame, &residuals);
+            prop_assert_eq!(bits, bits_of(frame, &residuals, width));
+            let needed = |it: &i64| match it.wrapping_sub(frame) {
+                below @ ..0 => width_of(below.cast_unsigned()),
+                offset => width_of(offset.cast_unsigned()),
+            };
+            let widths = residuals.iter().map(needed).chain([0]);
+            let least = widths.map(|it| bits_of(frame, &residuals, it)).min();
+            prop_assert_eq!(Some(bits), least);
+        }
+
         #[test]
         fn what_is_written_is_read_back(values in any_column()) {
             prop_assert_eq!(read_back(&values), values);
