@@ -10,8 +10,9 @@ use smallvec::SmallVec;
 use sys::hash::SeededState;
 
 use crate::Error;
-use crate::shelf::Shelf;
+use crate::shelf::{Held, Lines, Shelf};
 use crate::sstable::block::Block;
+use crate::sstable::block::packed::Packed;
 use crate::stats::{Counters, count};
 
 /// An sstable and the number of a block in it.
@@ -36,7 +37,7 @@ impl From<Error> for Halt {
 const PAGE: u32 = 1 << 31;
 
 /// A block or a page that may be in memory: of which sstable, and where it is found.
-pub(crate) struct Place<'a, T: ?Sized = Block> {
+pub(crate) struct Place<'a, T = Held> {
     /// The number under which the sstable is in the cache.
     pub(crate) sstable: u64,
     /// Its own, below 2^31.
@@ -44,13 +45,13 @@ pub(crate) struct Place<'a, T: ?Sized = Block> {
     pub(crate) shelf: &'a Arc<Shelf<T>>,
 }
 
-impl<T: ?Sized> Clone for Place<'_, T> {
+impl<T> Clone for Place<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T: ?Sized> Copy for Place<'_, T> {}
+impl<T> Copy for Place<'_, T> {}
 
 impl Place<'_> {
     fn id(&self) -> BlockId {
@@ -58,7 +59,7 @@ impl Place<'_> {
     }
 }
 
-impl Place<'_, [u64]> {
+impl Place<'_, Lines> {
     fn id(&self) -> BlockId {
         (self.sstable, self.at | PAGE)
     }
@@ -67,8 +68,8 @@ impl Place<'_, [u64]> {
 /// What the cache keeps, and where readers find it.
 #[derive(Clone)]
 enum Kept {
-    Block(Arc<Shelf>, Arc<Block>),
-    Page(Arc<Shelf<[u64]>>, Arc<[u64]>),
+    Block(Arc<Shelf>, Held),
+    Page(Arc<Shelf<Lines>>, Lines),
 }
 
 #[derive(Clone)]
@@ -118,6 +119,12 @@ const HUGE_PAGES_FROM: u64 = 8 << 20;
 /// One in so many bytes is for blocks of one new sstable of which nobody has asked for one.
 const WARM_SHARE: u64 = 4;
 
+/// Decoded blocks that go back to what they were read from when another comes and there is no room.
+const PACKED_AT_ONCE: usize = 2;
+
+/// A file that takes one in so many bytes of the cache, or less, may lie there with its texts decoded.
+const SMALL_SHARE: u64 = 4;
+
 /// The block cache, within its budget.
 pub(crate) struct Cache {
     blocks: QuickCache<BlockId, Kept, ByBytes, SeededState, Clearing>,
@@ -147,7 +154,7 @@ impl Cache {
         self.blocks.weight()
     }
 
-    fn get(&self, place: Place<'_>) -> Option<Arc<Block>> {
+    fn get(&self, place: Place<'_>) -> Option<Held> {
         let (block, is_first_use) = place.shelf.get(place.at)?;
         if is_first_use {
             self.was_used(&place.id());
@@ -155,7 +162,7 @@ impl Cache {
         Some(block)
     }
 
-    fn look<R>(&self, place: Place<'_, [u64]>, look: impl FnOnce(&[u64]) -> R) -> Option<R> {
+    fn look<R>(&self, place: Place<'_, Lines>, look: impl FnOnce(&[u64]) -> R) -> Option<R> {
         let (seen, is_first_use) = place.shelf.with(place.at, |page| look(page))?;
         if is_first_use {
             self.was_used(&place.id());
@@ -175,13 +182,30 @@ impl Cache {
         self.blocks.capacity() / WARM_SHARE
     }
 
-    /// Takes a block in, in the place of another if there is one.
-    pub(crate) fn insert(&self, place: Place<'_>, block: &Arc<Block>) {
-        place.shelf.put(place.at, Arc::clone(block));
-        self.keep(place.id(), Kept::Block(Arc::clone(place.shelf), Arc::clone(block)));
+    /// Takes a block in that was just read: as it was read where decoded ones would drive out others.
+    pub(crate) fn take_in(&self, place: Place<'_>, block: &Arc<Block>) {
+        if self.has_room_for(block.bytes()) {
+            self.insert(place, Held::Decoded(Arc::clone(block)));
+            return;
+        }
+        let packed = |it: &Block| it.packed().map(|it| Held::Packed(Arc::new(it)));
+        self.insert(place, packed(block).unwrap_or_else(|| Held::Decoded(Arc::clone(block))));
+        // Whatever was decoded while there was room goes the same way, if nobody has used it lately.
+        for _ in 0..PACKED_AT_ONCE {
+            let Some((at, block)) = place.shelf.next_idle() else { return };
+            if let Some(packed) = packed(&block) {
+                self.insert(Place { at, ..place }, packed);
+            }
+        }
     }
 
-    fn insert_page(&self, place: Place<'_, [u64]>, page: Arc<[u64]>) {
+    /// Takes a block in, in the place of another if there is one.
+    fn insert(&self, place: Place<'_>, block: Held) {
+        place.shelf.put(place.at, block.clone());
+        self.keep(place.id(), Kept::Block(Arc::clone(place.shelf), block));
+    }
+
+    fn insert_page(&self, place: Place<'_, Lines>, page: Lines) {
         place.shelf.put(place.at, Arc::clone(&page));
         self.keep(place.id(), Kept::Page(Arc::clone(place.shelf), page));
     }
@@ -195,7 +219,7 @@ impl Cache {
     }
 
     /// Gives up the blocks and pages of an sstable, of which nobody will ask again.
-    pub(crate) fn forget(&self, sstable: u64, shelf: &Shelf, pages: &Shelf<[u64]>) {
+    pub(crate) fn forget(&self, sstable: u64, shelf: &Shelf, pages: &Shelf<Lines>) {
         for (at, block) in shelf.blocks() {
             drop(self.blocks.remove(&(sstable, at)));
             shelf.clear(at, &block);
@@ -206,8 +230,13 @@ impl Cache {
         }
     }
 
-    /// Whether half of it stays free with so many bytes more.
+    /// Whether some of it stays free with so many bytes more.
     fn has_room_for(&self, bytes: u64) -> bool {
+        self.blocks.weight() + bytes <= self.blocks.capacity() / 8 * 7
+    }
+
+    /// Whether half of it stays free with so many bytes more.
+    fn has_much_room_for(&self, bytes: u64) -> bool {
         self.blocks.weight() + bytes <= self.blocks.capacity() / 2
     }
 }
@@ -286,7 +315,7 @@ impl<'a> Io<'a> {
     pub(crate) fn was_read(&self, place: Place<'_>, block: &Block, rows: usize) {
         if self.keeps
             && block.wants_decoding(rows)
-            && self.cache.has_room_for(2 * block.bytes())
+            && self.cache.has_much_room_for(2 * block.bytes())
             && let Some(decoded) = block.decoded(false)
         {
             block.was_replaced();
@@ -294,11 +323,13 @@ impl<'a> Io<'a> {
         }
     }
 
-    /// A block for whoever goes over all partitions in it: with texts decoded, and for a compaction with their codes.
-    pub(crate) fn whole(&self, place: Place<'_>, block: Arc<Block>) -> Arc<Block> {
+    /// A block for whoever goes over all partitions of a file of so many bytes: with texts decoded, and for a compaction with their
+    /// codes. Those stay of a small file: of a large one they would drive out what others use.
+    pub(crate) fn whole(&self, place: Place<'_>, block: Arc<Block>, bytes: u64) -> Arc<Block> {
         let Some(decoded) = block.decoded(!self.keeps) else { return block };
         let decoded = Arc::new(decoded);
-        match self.keeps && self.cache.has_room_for(2 * block.bytes()) {
+        let is_small = bytes <= self.cache.blocks.capacity() / SMALL_SHARE;
+        match self.keeps && is_small && self.cache.has_much_room_for(2 * block.bytes()) {
             true => self.keep(place, &decoded),
             false => self.recent.put(place.id(), &decoded),
         }
@@ -307,20 +338,42 @@ impl<'a> Io<'a> {
 
     pub(crate) fn keep(&self, place: Place<'_>, block: &Arc<Block>) {
         self.recent.put(place.id(), block);
-        self.cache.insert(place, block);
+        self.cache.insert(place, Held::Decoded(Arc::clone(block)));
+    }
+
+    /// Hears that a row was made of a block as it was read.
+    pub(crate) fn made_row(&self, place: Place<'_>, packed: &Packed) {
+        if packed.wants_decoding() && self.may_keep(packed) {
+            self.decode(place, packed);
+        }
+    }
+
+    /// All of a block that is in memory as it was read, which stays so where memory is short. `None` if it is not what it was any
+    /// more.
+    fn decode(&self, place: Place<'_>, packed: &Packed) -> Option<Arc<Block>> {
+        let block = Arc::new(packed.decode().ok()?);
+        if self.may_keep(packed) {
+            self.cache.insert(place, Held::Decoded(Arc::clone(&block)));
+        }
+        Some(block)
+    }
+
+    /// Whether a block may stay that was decoded.
+    fn may_keep(&self, packed: &Packed) -> bool {
+        self.keeps && self.cache.has_room_for(packed.decoded_bytes())
     }
 
     /// What `look` sees in a page that somebody may have made.
     pub(crate) fn made_page<R>(
         &self,
-        place: Place<'_, [u64]>,
+        place: Place<'_, Lines>,
         look: impl Fn(&[u64]) -> R,
     ) -> Option<R> {
         self.cache.look(place, look)
     }
 
     /// Keeps a page that was made of a block.
-    pub(crate) fn keep_page(&self, place: Place<'_, [u64]>, make: impl FnOnce() -> Arc<[u64]>) {
+    pub(crate) fn keep_page(&self, place: Place<'_, Lines>, make: impl FnOnce() -> Lines) {
         if self.keeps {
             self.cache.insert_page(place, make());
         }
@@ -329,9 +382,9 @@ impl<'a> Io<'a> {
     /// What `look` sees in a page, which `read` reads from the disk.
     pub(crate) fn page<R>(
         &self,
-        place: Place<'_, [u64]>,
+        place: Place<'_, Lines>,
         look: impl Fn(&[u64]) -> R,
-        read: impl FnOnce() -> Result<Arc<[u64]>, Error>,
+        read: impl FnOnce() -> Result<Lines, Error>,
     ) -> Result<R, Halt> {
         if let Some(seen) = self.cache.look(place, &look) {
             return Ok(seen);
@@ -354,19 +407,42 @@ impl<'a> Io<'a> {
         place: Place<'_>,
         read: impl FnOnce() -> Result<Block, Error>,
     ) -> Result<Arc<Block>, Halt> {
+        self.open(place, self.held(place), read)
+    }
+
+    /// The block there, if it is in memory.
+    #[inline]
+    pub(crate) fn held(&self, place: Place<'_>) -> Option<Held> {
         if let Some(block) = self.recent.get(place.id()) {
-            return Ok(block);
+            return Some(Held::Decoded(block));
         }
-        let block = match self.cache.get(place) {
-            Some(block) => {
-                count(&self.cache.counters.cache_hits);
-                block
-            }
+        let held = self.cache.get(place)?;
+        count(&self.cache.counters.cache_hits);
+        if let Held::Decoded(block) = &held {
+            self.recent.put(place.id(), block);
+        }
+        Some(held)
+    }
+
+    /// The block there as readers want it: what is held, or what `read` reads from the disk.
+    pub(crate) fn open(
+        &self,
+        place: Place<'_>,
+        held: Option<Held>,
+        read: impl FnOnce() -> Result<Block, Error>,
+    ) -> Result<Arc<Block>, Halt> {
+        let block = match held {
+            Some(Held::Decoded(block)) => return Ok(block),
+            Some(Held::Packed(packed)) => self.decode(place, &packed),
+            None => None,
+        };
+        let block = match block {
+            Some(block) => block,
             None if self.may_wait => {
                 count(&self.cache.counters.cache_misses);
                 let block = Arc::new(read()?);
                 if self.keeps {
-                    self.cache.insert(place, &block);
+                    self.cache.take_in(place, &block);
                 }
                 block
             }

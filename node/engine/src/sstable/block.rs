@@ -16,6 +16,7 @@ mod encode;
 mod hashes;
 mod ints;
 mod keys;
+pub(crate) mod packed;
 mod values;
 
 use std::cmp;

@@ -258,7 +258,7 @@ impl Sstable {
             let block = Arc::new(self.read_block(map, at)?);
             let Some(rest) = left.checked_sub(block.bytes()) else { break };
             left = rest;
-            cache.insert(self.place(map, at), &block);
+            cache.take_in(self.place(map, at), &block);
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::filter;
 use super::format::Extent;
-use crate::shelf::Shelf;
+use crate::shelf::{Lines, Shelf};
 
 /// The first byte of a page, raw: a block begins with how many fragments it has, and has one at least.
 const PAGE: u8 = 0;
@@ -261,7 +261,7 @@ pub(crate) struct RowFilter {
     ends: Vec<u64>,
     extents: Vec<Extent>,
     /// Those that were written, and behind them, unless all were, a place for each block, for a page that is made of it.
-    pub(crate) shelf: Arc<Shelf<[u64]>>,
+    pub(crate) shelf: Arc<Shelf<Lines>>,
     worth: Worth,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use model::key::bottom;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 
+use super::block::packed::{self, Packed};
 use super::block::{Block, Stretch};
 use super::index::Upto;
 use super::row_filter::{self, PageOf, Seen};
@@ -13,6 +14,7 @@ use super::{Map, Sstable, filter, format, read_exact};
 use crate::Error;
 use crate::cache::{Halt, Io, Place};
 use crate::piece::{self, Piece};
+use crate::shelf::{Held, Lines};
 
 /// Where something of a partition is.
 enum Found {
@@ -21,6 +23,17 @@ enum Found {
     Nowhere,
     /// The partition may be here, the row that is wanted is not.
     NoRow,
+    /// The row that is wanted, and nothing else is to be known.
+    Row(Rows),
+}
+
+/// What is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// Where it lies.
+    Spot,
+    /// Rows: of one alone, no spot is needed.
+    Rows,
 }
 
 /// Which block a search probably leads to.
@@ -66,9 +79,9 @@ impl Sstable {
     /// Where the partition begins; `None` if it is not here.
     pub(crate) fn begin(&self, key: &PartitionKey, io: &Io) -> Result<Option<Spot>, Halt> {
         let want = Slice { start: bottom(), end: piece::top() };
-        Ok(match self.find(key, &want, false, Hint::default(), io)? {
+        Ok(match self.find(key, &want, false, Hint::default(), Aim::Spot, io)? {
             Found::Here(spot) => Some(spot),
-            Found::Nowhere | Found::NoRow => None,
+            Found::Nowhere | Found::NoRow | Found::Row(_) => None,
         })
     }
 
@@ -88,10 +101,10 @@ impl Sstable {
             let goes_on = |it: &&Spot| it.block.ends_where(it.part, want, reversed);
             let hint = near.as_ref().filter(goes_on).map(|it| it.hint(reversed));
             let hint = hint.unwrap_or_default();
-            *near = match self.find(key, want, reversed, hint, io)? {
+            *near = match self.find(key, want, reversed, hint, Aim::Spot, io)? {
                 Found::Here(spot) => Some(spot),
                 Found::Nowhere => None,
-                Found::NoRow => return Ok(Some(Piece::nothing(key, want))),
+                Found::NoRow | Found::Row(_) => return Ok(Some(Piece::nothing(key, want))),
             };
         }
         let Some(spot) = near else { return Ok(None) };
@@ -111,8 +124,11 @@ impl Sstable {
         hint: Hint,
         io: &Io,
     ) -> Result<Option<(Stretch, Hint)>, Halt> {
-        let Found::Here(found) = self.find(key, want, reversed, hint, io)? else {
-            return Ok(Some((Stretch { rows: Rows::default(), more: None }, Hint::default())));
+        let alone = |rows| Ok(Some((Stretch { rows, more: None }, Hint::default())));
+        let found = match self.find(key, want, reversed, hint, Aim::Rows, io)? {
+            Found::Here(found) => found,
+            Found::Row(row) => return alone(row),
+            Found::Nowhere | Found::NoRow => return alone(Rows::default()),
         };
         let stretch = found.block.stretch(found.part, want, reversed, rows_max);
         self.was_read(&found, stretch.as_ref().map_or(0, |it| it.rows.len()), want, io);
@@ -126,6 +142,7 @@ impl Sstable {
         want: &Slice,
         reversed: bool,
         hint: Hint,
+        aim: Aim,
         io: &Io,
     ) -> Result<Found, Halt> {
         let map = self.mapped(io)?;
@@ -149,7 +166,14 @@ impl Sstable {
             return Ok(Found::NoRow);
         }
         if let Some(at) = probable {
-            let block = self.block(at, io)?;
+            let held = io.held(self.place(map, at));
+            if let (Some(Held::Packed(packed)), Some(row), Aim::Rows) = (&held, want.as_row(), aim)
+                && let Ok(found) = packed.row(key, row)
+                && let Some(found) = self.made(map, at, packed, found, io)
+            {
+                return Ok(found);
+            }
+            let block = io.open(self.place(map, at), held, || self.read_block(map, at))?;
             if !reversed {
                 // Mostly for one row, of which a search and then all columns are looked at.
                 block.touch();
@@ -218,7 +242,7 @@ impl Sstable {
         if map.index.len() <= at {
             return Ok(None);
         }
-        let block = io.whole(self.place(map, at), self.block(at, io)?);
+        let block = io.whole(self.place(map, at), self.block(at, io)?, self.bytes);
         let part = block.first_not_before(from);
         Ok((part < block.len()).then_some(Spot { at, block, part }))
     }
@@ -249,7 +273,26 @@ impl Sstable {
         io.page(self.page_place(map, page), may_hold, read)
     }
 
-    fn page_place<'a>(&self, map: &'a Map, page: u32) -> Place<'a, [u64]> {
+    /// What was told of a row without the others of its block, if that is enough.
+    fn made(
+        &self,
+        map: &Map,
+        at: usize,
+        packed: &Packed,
+        found: packed::Found,
+        io: &Io,
+    ) -> Option<Found> {
+        let (seen, found) = match found {
+            packed::Found::Row(row) => (Seen::Row, Found::Row(row)),
+            packed::Found::Nothing => (Seen::NoRow, Found::NoRow),
+            packed::Found::Unclear => return None,
+        };
+        map.rows.has_seen(seen);
+        io.made_row(self.place(map, at), packed);
+        Some(found)
+    }
+
+    fn page_place<'a>(&self, map: &'a Map, page: u32) -> Place<'a, Lines> {
         Place { sstable: self.cached_as, at: page, shelf: &map.rows.shelf }
     }
 

@@ -27,6 +27,8 @@ const SYMBOL_BYTES_MAX: u8 = 8;
 pub(crate) const CODES_MAX: usize = (u32::MAX / SYMBOL_BYTES_MAX as u32) as usize;
 /// Codes that are decoded before a look at how long the text has become.
 const CODES_AT_ONCE: usize = 64;
+/// What so many become at most, and a symbol more.
+const ROOM: usize = (CODES_AT_ONCE + 1) * SYMBOL_BYTES_MAX as usize;
 
 /// What codes stand for.
 #[derive(Debug)]
@@ -83,13 +85,20 @@ impl Symbols {
         Codes { symbols: self.written.clone(), values: codes.cut(range) }
     }
 
+    /// The text that these codes stand for.
+    pub(crate) fn text(&self, codes: &[u8]) -> Bytes {
+        let mut text = Vec::with_capacity(2 * codes.len());
+        self.decode_one(codes, &mut [0; ROOM], &mut text);
+        text.into()
+    }
+
     /// The texts that some of the codes stand for.
     pub(crate) fn decode(&self, codes: &Values, range: Range<usize>) -> Values {
         let len = range.clone().map(|at| codes.bytes(at).len()).sum::<usize>();
         // Twice is as much as they have become mostly, and too much to be kept: an allocator leaves what shrinks where it is.
         let mut arena = Vec::with_capacity(2 * len);
         let mut ends = Vec::with_capacity(range.len());
-        let mut room = [0; (CODES_AT_ONCE + 1) * SYMBOL_BYTES_MAX as usize];
+        let mut room = [0; ROOM];
         for at in range {
             self.decode_one(codes.bytes(at), &mut room, &mut arena);
             ends.push(arena.len() as u32);
@@ -97,12 +106,7 @@ impl Symbols {
         Values::Any { arena: Bytes::copy_from_slice(&arena), ends }
     }
 
-    fn decode_one(
-        &self,
-        coded: &[u8],
-        room: &mut [u8; (CODES_AT_ONCE + 1) * SYMBOL_BYTES_MAX as usize],
-        out: &mut Vec<u8>,
-    ) {
+    fn decode_one(&self, coded: &[u8], room: &mut [u8; ROOM], out: &mut Vec<u8>) {
         let mut is_escaped = false;
         for codes in coded.chunks(CODES_AT_ONCE) {
             let mut len = 0;

@@ -20,7 +20,7 @@ use crate::sstable::symbols::{FileSymbols, Symbols};
 /// Flags, key, count of rows.
 const PART_BYTES_MIN: usize = 3;
 /// Id, count, and three columns of two bytes at least.
-const COLUMN_BYTES_MIN: usize = 8;
+pub(super) const COLUMN_BYTES_MIN: usize = 8;
 
 pub(super) fn block(raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed> {
     let mut reader = Reader::new(raw.clone());
@@ -134,8 +134,7 @@ fn read_rows(reader: &mut Reader, count: usize, known: &FileSymbols) -> Result<B
     let mut next = 0_u64;
     let mut codes = Vec::new();
     for number in 0..columns {
-        let id = reader.uint("column")?.checked_add(next).and_then(|it| u32::try_from(it).ok());
-        let id = id.ok_or_else(|| reader.malformed("column"))?;
+        let id = column_id(reader, next)?;
         next = u64::from(id) + 1;
         let (column, coded) = read_column(reader, ColumnId(id), count)?;
         rows.columns.push(column);
@@ -148,6 +147,12 @@ fn read_rows(reader: &mut Reader, count: usize, known: &FileSymbols) -> Result<B
     let symbols = Symbols::read(reader, known.get())?;
     known.get_or_init(|| Arc::clone(&symbols));
     Ok(Body::Coded(Box::new(Coded { columns: rows, codes, symbols })))
+}
+
+/// The id of a column, which is `least` or more.
+pub(super) fn column_id(reader: &mut Reader, least: u64) -> Result<u32, Malformed> {
+    let id = reader.uint("column")?.checked_add(least).and_then(|it| u32::try_from(it).ok());
+    id.ok_or_else(|| reader.malformed("column"))
 }
 
 /// A column, and the codes of its values, if they are coded: then it has none itself.

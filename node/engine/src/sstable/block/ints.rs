@@ -14,17 +14,19 @@
 //! deltas of deltas (Pelkonen et al., "Gorilla", 2015). All arithmetic wraps. The bytes are in
 //! `docs/formats/sstable.md`.
 
+mod packed;
 mod strands;
 
 use std::borrow::Cow;
 
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::Ints;
+pub(super) use packed::Packed;
 
 /// The low bits of the first byte: how often differences were taken.
 const ORDER: u8 = 0x03;
 /// A width follows, and bits at the end.
-const PACKED: u8 = 0x04;
+const WIDTH: u8 = 0x04;
 /// Exceptions follow.
 const PATCHED: u8 = 0x08;
 
@@ -94,7 +96,7 @@ fn put_planned(out: &mut Writer, plan: Plan, values: &[i64], residuals: &[i64]) 
     let offsets = residuals.iter().map(|it| it.wrapping_sub(plan.frame).cast_unsigned());
     let exceptions: Vec<(usize, u64)> =
         offsets.clone().enumerate().filter(|(_, it)| plan.width < width_of(*it)).collect();
-    let packed = if plan.width == 0 { 0 } else { PACKED };
+    let packed = if plan.width == 0 { 0 } else { WIDTH };
     let patched = if exceptions.is_empty() { 0 } else { PATCHED };
     out.u8(plan.order | packed | patched);
     if 1 <= plan.order {
@@ -122,86 +124,7 @@ fn put_planned(out: &mut Writer, plan: Plan, values: &[i64], residuals: &[i64]) 
 
 /// Reads `count` integers that `put` wrote. The caller bounds `count`.
 pub(crate) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
-    if count == 0 {
-        return Ok(Ints::Const(0));
-    }
-    match reader.u8("integer column")? {
-        STRANDS => strands::read(reader, count),
-        head => read_headed(reader, head, count),
-    }
-}
-
-/// Reads what `put_strand` wrote.
-fn read_strand(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
-    let head = reader.u8("strand")?;
-    read_headed(reader, head, count)
-}
-
-/// Reads what lies behind the first byte, if that is an order. There is one integer at least.
-fn read_headed(reader: &mut Reader, head: u8, count: usize) -> Result<Ints, Malformed> {
-    let order = usize::from(head & ORDER);
-    if head & !(ORDER | PACKED | PATCHED) != 0 || usize::from(ORDER_MAX) < order || count < order {
-        return Err(reader.malformed("integer column"));
-    }
-    let first = if 1 <= order { reader.int("first integer")? } else { 0 };
-    let step = if 2 <= order { reader.int("first difference")? } else { 0 };
-    let frame = reader.int("frame")?;
-    let width = if head & PACKED == 0 { 0 } else { u32::from(reader.u8("width")?) };
-    if 64 < width {
-        return Err(reader.malformed("width"));
-    }
-    if order == 0 && head & (PACKED | PATCHED) == 0 {
-        return Ok(Ints::Const(frame));
-    }
-    let len = count - order;
-    let exceptions = match head & PATCHED {
-        0 => 0,
-        _ => reader.count(2, "exception count")?,
-    };
-    // They come before the bits: read them when the values are there.
-    let mut patches = Vec::with_capacity(exceptions);
-    let mut next = 0_usize;
-    for _ in 0..exceptions {
-        let gap = usize::try_from(reader.uint("exception")?).unwrap_or(usize::MAX);
-        let at = next.saturating_add(gap);
-        let high = reader.int("exception")?;
-        if len <= at || 64 <= width {
-            return Err(reader.malformed("exception"));
-        }
-        patches.push((at, high << width));
-        next = at + 1;
-    }
-    let bits = reader.raw((len * width as usize).div_ceil(8), "packed integers")?;
-    let mut values = Vec::with_capacity(count);
-    values.extend((0..order).map(|at| if at == 0 { first } else { step }));
-    unpack(&bits, width, len, &mut values);
-    for (at, high) in patches {
-        values[order + at] |= high;
-    }
-    match &mut values[..] {
-        values if order == 0 => {
-            values.iter_mut().for_each(|value| *value = value.wrapping_add(frame));
-        }
-        [_, differences @ ..] if order == 1 => {
-            let mut sum = first;
-            for value in differences {
-                sum = sum.wrapping_add(value.wrapping_add(frame));
-                *value = sum;
-            }
-        }
-        [_, second, others @ ..] => {
-            let (mut sum, mut step) = (first.wrapping_add(step), step);
-            *second = sum;
-            for value in others {
-                step = step.wrapping_add(value.wrapping_add(frame));
-                sum = sum.wrapping_add(step);
-                *value = sum;
-            }
-        }
-        // There are at least as many as the order.
-        [..] => {}
-    }
-    Ok(Ints::Each(values))
+    Ok(Packed::read(reader, count)?.unpack())
 }
 
 /// The last `len` bytes of each integer, big-endian: of one byte to eight.
@@ -464,34 +387,6 @@ fn pack(out: &mut Writer, offsets: impl Iterator<Item = u64>, width: u32) {
     out.raw(&(pending as u64).to_le_bytes()[..held.div_ceil(8) as usize]);
 }
 
-/// Appends `count` integers of `width` bits each.
-fn unpack(bits: &[u8], width: u32, count: usize, out: &mut Vec<i64>) {
-    if width == 0 {
-        out.extend(std::iter::repeat_n(0, count));
-        return;
-    }
-    let mask = u64::MAX >> (64 - width);
-    // As long as eight bytes are there and hold the whole of it, one load does.
-    let whole = match width {
-        ..=57 => count.min((bits.len().saturating_sub(7) * 8).div_ceil(width as usize)),
-        58.. => 0,
-    };
-    out.extend((0..whole).map(|at| {
-        let bit = at * width as usize;
-        let mut word = [0; 8];
-        word.copy_from_slice(&bits[bit / 8..][..8]);
-        (u64::from_le_bytes(word) >> (bit % 8) & mask).cast_signed()
-    }));
-    for at in whole..count {
-        let bit = at * width as usize;
-        let from = &bits[bit / 8..];
-        let mut word = [0; 16];
-        let len = from.len().min(16);
-        word[..len].copy_from_slice(&from[..len]);
-        out.push(((u128::from_le_bytes(word) >> (bit % 8)) as u64 & mask).cast_signed());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -564,6 +459,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn one_is_told_as_all_are(values in any_column(), from in any::<prop::sample::Index>()) {
+            prop_assume!(!values.is_empty());
+            let packed = Packed::read(&mut Reader::new(written(&values)), values.len()).unwrap();
+            for (at, value) in values.iter().enumerate() {
+                prop_assert_eq!(packed.get(at), *value);
+            }
+            let from = from.index(values.len());
+            let mut shown = Vec::new();
+            packed.each_from(from, |it| {
+                shown.push(it);
+                from + shown.len() < values.len()
+            });
+            prop_assert_eq!(&shown[..], &values[from..]);
+        }
+
         #[test]
         fn no_width_that_some_need_takes_less(
             residuals in any_column(),

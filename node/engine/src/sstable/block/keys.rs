@@ -1,6 +1,9 @@
 //! The column of clustering keys: what all begin with once, then integers, then one of few endings; where their endings are many
 //! and of any length, what each shares with the one before.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::Values;
 
@@ -113,46 +116,125 @@ fn put_ended(out: &mut Writer, keys: &[&[u8]], common: usize, endings: &Endings)
 
 /// Reads `count` keys that `put` wrote. The caller bounds `count`, which is one at least.
 pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
-    match reader.u8("key codec")? {
-        FIXED => {}
-        FRONT => return read_front(reader, count),
-        ENDED => return read_ended(reader, count),
-        _ => return Err(reader.malformed("key codec")),
+    match Packed::read(reader, count)? {
+        Packed::Fixed(fixed) => Ok(fixed.unpack()),
+        Packed::Each(keys) => Ok(keys),
     }
-    let common = reader.bytes("beginning of keys")?;
-    let numbers = usize::from(reader.u8("key length")?);
-    let rest = usize::try_from(reader.uint("key length")?).unwrap_or(usize::MAX);
-    if 8 < numbers {
-        return Err(reader.malformed("key length"));
+}
+
+/// Keys as they were written.
+pub(super) enum Packed {
+    /// All of one length.
+    Fixed(Fixed),
+    /// Others are made at once.
+    Each(Values),
+}
+
+/// Keys of one length.
+pub(super) struct Fixed {
+    /// What all begin with.
+    common: Bytes,
+    /// Bytes behind it that are integers, 8 at most.
+    numbers: usize,
+    integers: ints::Packed,
+    /// Bytes behind these, and those of all keys.
+    rest: usize,
+    rests: Bytes,
+    count: usize,
+}
+
+impl Packed {
+    /// Reads `count` keys. The caller bounds `count`, which is one at least.
+    pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Packed, Malformed> {
+        match reader.u8("key codec")? {
+            FIXED => Fixed::read(reader, count).map(Packed::Fixed),
+            FRONT => read_front(reader, count).map(Packed::Each),
+            ENDED => read_ended(reader, count).map(Packed::Each),
+            _ => Err(reader.malformed("key codec")),
+        }
     }
-    let integers = ints::read(reader, count)?;
-    let rests = rest.checked_mul(count).ok_or_else(|| reader.malformed("key length"))?;
-    let rests = reader.raw(rests, "keys")?;
-    let len = common.len() + numbers + rest;
-    if KEYS_MAX / count < len {
-        return Err(reader.malformed("key length"));
+}
+
+impl Fixed {
+    fn read(reader: &mut Reader, count: usize) -> Result<Fixed, Malformed> {
+        let common = reader.bytes("beginning of keys")?;
+        let numbers = usize::from(reader.u8("key length")?);
+        let rest = usize::try_from(reader.uint("key length")?).unwrap_or(usize::MAX);
+        if 8 < numbers {
+            return Err(reader.malformed("key length"));
+        }
+        let integers = ints::Packed::read(reader, count)?;
+        let rests = rest.checked_mul(count).ok_or_else(|| reader.malformed("key length"))?;
+        let rests = reader.raw(rests, "keys")?;
+        if KEYS_MAX / count < common.len() + numbers + rest {
+            return Err(reader.malformed("key length"));
+        }
+        Ok(Fixed { common, numbers, integers, rest, rests, count })
     }
-    // Short ones are one store each: what a clustering of one time or two takes.
-    if rest == 0 && (1..=SHORT).contains(&len) {
-        let mut word = [0; SHORT];
-        word[..common.len()].copy_from_slice(&common);
-        let common = u128::from_be_bytes(word);
-        let (own, behind) =
-            (u64::MAX.checked_shr(64 - 8 * numbers as u32).unwrap_or(0), SHORT - len);
-        let mut arena = vec![0; len * count];
-        ints::each_at(&integers, count, |at, integer| {
-            let key = common | u128::from(integer.cast_unsigned() & own) << (8 * behind);
-            ints::put_short(&mut arena[at * len..], key.to_be_bytes(), len);
+
+    fn len(&self) -> usize {
+        self.common.len() + self.numbers + self.rest
+    }
+
+    /// Which of these rows has the key, where no two have the same.
+    pub(super) fn find(&self, rows: Range<usize>, key: &[u8]) -> Option<usize> {
+        let behind = key.strip_prefix(&self.common[..])?;
+        if key.len() != self.len() || rows.is_empty() {
+            return None;
+        }
+        let (number, rest) = behind.split_at(self.numbers);
+        let mut word = [0; 8];
+        word[8 - self.numbers..].copy_from_slice(number);
+        let number = u64::from_be_bytes(word);
+        let own = own_bits(self.numbers);
+        let mut found = None;
+        let mut at = rows.start;
+        self.integers.each_from(rows.start, |integer| {
+            let integer = integer.cast_unsigned() & own;
+            if integer == number && self.rest_of(at) == rest {
+                found = Some(at);
+            }
+            at += 1;
+            // They ascend.
+            found.is_none() && integer <= number && at < rows.end
         });
-        return Ok(Values::Fixed { arena: arena.into(), len });
+        found
     }
-    let mut arena = Vec::with_capacity(len * count);
-    for at in 0..count {
-        arena.extend_from_slice(&common);
-        arena.extend_from_slice(&integers.get(at).to_be_bytes()[8 - numbers..]);
-        arena.extend_from_slice(&rests[at * rest..(at + 1) * rest]);
+
+    fn rest_of(&self, at: usize) -> &[u8] {
+        &self.rests[at * self.rest..(at + 1) * self.rest]
     }
-    Ok(Values::Fixed { arena: arena.into(), len })
+
+    fn unpack(self) -> Values {
+        let len = self.len();
+        let Fixed { common, numbers, integers, rest, rests, count } = self;
+        let integers = integers.unpack();
+        // Short ones are one store each: what a clustering of one time or two takes.
+        if rest == 0 && (1..=SHORT).contains(&len) {
+            let mut word = [0; SHORT];
+            word[..common.len()].copy_from_slice(&common);
+            let common = u128::from_be_bytes(word);
+            let (own, behind) = (own_bits(numbers), SHORT - len);
+            let mut arena = vec![0; len * count];
+            ints::each_at(&integers, count, |at, integer| {
+                let key = common | u128::from(integer.cast_unsigned() & own) << (8 * behind);
+                ints::put_short(&mut arena[at * len..], key.to_be_bytes(), len);
+            });
+            return Values::Fixed { arena: arena.into(), len };
+        }
+        let mut arena = Vec::with_capacity(len * count);
+        for at in 0..count {
+            arena.extend_from_slice(&common);
+            arena.extend_from_slice(&integers.get(at).to_be_bytes()[8 - numbers..]);
+            arena.extend_from_slice(&rests[at * rest..(at + 1) * rest]);
+        }
+        Values::Fixed { arena: arena.into(), len }
+    }
+}
+
+/// Those of an integer that are bytes of a key.
+fn own_bits(numbers: usize) -> u64 {
+    u64::MAX.checked_shr(64 - 8 * numbers as u32).unwrap_or(0)
 }
 
 /// Of so many bytes, how many are an integer, and how many follow it.
@@ -238,10 +320,18 @@ mod tests {
 
     use super::*;
 
-    fn written(keys: &[Vec<u8>]) -> bytes::Bytes {
+    fn written(keys: &[Vec<u8>]) -> Bytes {
         let mut out = Writer::default();
         put(&mut out, &keys.iter().map(Vec::as_slice).collect::<Vec<_>>());
         out.finish()
+    }
+
+    /// Where keys of one length are found before they are made.
+    fn found(keys: &[Vec<u8>], rows: Range<usize>, key: &[u8]) -> Option<Option<usize>> {
+        match Packed::read(&mut Reader::new(written(keys)), keys.len()).unwrap() {
+            Packed::Fixed(it) => Some(it.find(rows, key)),
+            Packed::Each(_) => None,
+        }
     }
 
     fn read_back(keys: &[Vec<u8>]) -> Vec<Vec<u8>> {
@@ -282,6 +372,24 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(keys in any_keys()) {
             prop_assert_eq!(read_back(&keys), keys);
+        }
+
+        #[test]
+        fn keys_are_found_where_they_lie(
+            mut keys in any_keys(),
+            missing in prop::collection::vec(any::<u8>(), 0..20),
+            from in any::<prop::sample::Index>(),
+        ) {
+            keys.sort();
+            keys.dedup();
+            let from = from.index(keys.len());
+            for (at, key) in keys.iter().enumerate() {
+                let place = (from <= at).then_some(at);
+                prop_assert_eq!(found(&keys, from..keys.len(), key).unwrap_or(place), place);
+            }
+            let place = keys.iter().position(|it| *it == missing);
+            let answer = found(&keys, 0..keys.len(), &missing);
+            prop_assert_eq!(answer.unwrap_or(place), place);
         }
 
         #[test]

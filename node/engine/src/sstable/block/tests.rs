@@ -12,12 +12,12 @@ use crate::sstable::symbols::{FileSymbols, TextCoder};
 
 const TABLE: TableId = TableId(uuid::Uuid::nil());
 
-fn key(number: u8) -> PartitionKey {
+pub(super) fn key(number: u8) -> PartitionKey {
     PartitionKey::new(Bytes::from(vec![number]))
 }
 
 /// A clustering of a timestamp.
-fn at(number: i64) -> Bytes {
+pub(super) fn at(number: i64) -> Bytes {
     let mut bytes = vec![0x80];
     bytes.extend((number as u64 ^ 1 << 63).to_be_bytes());
     bytes.into()
@@ -113,7 +113,7 @@ fn any_partition(number: u8) -> impl Strategy<Value = Partition> {
 }
 
 /// Partitions, the second in two fragments.
-fn any_fragments() -> impl Strategy<Value = Vec<Fragment>> {
+pub(super) fn any_fragments() -> impl Strategy<Value = Vec<Fragment>> {
     (any_partition(1), any_partition(2), any_partition(3), 0..400_i64).prop_map(|(a, b, c, cut)| {
         let mut parts = vec![a, b, c];
         parts.sort_by(|left, right| left.key.cmp(&right.key));
@@ -154,12 +154,12 @@ fn cut(fragment: &Fragment, want: &Slice, reversed: bool, rows_max: usize) -> Pi
     Piece { start, end, part }
 }
 
-fn plain(fragments: &[Fragment]) -> Bytes {
+pub(super) fn plain(fragments: &[Fragment]) -> Bytes {
     encode(TABLE, fragments, &mut TextCoder::off())
 }
 
 /// As it is behind so many other blocks that symbols are known.
-fn coded(fragments: &[Fragment]) -> Bytes {
+pub(super) fn coded(fragments: &[Fragment]) -> Bytes {
     let mut coder = TextCoder::new(1 << 10, Arc::default());
     for number in 0..20 {
         let text = |at: i64| format!("{} {number} of those that came before", at * 7919 % 1000);
@@ -173,12 +173,12 @@ fn coded(fragments: &[Fragment]) -> Bytes {
     encode(TABLE, fragments, &mut coder)
 }
 
-fn decoded(raw: Bytes) -> Result<Block, model::codec::Malformed> {
+pub(super) fn decoded(raw: Bytes) -> Result<Block, model::codec::Malformed> {
     Block::decode(raw, &FileSymbols::new())
 }
 
 /// The same fragments with texts in the place of the values of one column.
-fn with_texts(fragments: Vec<Fragment>) -> Vec<Fragment> {
+pub(super) fn with_texts(fragments: Vec<Fragment>) -> Vec<Fragment> {
     let texts = |mut it: Fragment| {
         for (at, (_, row)) in it.part.rows.iter_mut().enumerate() {
             let values = row.cells.iter_mut().filter(|(column, _)| column.0 % 2 == 1);

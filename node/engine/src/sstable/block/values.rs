@@ -4,6 +4,7 @@
 //! Decimal fractions after Afroozeh, Kuffó, Boncz, "ALP: Adaptive Lossless floating-Point Compression", 2023: a double
 //! that came from few decimal digits is an integer over a power of ten. The bytes are in `docs/formats/sstable.md`.
 
+use bytes::Bytes;
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::{Ints, Values};
 use model::key::bottom;
@@ -97,6 +98,42 @@ pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Column, Malforme
     }
 }
 
+/// A value that was read.
+pub(super) enum One {
+    Value(Bytes),
+    /// The codes of a text.
+    Codes(Bytes),
+}
+
+/// Reads the one at `at` of `count` values that `put` wrote, and passes over the others, at least if it is not the last
+/// thing to be read.
+pub(super) fn read_one(
+    reader: &mut Reader,
+    count: usize,
+    at: usize,
+    is_last: bool,
+) -> Result<One, Malformed> {
+    match reader.u8("value codec")? {
+        CODED => read_one_of_any(reader, count, at, is_last).map(One::Codes),
+        PLAIN => read_one_of_any(reader, count, at, is_last).map(One::Value),
+        FIXED => {
+            let (len, bytes) = read_fixed(reader, count)?;
+            Ok(One::Value(bytes.slice(at * len..(at + 1) * len)))
+        }
+        INTEGERS => {
+            let (len, integers) = read_integers(reader, count)?;
+            let bytes = integers.get(at).to_be_bytes();
+            Ok(One::Value(Bytes::copy_from_slice(&bytes[8 - len..])))
+        }
+        DECIMALS => {
+            let decimals = Decimals::read(reader, count)?;
+            Ok(One::Value(Bytes::copy_from_slice(&decimals.get(at))))
+        }
+        DICTIONARY => Ok(One::Value(read_dictionary(reader, count)?.get(at))),
+        _ => Err(reader.malformed("value codec")),
+    }
+}
+
 fn read_dictionary(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
     let distinct_count = reader.uint("dictionary length")?;
     let distinct_count = usize::try_from(distinct_count).unwrap_or(usize::MAX);
@@ -153,21 +190,60 @@ fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Value
     match codec {
         PLAIN => read_any(reader, count),
         FIXED => {
-            let len = usize::try_from(reader.uint("value length")?).unwrap_or(usize::MAX);
-            let bytes = len.checked_mul(count).ok_or_else(|| reader.malformed("value length"))?;
-            Ok(Values::Fixed { arena: reader.raw(bytes, "values")?, len })
+            let (len, arena) = read_fixed(reader, count)?;
+            Ok(Values::Fixed { arena, len })
         }
         INTEGERS => {
-            let len = usize::from(reader.u8("value length")?);
-            if !matches!(len, 1 | 2 | 4 | 8) {
-                return Err(reader.malformed("value length"));
-            }
-            let integers = ints::read(reader, count)?;
-            Ok(Values::Fixed { arena: ints::big_endian(&integers, len, count).into(), len })
+            let (len, integers) = read_integers(reader, count)?;
+            let arena = ints::big_endian(&integers.unpack(), len, count);
+            Ok(Values::Fixed { arena: arena.into(), len })
         }
-        DECIMALS => read_decimals(reader, count),
+        DECIMALS => Decimals::read(reader, count).map(Decimals::unpack),
         _ => Err(reader.malformed("value codec")),
     }
+}
+
+/// One length, and byte strings that have it.
+fn read_fixed(reader: &mut Reader, count: usize) -> Result<(usize, Bytes), Malformed> {
+    let len = usize::try_from(reader.uint("value length")?).unwrap_or(usize::MAX);
+    let bytes = len.checked_mul(count).ok_or_else(|| reader.malformed("value length"))?;
+    Ok((len, reader.raw(bytes, "values")?))
+}
+
+/// One length, and integers of as many bytes.
+fn read_integers(reader: &mut Reader, count: usize) -> Result<(usize, ints::Packed), Malformed> {
+    let len = usize::from(reader.u8("value length")?);
+    if !matches!(len, 1 | 2 | 4 | 8) {
+        return Err(reader.malformed("value length"));
+    }
+    Ok((len, ints::Packed::read(reader, count)?))
+}
+
+/// As `read_any`, one of them.
+fn read_one_of_any(
+    reader: &mut Reader,
+    count: usize,
+    at: usize,
+    is_last: bool,
+) -> Result<Bytes, Malformed> {
+    let lengths = ints::Packed::read(reader, count)?;
+    let until = if is_last { at + 1 } else { count };
+    let (mut begin, mut end, mut sum) = (0_u64, 0_u64, 0_u64);
+    let mut next = 0;
+    lengths.each_from(0, |len| {
+        if next == at {
+            begin = sum;
+        }
+        // Too much of it is more than there is, however it goes on.
+        sum = sum.saturating_add(len.cast_unsigned());
+        if next == at {
+            end = sum;
+        }
+        next += 1;
+        next < until
+    });
+    let all = usize::try_from(sum).map_err(|_| reader.malformed("value length"))?;
+    Ok(reader.raw(all, "values")?.slice(begin as usize..end as usize))
 }
 
 /// Lengths, and byte strings that have them.
@@ -280,35 +356,62 @@ fn put_decimals(values: &[&[u8]]) -> Option<Writer> {
     Some(out)
 }
 
-fn read_decimals(reader: &mut Reader, count: usize) -> Result<Values, Malformed> {
-    let exponent = reader.u8("power of ten")?;
-    if EXPONENT_MAX < exponent {
-        return Err(reader.malformed("power of ten"));
-    }
-    let exceptions = reader.count(9, "exception count")?;
-    let mut patches = Vec::with_capacity(exceptions);
-    let mut next = 0_usize;
-    for _ in 0..exceptions {
-        let gap = usize::try_from(reader.uint("exception")?).unwrap_or(usize::MAX);
-        let at = next.saturating_add(gap);
-        let bits = reader.raw(8, "exception")?;
-        if count <= at {
-            return Err(reader.malformed("exception"));
+/// Doubles, each the one nearest to its integer over ten to some power.
+struct Decimals {
+    /// That.
+    scale: f64,
+    integers: ints::Packed,
+    /// Which are others, and these.
+    patches: Vec<(usize, [u8; 8])>,
+    count: usize,
+}
+
+impl Decimals {
+    fn read(reader: &mut Reader, count: usize) -> Result<Decimals, Malformed> {
+        let exponent = reader.u8("power of ten")?;
+        if EXPONENT_MAX < exponent {
+            return Err(reader.malformed("power of ten"));
         }
-        patches.push((at, bits));
-        next = at + 1;
+        let exceptions = reader.count(9, "exception count")?;
+        let mut patches = Vec::with_capacity(exceptions);
+        let mut next = 0_usize;
+        for _ in 0..exceptions {
+            let gap = usize::try_from(reader.uint("exception")?).unwrap_or(usize::MAX);
+            let at = next.saturating_add(gap);
+            let mut bits = [0; 8];
+            bits.copy_from_slice(&reader.raw(8, "exception")?);
+            if count <= at {
+                return Err(reader.malformed("exception"));
+            }
+            patches.push((at, bits));
+            next = at + 1;
+        }
+        let integers = ints::Packed::read(reader, count)?;
+        Ok(Decimals { scale: scale_of(exponent), integers, patches, count })
     }
-    let integers = ints::read(reader, count)?;
-    let mut arena = vec![0; 8 * count];
-    let scale = scale_of(exponent);
-    ints::each_at(&integers, count, |at, integer| {
-        let value = integer as f64 / scale;
-        arena[at * 8..][..8].copy_from_slice(&value.to_bits().to_be_bytes());
-    });
-    for (at, bits) in patches {
-        arena[at * 8..(at + 1) * 8].copy_from_slice(&bits);
+
+    fn double(integer: i64, scale: f64) -> [u8; 8] {
+        (integer as f64 / scale).to_bits().to_be_bytes()
     }
-    Ok(Values::Fixed { arena: arena.into(), len: 8 })
+
+    fn get(&self, at: usize) -> [u8; 8] {
+        match self.patches.binary_search_by_key(&at, |it| it.0) {
+            Ok(patch) => self.patches[patch].1,
+            Err(_) => Decimals::double(self.integers.get(at), self.scale),
+        }
+    }
+
+    fn unpack(self) -> Values {
+        let Decimals { scale, integers, patches, count } = self;
+        let mut arena = vec![0; 8 * count];
+        ints::each_at(&integers.unpack(), count, |at, integer| {
+            arena[at * 8..][..8].copy_from_slice(&Decimals::double(integer, scale));
+        });
+        for (at, bits) in patches {
+            arena[at * 8..][..8].copy_from_slice(&bits);
+        }
+        Values::Fixed { arena: arena.into(), len: 8 }
+    }
 }
 
 #[cfg(test)]
@@ -317,7 +420,7 @@ mod tests {
 
     use super::*;
 
-    fn written(values: &[Vec<u8>]) -> bytes::Bytes {
+    fn written(values: &[Vec<u8>]) -> Bytes {
         let mut out = Writer::default();
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         put(&mut out, &values, &[], &mut TextCoder::off());
@@ -361,12 +464,33 @@ mod tests {
         }
 
         #[test]
+        fn one_is_read_as_all_are(values in any_column()) {
+            for (at, value) in values.iter().enumerate() {
+                let mut reader = Reader::new(written(&values));
+                match read_one(&mut reader, values.len(), at, false).unwrap() {
+                    One::Value(it) => prop_assert_eq!(&it[..], &value[..]),
+                    One::Codes(_) => prop_assert!(false, "values are not coded"),
+                }
+                prop_assert!(reader.is_done());
+                let mut reader = Reader::new(written(&values));
+                match read_one(&mut reader, values.len(), at, true).unwrap() {
+                    One::Value(it) => prop_assert_eq!(&it[..], &value[..]),
+                    One::Codes(_) => prop_assert!(false, "values are not coded"),
+                }
+            }
+        }
+
+        #[test]
         fn any_bytes_are_read_or_refused(
             bytes in prop::collection::vec(any::<u8>(), 0..200),
             count in 0..500_usize,
         ) {
-            if let Ok(Column::Values(column)) = read(&mut Reader::new(bytes.into()), count) {
+            let bytes = Bytes::from(bytes);
+            if let Ok(Column::Values(column)) = read(&mut Reader::new(bytes.clone()), count) {
                 (0..count).for_each(|at| drop(column.get(at)));
+            }
+            for at in 0..count {
+                drop(read_one(&mut Reader::new(bytes.clone()), count, at, at % 2 == 0));
             }
         }
     }

@@ -3,7 +3,7 @@
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::Ints;
 
-use super::{put_strand, read_strand, signed_width_of};
+use super::{Packed, put_strand, signed_width_of};
 
 /// Strands at most.
 const STRANDS_MAX: usize = 16;
@@ -29,21 +29,21 @@ pub(super) fn split(values: &[i64], bits: u64) -> Option<Writer> {
 }
 
 /// Reads what `split` wrote, of `count` integers.
-pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Ints, Malformed> {
+pub(super) fn read(reader: &mut Reader, count: usize) -> Result<Vec<i64>, Malformed> {
     let strands = usize::from(reader.u8("count of strands")?);
     if !(2..=STRANDS_MAX).contains(&strands) || count < strands {
         return Err(reader.malformed("count of strands"));
     }
     let mut values = vec![0; count];
     for strand in 0..strands {
-        let own = read_strand(reader, (count - strand).div_ceil(strands))?;
+        let own = Packed::read_strand(reader, (count - strand).div_ceil(strands))?;
         let places = values[strand..].iter_mut().step_by(strands);
-        match own {
+        match own.unpack() {
             Ints::Const(value) => places.for_each(|it| *it = value),
             Ints::Each(own) => places.zip(own).for_each(|(it, value)| *it = value),
         }
     }
-    Ok(Ints::Each(values))
+    Ok(values)
 }
 
 /// The number of strands in which neighbours are most alike, if they are a bit more so than all are, and than one of `bits` says.
