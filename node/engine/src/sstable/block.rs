@@ -11,6 +11,7 @@
 //! Times are told as differences to the row's own, and those as integers of a column, so what is regular costs
 //! next to nothing. A decoded block keeps its columns; rows are made of it only where a reader asks for them.
 
+mod coded;
 mod decode;
 mod encode;
 mod hashes;
@@ -25,16 +26,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
-use model::columns::{Columns, Values};
+use model::columns::Columns;
 use model::key::bottom;
 use model::sorted::first_not_spread;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 use smallvec::SmallVec;
 
 use super::index::Upto;
-use super::symbols::{FileSymbols, Symbols};
+use super::symbols::FileSymbols;
 use crate::piece::{self, Piece};
 use crate::prefix::{Edge, Prefix};
+use coded::Coded;
 pub(crate) use encode::encode;
 
 /// Rows of a block at most.
@@ -79,28 +81,6 @@ enum Body {
     Plain(Arc<Columns>),
     /// As they were read: texts are decoded for whoever asks for them.
     Coded(Box<Coded>),
-}
-
-/// Rows with texts that are coded.
-#[derive(Debug)]
-struct Coded {
-    /// Without these texts.
-    columns: Columns,
-    /// Of these texts, by the number of their column.
-    codes: Vec<(usize, Values)>,
-    symbols: Arc<Symbols>,
-}
-
-impl Coded {
-    /// Some of the rows, decoded; with codes for whoever writes them again.
-    fn cut(&self, rows: Range<usize>, with_codes: bool) -> Arc<Columns> {
-        let decoded = |number: usize, values: Range<usize>| {
-            let (_, all) = self.codes.iter().find(|it| it.0 == number)?;
-            let codes = with_codes.then(|| self.symbols.codes(all, values.clone()));
-            Some((self.symbols.decode(all, values), codes))
-        };
-        Arc::new(self.columns.cut(rows, decoded))
-    }
 }
 
 impl Body {
