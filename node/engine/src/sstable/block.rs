@@ -58,6 +58,8 @@ pub(crate) struct Fragment {
 pub(crate) struct Block {
     /// In order of (key, start).
     parts: SmallVec<[Part; 1]>,
+    /// Where every so manyth of them begins in what it was read from; of a block that was decoded further, nothing.
+    begins: SmallVec<[u32; 2]>,
     /// Where those begin and end that are not a whole partition, in the same order.
     edges: SmallVec<[Edges; 1]>,
     /// Deletions, statics and range tombstones of those that have any, in the same order.
@@ -186,6 +188,7 @@ impl Block {
         let text_bytes = texts.sum();
         let mut decoded = Block {
             parts: self.parts.clone(),
+            begins: SmallVec::new(),
             edges: self.edges.clone(),
             heads: self.heads.clone(),
             raw: self.raw.clone(),
@@ -247,6 +250,7 @@ impl Block {
             + size_of::<Block>()
             + size_of::<Columns>()
             + self.parts.capacity() * size_of::<Part>()
+            + self.begins.capacity() * size_of::<u32>()
             + self.edges.capacity() * size_of::<Edges>()
             + self.heads.iter().map(Partition::memory_bytes).sum::<usize>()
             + self.body.heap_bytes();

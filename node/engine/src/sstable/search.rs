@@ -23,17 +23,8 @@ enum Found {
     Nowhere,
     /// The partition may be here, the row that is wanted is not.
     NoRow,
-    /// The row that is wanted, and nothing else is to be known.
+    /// The row that is wanted, and nothing covers it.
     Row(Rows),
-}
-
-/// What is looked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Aim {
-    /// Where it lies.
-    Spot,
-    /// Rows: of one alone, no spot is needed.
-    Rows,
 }
 
 /// Which block a search probably leads to.
@@ -79,8 +70,9 @@ impl Sstable {
     /// Where the partition begins; `None` if it is not here.
     pub(crate) fn begin(&self, key: &PartitionKey, io: &Io) -> Result<Option<Spot>, Halt> {
         let want = Slice { start: bottom(), end: piece::top() };
-        Ok(match self.find(key, &want, false, Hint::default(), Aim::Spot, io)? {
+        Ok(match self.find(key, &want, false, Hint::default(), io)? {
             Found::Here(spot) => Some(spot),
+            // Nobody told of one row: all are wanted.
             Found::Nowhere | Found::NoRow | Found::Row(_) => None,
         })
     }
@@ -101,10 +93,15 @@ impl Sstable {
             let goes_on = |it: &&Spot| it.block.ends_where(it.part, want, reversed);
             let hint = near.as_ref().filter(goes_on).map(|it| it.hint(reversed));
             let hint = hint.unwrap_or_default();
-            *near = match self.find(key, want, reversed, hint, Aim::Spot, io)? {
+            *near = match self.find(key, want, reversed, hint, io)? {
                 Found::Here(spot) => Some(spot),
                 Found::Nowhere => None,
-                Found::NoRow | Found::Row(_) => return Ok(Some(Piece::nothing(key, want))),
+                Found::NoRow => return Ok(Some(Piece::nothing(key, want))),
+                Found::Row(rows) => {
+                    let mut piece = Piece::nothing(key, want);
+                    piece.part.rows = rows;
+                    return Ok(Some(piece));
+                }
             };
         }
         let Some(spot) = near else { return Ok(None) };
@@ -125,7 +122,7 @@ impl Sstable {
         io: &Io,
     ) -> Result<Option<(Stretch, Hint)>, Halt> {
         let alone = |rows| Ok(Some((Stretch { rows, more: None }, Hint::default())));
-        let found = match self.find(key, want, reversed, hint, Aim::Rows, io)? {
+        let found = match self.find(key, want, reversed, hint, io)? {
             Found::Here(found) => found,
             Found::Row(row) => return alone(row),
             Found::Nowhere | Found::NoRow => return alone(Rows::default()),
@@ -142,7 +139,6 @@ impl Sstable {
         want: &Slice,
         reversed: bool,
         hint: Hint,
-        aim: Aim,
         io: &Io,
     ) -> Result<Found, Halt> {
         let map = self.mapped(io)?;
@@ -167,7 +163,7 @@ impl Sstable {
         }
         if let Some(at) = probable {
             let held = io.held(self.place(map, at));
-            if let (Some(Held::Packed(packed)), Some(row), Aim::Rows) = (&held, want.as_row(), aim)
+            if let (Some(Held::Packed(packed)), Some(row)) = (&held, want.as_row())
                 && let Ok(found) = packed.row(key, row)
                 && let Some(found) = self.made(map, at, packed, found, io)
             {

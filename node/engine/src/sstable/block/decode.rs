@@ -1,5 +1,6 @@
 //! Reads a block.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -12,7 +13,7 @@ use model::{ColumnId, Elements, Mutation, Token};
 use smallvec::SmallVec;
 
 use super::encode::part;
-use super::{Block, Body, Coded, Edges, NONE, Part, ROWS_MAX, ints, keys, values};
+use super::{Block, Body, Coded, Edges, NONE, Part, ROWS_MAX, ints, keys, packed, values};
 use crate::piece;
 use crate::prefix::{Edge, Prefix};
 use crate::sstable::symbols::{FileSymbols, Symbols};
@@ -30,6 +31,7 @@ pub(super) fn block(raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed>
     let count = reader.count(PART_BYTES_MIN, "fragment count")?;
     let mut block = Block {
         parts: SmallVec::with_capacity(count),
+        begins: SmallVec::with_capacity(count.div_ceil(packed::STRIDE)),
         edges: SmallVec::new(),
         heads: Vec::new(),
         raw,
@@ -40,7 +42,10 @@ pub(super) fn block(raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed>
         bytes: 0,
     };
     let mut rows = 0;
-    for _ in 0..count {
+    for number in 0..count {
+        if number % packed::STRIDE == 0 {
+            block.begins.push(reader.at() as u32);
+        }
         rows = read_part(&mut reader, rows, &mut block)?;
     }
     block.parts_end = reader.at() as u32;
@@ -54,38 +59,65 @@ pub(super) fn block(raw: Bytes, known: &FileSymbols) -> Result<Block, Malformed>
     Ok(block)
 }
 
+/// A fragment as it was read.
+pub(super) struct Fragment {
+    pub(super) key: Bytes,
+    /// Its rows among those of the block.
+    pub(super) rows: Range<u32>,
+    /// Where it begins, unless with the partition.
+    pub(super) start: Option<Bytes>,
+    /// Where it ends, unless with the partition.
+    pub(super) end: Option<Bytes>,
+    /// What the partition has beside rows.
+    pub(super) head: Option<Bytes>,
+    /// Where the key lies.
+    key_from: usize,
+}
+
+impl Fragment {
+    /// Whose rows begin with `first_row`.
+    pub(super) fn read(reader: &mut Reader, first_row: u32) -> Result<Fragment, Malformed> {
+        let flags = reader.u8("fragment flags")?;
+        if flags & !part::ALL != 0 {
+            return Err(reader.malformed("fragment flags"));
+        }
+        let key = reader.bytes("partition key")?;
+        let key_from = reader.at() - key.len();
+        let count = u32::try_from(reader.uint("row count")?).unwrap_or(u32::MAX);
+        let rows = first_row..first_row.saturating_add(count);
+        if ROWS_MAX < rows.end as usize {
+            return Err(reader.malformed("row count"));
+        }
+        let mut bytes_if = |flag: u8, what| match flags & flag {
+            0 => Ok(None),
+            _ => reader.bytes(what).map(Some),
+        };
+        let start = bytes_if(part::START, "fragment start")?;
+        let end = bytes_if(part::END, "fragment end")?;
+        let head = bytes_if(part::HEAD, "fragment head")?;
+        Ok(Fragment { key, rows, start, end, head, key_from })
+    }
+}
+
 /// Reads a fragment whose rows begin with `first_row`, and tells where they end.
 fn read_part(reader: &mut Reader, first_row: u32, block: &mut Block) -> Result<u32, Malformed> {
-    let flags = reader.u8("fragment flags")?;
-    if flags & !part::ALL != 0 {
-        return Err(reader.malformed("fragment flags"));
-    }
-    let key = reader.bytes("partition key")?;
-    let key_from = reader.at() - key.len();
-    let count = u32::try_from(reader.uint("row count")?).unwrap_or(u32::MAX);
-    let end_row = first_row.saturating_add(count);
-    if ROWS_MAX < end_row as usize {
-        return Err(reader.malformed("row count"));
-    }
+    let Fragment { key, rows, start, end, head, key_from } = Fragment::read(reader, first_row)?;
     let mut edges = NONE;
-    if flags & (part::START | part::END) != 0 {
-        let start =
-            if flags & part::START == 0 { bottom() } else { reader.bytes("fragment start")? };
-        let end =
-            if flags & part::END == 0 { piece::top() } else { reader.bytes("fragment end")? };
-        let (start, end) = (Edge::new(start), Edge::new(end));
+    if start.is_some() || end.is_some() {
+        let start = Edge::new(start.unwrap_or_else(bottom));
+        let end = Edge::new(end.unwrap_or_else(piece::top));
         edges = block.edges.len() as u32;
         block.edges.push(Edges { prefix: Prefix::of(&key), start, end });
     }
-    let mut head = NONE;
-    if flags & part::HEAD != 0 {
-        head = block.heads.len() as u32;
-        block.heads.push(Mutation::decode(reader.bytes("fragment head")?)?.partition);
+    let mut number = NONE;
+    if let Some(head) = head {
+        number = block.heads.len() as u32;
+        block.heads.push(Mutation::decode(head)?.partition);
     }
     // The block is not as long as that.
     let (key_from, key_len) = (key_from as u32, key.len() as u32);
-    let token = Token::of(&key);
-    block.parts.push(Part { token, key_from, key_len, first_row, end_row, edges, head });
+    let (token, first_row, end_row) = (Token::of(&key), rows.start, rows.end);
+    block.parts.push(Part { token, key_from, key_len, first_row, end_row, edges, head: number });
     Ok(end_row)
 }
 

@@ -9,22 +9,20 @@
 //! Of a block whose rows all have the same columns, one row is a search among fragments and keys, and one integer or value of
 //! each column. Whoever wants more decodes all of it.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use model::codec::{Malformed, Reader};
 use model::columns::{Column, Columns, Ints, Values, flag, kind};
-use model::key::bottom;
 use model::{ColumnId, PartitionKey, Rows, Token};
 
-use super::encode::part;
+use super::decode::Fragment;
 use super::{Block, Body, LOOK_ROWS, LOST_SHARE, Part, decode, ints, keys, values};
 use crate::sstable::symbols::{FileSymbols, Symbols};
 
 /// Fragments between two of which it is known where they lie.
-const STRIDE: usize = 8;
+pub(super) const STRIDE: usize = 8;
 
 /// A block that was decoded once, and may be again.
 #[derive(Debug)]
@@ -70,50 +68,23 @@ pub(crate) enum Found {
     Unclear,
 }
 
-/// A fragment, as far as it is looked at.
-struct Fragment {
-    key: Bytes,
-    rows: Range<u32>,
-    start: Bytes,
-    end: Option<Bytes>,
-    has_head: bool,
-}
-
-impl Fragment {
-    fn read(reader: &mut Reader, first_row: u32) -> Result<Fragment, Malformed> {
-        let flags = reader.u8("fragment flags")?;
-        let key = reader.bytes("partition key")?;
-        let count = u32::try_from(reader.uint("row count")?).unwrap_or(u32::MAX);
-        let rows = first_row..first_row.saturating_add(count);
-        let has = |flag: u8| flags & flag != 0;
-        let start = if has(part::START) { reader.bytes("fragment start")? } else { bottom() };
-        let end = if has(part::END) { Some(reader.bytes("fragment end")?) } else { None };
-        let has_head = has(part::HEAD);
-        if has_head {
-            reader.bytes("fragment head")?;
-        }
-        Ok(Fragment { key, rows, start, end, has_head })
-    }
-
-    fn holds(&self, clustering: &[u8]) -> bool {
-        self.start <= clustering && self.end.as_ref().is_none_or(|end| clustering < end)
-    }
-}
-
 impl Block {
     /// The same as it was read, if this is how it was read, and takes a quarter less so.
     pub(crate) fn packed(&self) -> Option<Packed> {
+        if self.begins.is_empty() {
+            return None;
+        }
         let symbols = match &self.body {
-            _ if self.text_bytes > 0 => return None,
             Body::Plain(_) => None,
             Body::Coded(it) => Some(Arc::clone(&it.symbols)),
         };
-        let strides = self.parts.iter().step_by(STRIDE);
-        let stride = |it: &Part| {
-            let at = self.begin_of(it)?;
-            Some(Stride { ring: ring(it.token), at, first_row: it.first_row })
+        let parts = self.parts.iter().step_by(STRIDE).zip(&self.begins);
+        let stride = |(it, at): (&Part, &u32)| Stride {
+            ring: ring(it.token),
+            at: *at,
+            first_row: it.first_row,
         };
-        let strides = strides.map(stride).collect::<Option<Box<[Stride]>>>()?;
+        let strides: Box<[Stride]> = parts.map(stride).collect();
         let columns = self.body.columns();
         let bytes = size_of::<Packed>() + self.raw.len() + size_of_val(&strides[..]);
         let packed = Packed {
@@ -130,20 +101,6 @@ impl Block {
         };
         (packed.bytes <= self.bytes / 4 * 3).then_some(packed)
     }
-
-    /// Where a fragment begins, if it was written by us.
-    fn begin_of(&self, part: &Part) -> Option<u32> {
-        let at = part.key_from.checked_sub(1 + uint_len(part.key_len))?;
-        let mut reader = Reader::starting_at(self.raw.clone(), at as usize);
-        reader.u8("fragment flags").ok()?;
-        reader.bytes("partition key").ok()?;
-        (reader.at() == (part.key_from + part.key_len) as usize).then_some(at)
-    }
-}
-
-/// Bytes of an unsigned integer as it is written.
-fn uint_len(value: u32) -> u32 {
-    (u32::BITS - value.leading_zeros()).div_ceil(7).max(1)
 }
 
 /// Whether each row has its own place in all that there is.
@@ -183,7 +140,7 @@ impl Packed {
             return Ok(Found::Unclear);
         }
         let Some(fragment) = self.fragment(key, clustering)? else { return Ok(Found::Unclear) };
-        if fragment.has_head {
+        if fragment.head.is_some() {
             return Ok(Found::Unclear);
         }
         let count = self.rows as usize;
@@ -217,7 +174,7 @@ impl Packed {
             let fragment = Fragment::read(&mut reader, next_row)?;
             next_row = fragment.rows.end;
             let is_there = fragment.key == key.bytes;
-            if is_there && fragment.holds(clustering) {
+            if is_there && holds(&fragment, clustering) {
                 return Ok(Some(fragment));
             }
             if !is_there && (was_there || last * STRIDE <= number) {
@@ -293,6 +250,12 @@ impl Packed {
         row.settled_until = row.first_expiry(1);
         Ok(row)
     }
+}
+
+/// Whether a clustering lies between the ends of a fragment.
+fn holds(fragment: &Fragment, clustering: &[u8]) -> bool {
+    fragment.start.as_ref().is_none_or(|start| start <= clustering)
+        && fragment.end.as_ref().is_none_or(|end| clustering < end)
 }
 
 /// One value.
