@@ -163,7 +163,8 @@ impl Sstable {
         }
         if let Some(at) = probable {
             let held = io.held(self.place(map, at));
-            if let (Some(Held::Packed(packed)), Some(row)) = (&held, want.as_row())
+            if let Some(Held::Packed(packed)) = &held
+                && let Some(row) = want.as_row()
                 && let Ok(found) = packed.row(key, row)
                 && let Some(found) = self.made(map, at, packed, found, io)
             {
