@@ -30,14 +30,21 @@ mod values;
 pub use values::{Ints, Strings, Values};
 
 /// Rows in order, column by column. Times are differences to those of the row.
+///
+/// What every look at a row needs lies first, side by side, and takes few lines of memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Columns {
+    /// Cells, by column.
+    pub columns: Vec<Column>,
     /// Clusterings.
     pub keys: Values,
     /// When each was written, microseconds: its marker; without one its first cell, or its deletion.
     pub times: Ints,
     /// What is there beside cells: `flag`.
     pub flags: Ints,
+    /// `Columns::first_expiry`: before it no time decides who sees what of plain rows.
+    pub settled_until: i64,
     /// Of markers that expire.
     pub ttls: Ints,
     /// Of markers that expire: seconds from `times` to when the TTL began.
@@ -49,31 +56,28 @@ pub struct Columns {
     /// For each row, how many before it have a marker that expires, and a deletion. `None`: every
     /// row has, or none.
     pub ranks: Option<Vec<(u32, u32)>>,
-    /// Cells, by column.
-    pub columns: Vec<Column>,
-    /// `Columns::first_expiry`: before it no time decides who sees what of plain rows.
-    pub settled_until: i64,
 }
 
-/// The cells of one column.
+/// The cells of one column, in the same order.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Column {
     /// Which column.
     pub id: ColumnId,
+    /// Of those that are not dead.
+    pub values: Values,
     /// Which rows have one, ascending. `None`: every row.
     pub rows: Option<Vec<u32>>,
     /// Microseconds behind the row.
     pub times: Ints,
+    /// For each cell, its place in `values`, `ttls` and `seconds`. `None`: its own.
+    pub ranks: Option<Vec<[u32; 3]>>,
     /// What each is: `kind`.
     pub kinds: Ints,
     /// Of those that expire.
     pub ttls: Ints,
     /// Seconds from the cell's timestamp to when its TTL began, or to its deletion.
     pub seconds: Ints,
-    /// Of those that are not dead.
-    pub values: Values,
-    /// For each cell, its place in `values`, `ttls` and `seconds`. `None`: its own.
-    pub ranks: Option<Vec<[u32; 3]>>,
     /// The values as they were stored, for whoever stores them again.
     pub codes: Option<Codes>,
 }
@@ -313,10 +317,12 @@ impl Columns {
     }
 
     /// Of a plain row: the cells of `column`, and which of them is the row's, if that has a value at `now` (seconds).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn place(&self, at: usize, column: ColumnId, now: i64) -> Option<(&Column, usize)> {
-        let found = self.columns.binary_search_by_key(&column, |it| it.id).ok()?;
-        let column = &self.columns[found];
+        let column = match &self.columns[..] {
+            [only] if only.id == column => only,
+            all => &all[all.binary_search_by_key(&column, |it| it.id).ok()?],
+        };
         let place = column.at(at)?;
         let is_live = now < self.settled_until || column.is_live(place, self.times.get(at), now);
         is_live.then_some((column, place))

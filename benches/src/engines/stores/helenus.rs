@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use engine::{CommitlogSync, Engine, Options, Read, TableShape};
 use model::read::{Answer, Command, Limits, Target};
+use model::rows::{Chunk, View};
 use model::token::TokenRange;
 use model::{
     Cell, Clustering, ColumnId, Content, Deletion, Liveness, Mutation, Partition, PartitionKey,
@@ -199,11 +200,17 @@ impl Store for Helenus {
 
 /// Shows every live row to `visit`: its time, when its value was written, and that.
 fn each(answer: &Answer, mut visit: impl FnMut(i64, i64, &[u8])) {
-    answer.partitions.iter().flat_map(|it| it.rows.views()).for_each(|row| {
-        if let Some((written, value)) = row.cell(VALUE, NOW).filter(|_| row.is_live(NOW)) {
-            visit(time(row.clustering()), written, value);
+    for chunk in answer.partitions.iter().flat_map(|it| it.rows.chunks()) {
+        let mut one = |row: View<'_>| {
+            if let Some((written, value)) = row.cell(VALUE, NOW).filter(|_| row.is_live(NOW)) {
+                visit(time(row.clustering()), written, value);
+            }
+        };
+        match chunk {
+            Chunk::Each(rows) => rows.iter().for_each(|(at, row)| one(View::Each(at, row))),
+            Chunk::Columns(columns, rows) => rows.for_each(|at| one(View::Column(columns, at))),
         }
-    });
+    }
 }
 
 /// The second of all reads: nothing expires.

@@ -55,13 +55,16 @@ pub(crate) struct Fragment {
 ///
 /// Of a tiny partition it keeps little more than where its key lies: a block holds hundreds of these.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Block {
+    /// The rows of all fragments.
+    body: Body,
     /// In order of (key, start).
     parts: SmallVec<[Part; 1]>,
-    /// Where every so manyth of them begins in what it was read from; of a block that was decoded further, nothing.
-    begins: SmallVec<[u32; 2]>,
     /// Where those begin and end that are not a whole partition, in the same order.
     edges: SmallVec<[Edges; 1]>,
+    /// Where every so manyth of them begins in what it was read from; of a block that was decoded further, nothing.
+    begins: SmallVec<[u32; 2]>,
     /// Deletions, statics and range tombstones of those that have any, in the same order.
     heads: Vec<Partition>,
     /// What it was read from.
@@ -72,8 +75,6 @@ pub(crate) struct Block {
     text_bytes: usize,
     /// Rows that were decoded for somebody while texts were coded.
     decoded_rows: AtomicU32,
-    /// The rows of all fragments.
-    body: Body,
     bytes: u64,
 }
 

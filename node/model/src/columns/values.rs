@@ -136,7 +136,7 @@ impl Values {
     }
 
     /// As `get`, without a hold on the bytes.
-    #[inline]
+    #[inline(always)]
     pub fn bytes(&self, at: usize) -> &[u8] {
         match self {
             Values::Fixed { arena, len } => &arena[at * len..(at + 1) * len],
