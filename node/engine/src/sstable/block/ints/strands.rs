@@ -1,5 +1,7 @@
 //! Integers that take turns: every so manyth is a column of its own.
 
+use std::ops::RangeInclusive;
+
 use model::codec::{Malformed, Reader, Writer};
 use model::columns::Ints;
 
@@ -56,21 +58,37 @@ fn likely(values: &[i64], bits: u64) -> Option<usize> {
     let one = bits / len as u64;
     // One that lies far from all others says no more than that it does.
     let most = one as u32 + 2;
+    let is_worth = |spread: u32| u64::from(spread) + (SAMPLE as u64) < one * SAMPLE as u64;
+    let spreads = spreads(values, most, 0, 1..=STRANDS_MAX);
+    let (spread, strands) = (2..=STRANDS_MAX).map(|it| (spreads[it], it)).min()?;
+    if !is_worth(spread) || 7 * spreads[1] <= 8 * spread {
+        return None;
+    }
+    // Of many numbers one looks well by chance: so it is looked at once more, elsewhere.
+    let again = self::spreads(values, most, 1, strands..=strands);
+    is_worth(again[strands]).then_some(strands)
+}
+
+/// For each of these numbers of strands, how many bits it takes to tell how far they go in a turn by how far they went at another
+/// place, at most `most` for each of so many places. `round` tells which places.
+fn spreads(
+    values: &[i64],
+    most: u32,
+    round: u64,
+    numbers: RangeInclusive<usize>,
+) -> [u32; STRANDS_MAX + 1] {
     let mut spreads = [0; STRANDS_MAX + 1];
     let mut last = [0; STRANDS_MAX + 1];
     for number in 0..=SAMPLE as u64 {
-        let at = anywhere(number, len - STRANDS_MAX);
+        let at = anywhere(round * (SAMPLE as u64 + 1) + number, values.len() - STRANDS_MAX);
         let near = &values[at..=at + STRANDS_MAX];
-        for strands in 1..=STRANDS_MAX {
-            // How far they go in a turn here, and by how much more than at the place before.
+        for strands in numbers.clone() {
             let step = near[strands].wrapping_sub(near[0]);
             let more = step.wrapping_sub(std::mem::replace(&mut last[strands], step));
             spreads[strands] += if number == 0 { 0 } else { signed_width_of(more).min(most) };
         }
     }
-    let (spread, strands) = (2..=STRANDS_MAX).map(|it| (spreads[it], it)).min()?;
-    let is_worth = u64::from(spread) + (SAMPLE as u64) < one * SAMPLE as u64;
-    (is_worth && 8 * spread < 7 * spreads[1]).then_some(strands)
+    spreads
 }
 
 /// A place below `len` that has no pattern: all strands are met. The golden ratio's fraction as a multiplier (Knuth, "The Art of
