@@ -36,6 +36,12 @@ const STRANDS: u8 = 0x03;
 /// Values by which it is chosen how to write many.
 const SAMPLE: usize = 64;
 
+/// A sixteenth of a sample, and one more.
+const FEW_MAX: usize = SAMPLE / 16 + 1;
+
+/// Values of which all orders are tried.
+const TRIED_MAX: usize = 64;
+
 /// Differences of differences at most.
 const ORDER_MAX: u8 = 2;
 
@@ -161,36 +167,35 @@ fn differences(values: &[i64]) -> Vec<i64> {
 
 /// How to write `values`, of which there are two at least, and what is left of them by that order.
 fn choose(values: &[i64]) -> (Plan, Cow<'_, [i64]>) {
-    let order = if values.len() <= SAMPLE { best_order(values) } else { likely_order(values) };
+    if values.len() <= TRIED_MAX {
+        return try_all(values);
+    }
+    let order = likely_order(values);
     let mut residuals = Cow::Borrowed(values);
     for _ in 0..order {
         residuals = Cow::Owned(differences(&residuals));
     }
-    let step = residuals.len().div_ceil(SAMPLE);
-    let mut sample: Vec<i64> = residuals.iter().step_by(step).copied().collect();
-    let mut frames = frames(&mut sample);
-    frames.least = residuals.iter().copied().min().unwrap_or(0);
-    (plan(order, &residuals, &frames), residuals)
+    (plan(order, &residuals), residuals)
 }
 
-/// Tried out.
-fn best_order(values: &[i64]) -> u8 {
-    let mut best: Option<Plan> = None;
+/// By every order, and the shortest of these.
+fn try_all(values: &[i64]) -> (Plan, Cow<'_, [i64]>) {
+    let mut residuals = Cow::Borrowed(values);
+    let mut best = (plan(0, values), Cow::Borrowed(values));
     let mut firsts = 0;
-    for order in orders(values) {
-        let mut residuals: Vec<i64> = residuals(values, order, 1).collect();
-        let frames = frames(&mut residuals);
-        let mut plan = plan(order, &residuals, &frames);
-        plan.bits += firsts;
-        firsts += bits_of_int(residual(values, order));
-        if best.is_none_or(|it| plan.bits < it.bits) {
-            best = Some(plan);
-        }
-        if best.is_some_and(|it| it.width == 0) {
+    for order in orders(values).skip(1) {
+        if best.0.width == 0 {
             break;
         }
+        firsts += bits_of_int(residuals[0]);
+        residuals = Cow::Owned(differences(&residuals));
+        let mut plan = plan(order, &residuals);
+        plan.bits += firsts;
+        if plan.bits < best.0.bits {
+            best = (plan, residuals.clone());
+        }
     }
-    best.map_or(0, |it| it.order)
+    best
 }
 
 /// By how far some of the residuals are from one about in their middle.
@@ -238,20 +243,35 @@ struct Frames {
     greatest: i64,
 }
 
-/// What may be taken from each of these. Puts them into another order.
-fn frames(sample: &mut [i64]) -> Frames {
-    let least = sample.iter().copied().min().unwrap_or(0);
-    if sample.len() < 32 {
-        // Of so few no exceptions pay: no other frame is tried.
-        return Frames { least, others: [least; 2], greatest: least };
+impl Frames {
+    /// Of these, of which there is one at least, by a sample.
+    fn of(residuals: &[i64]) -> Frames {
+        let least = residuals.iter().copied().min().unwrap_or(0);
+        let step = residuals.len().div_ceil(SAMPLE);
+        let count = residuals.len().div_ceil(step);
+        if count < 32 {
+            // Of so few no exceptions pay: no other frame is tried.
+            return Frames { least, others: [least; 2], greatest: least };
+        }
+        let few = count / 16 + 1;
+        let (mut lower, mut upper) = ([i64::MAX; FEW_MAX + 1], [i64::MAX; FEW_MAX]);
+        for it in residuals.iter().step_by(step) {
+            keep(&mut lower[..=few], *it);
+            // Turned around: the greatest come first.
+            keep(&mut upper[..few], !*it);
+        }
+        Frames { least, others: [lower[1], lower[few]], greatest: !upper[few - 1] }
     }
-    let few = sample.len() / 16 + 1;
-    let (lower, &mut more, upper) = sample.select_nth_unstable(few);
-    lower.sort_unstable();
-    let second = lower[1];
-    let greatest = upper.len() - few;
-    let (_, &mut greatest, _) = upper.select_nth_unstable(greatest);
-    Frames { least, others: [second, more], greatest }
+}
+
+/// Puts `it` in its place among the least there were, which ascend.
+fn keep(least: &mut [i64], it: i64) {
+    let Some(mut at) = least.len().checked_sub(1).filter(|last| it < least[*last]) else { return };
+    while 0 < at && it < least[at - 1] {
+        least[at] = least[at - 1];
+        at -= 1;
+    }
+    least[at] = it;
 }
 
 /// Bits of an integer written by itself.
@@ -269,8 +289,9 @@ fn signed_width_of(offset: i64) -> u32 {
     width_of((offset << 1 ^ offset >> 63).cast_unsigned())
 }
 
-/// The cheapest way to write `residuals`, of which there is one at least, with one of these frames.
-fn plan(order: u8, residuals: &[i64], frames: &Frames) -> Plan {
+/// The cheapest way to write `residuals` of this order, of which there is one at least.
+fn plan(order: u8, residuals: &[i64]) -> Plan {
+    let frames = Frames::of(residuals);
     let with = |frame: i64| {
         let (width, bits) = width_for(frame, residuals);
         Plan { order, frame, width, bits }
