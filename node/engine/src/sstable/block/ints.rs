@@ -40,7 +40,7 @@ const SAMPLE: usize = 64;
 const FEW_MAX: usize = SAMPLE / 16 + 1;
 
 /// Values of which all orders are tried.
-const TRIED_MAX: usize = 64;
+const TRIED_MAX: usize = 32;
 
 /// Differences of differences at most.
 const ORDER_MAX: u8 = 2;
