@@ -32,6 +32,8 @@ pub mod mutation;
 
 pub mod written;
 
+pub mod partial;
+
 pub mod read;
 
 // What the bytes mean, and the bytes.
