@@ -257,6 +257,7 @@ fn command(server: u64, slice: Slice) -> Command {
         now: NOW,
         dropped: Vec::new(),
         filter: None,
+        partial: None,
     }
 }
 

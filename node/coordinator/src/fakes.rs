@@ -455,6 +455,7 @@ pub(crate) fn command(target: Target, rows: u64) -> Command {
         now: NOW,
         dropped: Vec::new(),
         filter: None,
+        partial: None,
     }
 }
 

@@ -168,6 +168,7 @@ fn all_of(table: u128) -> Command {
         now: NOW,
         dropped: Vec::new(),
         filter: None,
+        partial: None,
     }
 }
 

@@ -71,6 +71,7 @@ pub fn command(increments: &Mutation, dropped: Vec<ColumnId>, now: i64) -> Comma
         now: now.div_euclid(1_000_000),
         dropped,
         filter: None,
+        partial: None,
     }
 }
 

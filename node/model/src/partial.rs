@@ -204,4 +204,4 @@ impl Partial {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -3,16 +3,20 @@
 use bytes::Bytes;
 
 mod filter;
+mod fold;
 mod sieve;
+mod told;
 
 pub use cql_lite::ast::Operator;
 pub use filter::{Condition, Filter, Place, Test};
+pub use fold::Fold;
 pub use sieve::Sieve;
 
 use crate::{
     codec::{self, Reader, Writer},
     encoding,
     key::{PartitionKey, Slice},
+    partial::{Asked, Partial},
     partition::Partition,
     schema::{ColumnId, TableId},
     token::{Token, TokenRange},
@@ -86,6 +90,9 @@ pub struct Command {
     /// Which of these rows are meant; `None`: all. With a filter the answer has the live rows that
     /// pass, and no tombstones: it is what there is to be seen only where nobody else knows better.
     pub filter: Option<Filter>,
+    /// What is to be known of these rows, instead of the rows themselves. There is no filter then, and
+    /// the limits of rows and of bytes are about nothing: an answer has none.
+    pub partial: Option<Asked>,
 }
 
 /// How far a read has come.
@@ -115,18 +122,22 @@ pub struct Answer {
     /// Bytes of what was scanned, whether it is in the answer or not.
     pub scanned: u64,
     /// With a filter whose answers are compared: the digest of all that was scanned.
+    /// With a partial whose answers are compared: that of all live rows.
     pub scanned_digest: Option<u128>,
+    /// What was asked for instead of rows. It never stops inside of a partition of which it has folded no row
+    /// and whose statics live: whether these count as one would not be known.
+    pub partial: Option<Partial>,
 }
 
 /// First byte of every encoding here.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 impl Answer {
     /// A digest (xxh3-128 over the canonical encoding of data, deletions and `stopped_at`): equal
     /// for equal answers, whatever replica computes it. Counters of work are left out, and so are
     /// partitions of which nothing is known. No clock is asked: an expiring cell and the tombstone
     /// that a purge made of it differ, until one replica has repaired the other. Of an answer to a
-    /// filter it is the digest of all that was scanned.
+    /// filter it is the digest of all that was scanned, of a partial that of all live rows.
     pub fn digest(&self) -> u128 {
         if let Some(digest) = self.scanned_digest {
             return digest;
@@ -156,6 +167,8 @@ impl Answer {
         out.uint(self.scanned);
         out.u8(u8::from(self.scanned_digest.is_some()));
         self.scanned_digest.iter().for_each(|it| out.raw(&it.to_be_bytes()));
+        out.u8(u8::from(self.partial.is_some()));
+        self.partial.iter().for_each(|it| it.write(&mut out));
         out.finish()
     }
 
@@ -191,6 +204,7 @@ impl Answer {
                 .map_err(|_| reader.malformed("sstable count"))?,
             scanned: reader.uint("bytes scanned")?,
             scanned_digest: read_digest(&mut reader)?,
+            partial: read_partial(&mut reader)?,
         };
         encoding::read_end(&reader, "answer")?;
         Ok(answer)
@@ -209,6 +223,14 @@ fn read_digest(reader: &mut Reader) -> Result<Option<u128>, codec::Malformed> {
     }
 }
 
+fn read_partial(reader: &mut Reader) -> Result<Option<Partial>, codec::Malformed> {
+    match reader.u8("kind of partial")? {
+        0 => Ok(None),
+        1 => Ok(Some(Partial::read(reader)?)),
+        _ => Err(reader.malformed("kind of partial")),
+    }
+}
+
 /// Flags of an encoded command.
 mod flag {
     pub(super) const RANGE: u8 = 0x01;
@@ -216,7 +238,8 @@ mod flag {
     pub(super) const REVERSED: u8 = 0x04;
     pub(super) const DROPPED: u8 = 0x08;
     pub(super) const FILTER: u8 = 0x10;
-    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED | DROPPED | FILTER;
+    pub(super) const PARTIAL: u8 = 0x20;
+    pub(super) const ALL: u8 = RANGE | AFTER | REVERSED | DROPPED | FILTER | PARTIAL;
 }
 
 impl Command {
@@ -228,7 +251,9 @@ impl Command {
         let reversed = if self.reversed { flag::REVERSED } else { 0 };
         let dropped = if self.dropped.is_empty() { 0 } else { flag::DROPPED };
         let filter = if self.filter.is_some() { flag::FILTER } else { 0 };
-        let flags = reversed | dropped | filter;
+        let partial = if self.partial.is_some() { flag::PARTIAL } else { 0 };
+        debug_assert!(filter == 0 || partial == 0, "a partial is of all rows");
+        let flags = reversed | dropped | filter | partial;
         match &self.target {
             Target::One(key) => {
                 out.u8(flags);
@@ -257,6 +282,7 @@ impl Command {
             self.dropped.iter().for_each(|it| out.uint(u64::from(it.0)));
         }
         self.filter.iter().for_each(|it| it.write(&mut out));
+        self.partial.iter().for_each(|it| it.write(&mut out));
         out.finish()
     }
 
@@ -269,7 +295,9 @@ impl Command {
         encoding::read_version(&mut reader, VERSION, "command version")?;
         let table = encoding::read_table(&mut reader)?;
         let flags = reader.u8("command flags")?;
-        if flags & !flag::ALL != 0 || flags & (flag::RANGE | flag::AFTER) == flag::AFTER {
+        let has = |these: u8| flags & these == these;
+        let is_after = flags & (flag::RANGE | flag::AFTER) == flag::AFTER;
+        if flags & !flag::ALL != 0 || is_after || has(flag::FILTER | flag::PARTIAL) {
             return Err(reader.malformed("command flags"));
         }
         let target = read_target(&mut reader, flags)?;
@@ -291,9 +319,24 @@ impl Command {
             0 => None,
             _ => Some(Filter::read(&mut reader)?),
         };
+        let partial = match flags & flag::PARTIAL {
+            0 => None,
+            _ => Some(Asked::read(&mut reader)?),
+        };
         encoding::read_end(&reader, "command")?;
         let reversed = flags & flag::REVERSED != 0;
-        Ok(Command { table, target, slices, reversed, resume, limits, now, dropped, filter })
+        Ok(Command {
+            table,
+            target,
+            slices,
+            reversed,
+            resume,
+            limits,
+            now,
+            dropped,
+            filter,
+            partial,
+        })
     }
 }
 

@@ -250,6 +250,7 @@ fn command(target: Target, slice: Slice) -> Command {
             scanned: most,
         },
         filter: None,
+        partial: None,
         now: NOW,
         dropped: Vec::new(),
     }

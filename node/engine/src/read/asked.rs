@@ -4,8 +4,22 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use model::key::{bottom, successor};
-use model::read::{Command, Position, Target};
+use model::read::{Command, Limits, Position, Target};
 use model::{PartitionKey, Slice, Token, TokenRange};
+
+/// Where to stop. Of a partial neither rows nor their bytes are answered: only what is scanned for it has limits.
+pub(super) fn limits_of(command: &Command) -> Limits {
+    let Limits { rows, rows_per_partition, bytes, scanned, tombstones } = command.limits;
+    let answered = |limit: u64| if command.partial.is_some() { u64::MAX } else { limit };
+    // A page that holds nothing never gets ahead.
+    Limits {
+        rows: answered(rows).max(1),
+        rows_per_partition: answered(rows_per_partition).max(1),
+        bytes: answered(bytes).max(1),
+        scanned: scanned.max(1),
+        tombstones: tombstones.max(1),
+    }
+}
 
 /// From where on to look for partitions of a range. `None` if there can be none.
 pub(super) fn first_partition(

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use model::key::successor;
-use model::read::{Answer, Command, Limits, Position, Sieve, Target};
+use model::read::{Answer, Command, Fold, Position, Sieve, Target};
 use model::rows::View;
 use model::{Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Rows, Slice};
 
-use super::asked::{first_partition, hull, slices_of};
+use super::asked::{first_partition, hull, limits_of, slices_of};
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::merge::{self, Merge, Order, Source};
 use crate::piece::{self, Piece, Weight};
@@ -27,6 +27,8 @@ pub(crate) struct Scan {
     has_expired: bool,
     /// With a filter: leaves out what does not pass it.
     sieve: Option<Sieve>,
+    /// For a partial: takes the rows, of which none goes into the answer.
+    fold: Option<Fold>,
 }
 
 /// How the next partition is found.
@@ -79,11 +81,7 @@ enum End {
 impl Scan {
     pub(crate) fn new(version: &Version, command: &Command) -> Scan {
         let mut command = command.clone();
-        let Limits { rows, rows_per_partition, bytes, scanned, tombstones } = &mut command.limits;
-        for limit in [rows, rows_per_partition, bytes, scanned, tombstones] {
-            // A page that holds nothing never gets ahead.
-            *limit = (*limit).max(1);
-        }
+        command.limits = limits_of(&command);
         let sstables = match command.target {
             Target::One(_) => 0,
             Target::Range { .. } => version.sstables.len() as u32,
@@ -91,7 +89,7 @@ impl Scan {
         let answer = Answer { sstables, ..Answer::default() };
         let way = Way::of(version, &command);
         let recent = Recent::default();
-        let sieve = Sieve::new(&command);
+        let (sieve, fold) = (Sieve::new(&command), Fold::new(&command));
         let hull = hull(&command.slices);
         Scan {
             command,
@@ -103,6 +101,7 @@ impl Scan {
             bytes: 0,
             has_expired: false,
             sieve,
+            fold,
         }
     }
 
@@ -239,7 +238,9 @@ impl Scan {
             show_expired(&mut piece.part, self.command.now);
             sieve.sift(&mut piece.part);
         }
-        if !piece.part.is_empty() {
+        if let Some(fold) = &mut self.fold {
+            fold.add(&piece.part.rows);
+        } else if !piece.part.is_empty() {
             current.parts.push(piece.part);
         }
         end
@@ -376,7 +377,7 @@ impl Scan {
 
     /// What ends here, if a limit is reached.
     fn end_at(&self, at: impl FnOnce() -> Bytes) -> Option<End> {
-        if self.is_reached() {
+        if self.is_reached() && !self.is_in_doubt() {
             return Some(End::Read(at()));
         }
         let live_rows = self.current.as_ref()?.live_rows;
@@ -384,14 +385,25 @@ impl Scan {
         is_enough.then(|| End::Partition(at()))
     }
 
+    /// Whether a partial that ended here would leave open if statics count as a row: it does not tell whoever goes on
+    /// whether there were rows.
+    fn is_in_doubt(&self) -> bool {
+        self.fold.is_some() && self.are_statics_a_row()
+    }
+
+    /// Whether the statics of the current partition count as a row, if no live one comes any more.
+    fn are_statics_a_row(&self) -> bool {
+        self.current.as_ref().is_some_and(|it| {
+            it.resumed_at.is_none() && it.live_rows == 0 && self.shows(&it.merge.head().static_row)
+        })
+    }
+
     /// Puts the partition into the answer. The position, if a limit is reached now.
     fn end_partition(&mut self) -> Option<Position> {
-        if let Some(current) = &self.current
-            && current.resumed_at.is_none()
-            && current.live_rows == 0
-            && self.shows(&current.merge.head().static_row)
-        {
-            self.answer.live_rows += 1;
+        let are_statics_a_row = self.are_statics_a_row();
+        self.answer.live_rows += u64::from(are_statics_a_row);
+        if let (Some(fold), true) = (&mut self.fold, are_statics_a_row) {
+            fold.add_statics();
         }
         let is_reached = self.is_reached();
         let position = self.close_partition(None);
@@ -411,6 +423,11 @@ impl Scan {
     fn close_partition(&mut self, clustering: Option<Bytes>) -> Option<Position> {
         let current = self.current.take()?;
         let mut partition = current.merge.into_head();
+        if let Some(fold) = &mut self.fold {
+            fold.end(&partition);
+            self.has_expired = false;
+            return Some(Position { key: partition.key, clustering });
+        }
         let mut parts = current.parts;
         if self.command.reversed {
             parts.reverse();
@@ -431,8 +448,11 @@ impl Scan {
 
     fn finish(&mut self, stopped_at: Option<Position>) -> Answer {
         let partitions = std::mem::take(&mut self.answer.partitions);
-        let scanned_digest = self.sieve.as_mut().and_then(|it| it.digest(stopped_at.as_ref()));
-        Answer { partitions, stopped_at, scanned_digest, ..self.answer.clone() }
+        let sifted = self.sieve.as_mut().and_then(|it| it.digest(stopped_at.as_ref()));
+        let fold = self.fold.take().map(|it| it.finish(stopped_at.as_ref()));
+        let (partial, folded) = fold.unzip();
+        let scanned_digest = sifted.or(folded.flatten());
+        Answer { partitions, stopped_at, scanned_digest, partial, ..self.answer.clone() }
     }
 }
 

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::read::{Answer, Command, Limits, Position, Target};
+use model::read::{Answer, Command, Fold, Limits, Position, Target};
 use model::{Partition, PartitionKey, Rows, Slice};
 
 use super::PIECES_IN_PLACE;
+use super::asked::limits_of;
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::piece;
@@ -77,21 +78,22 @@ fn answer(
     blocks_max: u32,
 ) -> Result<Option<Answer>, Halt> {
     let mut answer = Answer::default();
+    let mut taken = Taken { rows: Rows::default(), fold: Fold::new(command) };
     let sstable = match sources(version, key, slice, io)? {
-        Sources::Nowhere => return Ok(Some(answer)),
+        Sources::Nowhere => return Ok(Some(taken.answer(answer, key))),
         Sources::One(sstable) => sstable,
         Sources::More => return Ok(None),
     };
     answer.sstables = 1;
     answer.scanned = piece::partition_bytes(key) as u64;
+    let limits = limits_of(command);
     let reversed = command.reversed;
-    let mut rows = Rows::default();
     let mut want = slice.clone();
     let mut blocks = 0;
     let mut hint = Hint::default();
     while want.start < want.end {
         blocks += 1;
-        let left = rows_left(&command.limits, &rows);
+        let left = rows_left(&limits, &taken.rows);
         let Some((stretch, next)) = sstable.stretch(key, &want, reversed, left, hint, io)? else {
             return Ok(None);
         };
@@ -101,13 +103,14 @@ fn answer(
         }
         let amount = stretch.rows.amount(0..stretch.rows.len()).unwrap_or_default();
         answer.scanned += piece::amount_bytes(amount) as u64;
-        let is_long = command.limits.bytes.min(command.limits.scanned) <= answer.scanned;
+        let is_long = limits.bytes.min(limits.scanned) <= answer.scanned;
         if (is_long && amount.rows > 0) || blocks_max < blocks {
             return Ok(None);
         }
-        rows = join(rows, stretch.rows, reversed);
-        if rows_left(&command.limits, &rows) == 0 {
-            answer.stopped_at = stopped_at(command, key, &rows);
+        answer.live_rows += amount.rows as u64;
+        taken.add(stretch.rows, reversed);
+        if rows_left(&limits, &taken.rows) == 0 {
+            answer.stopped_at = stopped_at(command, key, &taken.rows);
             break;
         }
         match stretch.more {
@@ -116,11 +119,38 @@ fn answer(
             Some(bound) => want.start = bound,
         }
     }
-    answer.live_rows = rows.len() as u64;
-    if !rows.is_empty() {
-        answer.partitions.push(Partition { rows, ..Partition::empty(key.clone()) });
+    Ok(Some(taken.answer(answer, key)))
+}
+
+/// What was read: the rows, or for a partial what is to be known of them.
+struct Taken {
+    rows: Rows,
+    fold: Option<Fold>,
+}
+
+impl Taken {
+    /// The next rows in reading direction.
+    fn add(&mut self, rows: Rows, reversed: bool) {
+        match &mut self.fold {
+            Some(fold) => fold.add(&rows),
+            None => self.rows = join(std::mem::take(&mut self.rows), rows, reversed),
+        }
     }
-    Ok(Some(answer))
+
+    /// The answer, with all of it.
+    fn answer(self, mut answer: Answer, key: &PartitionKey) -> Answer {
+        let partition = Partition { rows: self.rows, ..Partition::empty(key.clone()) };
+        match self.fold {
+            Some(mut fold) => {
+                fold.end(&partition);
+                let (partial, digest) = fold.finish(answer.stopped_at.as_ref());
+                (answer.partial, answer.scanned_digest) = (Some(partial), digest);
+            }
+            None if partition.rows.is_empty() => {}
+            None => answer.partitions.push(partition),
+        }
+        answer
+    }
 }
 
 /// Where a partition has something in `slice`.
@@ -152,9 +182,9 @@ fn sources<'a>(
     Ok(found)
 }
 
-/// How many rows may still be taken. A limit of zero counts as one.
+/// How many rows may still be taken.
 fn rows_left(limits: &Limits, rows: &Rows) -> usize {
-    let most = limits.rows.min(limits.rows_per_partition).max(1);
+    let most = limits.rows.min(limits.rows_per_partition);
     usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(rows.len())
 }
 

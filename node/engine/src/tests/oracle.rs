@@ -3,7 +3,8 @@
 //! Whatever is flushed, compacted or reopened in between, a read answers what the model answers; and pages, however they are
 //! cut, are exact pieces of the one whole answer.
 
-use model::read::{Condition, Filter, Operator, Place, Position, Sieve, Test};
+use model::partial::{Asked, Number, Partial};
+use model::read::{Condition, Filter, Fold, Operator, Place, Position, Sieve, Test};
 use model::schema::NativeType;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
@@ -31,6 +32,7 @@ struct Question {
     limits: Limits,
     after: Option<u64>,
     filter: Option<Filter>,
+    partial: Option<Asked>,
 }
 
 const PARTITIONS: u64 = 3;
@@ -49,6 +51,7 @@ fn any_range() -> impl Strategy<Value = (u64, u64)> {
 fn any_cell() -> impl Strategy<Value = (ColumnId, Cell)> {
     let content = prop_oneof![
         4 => "[a-d]{0,12}".prop_map(|it| Content::Live { value: Bytes::from(it) }),
+        4 => any::<[u8; 8]>().prop_map(|it| Content::Live { value: Bytes::copy_from_slice(&it) }),
         1 => Just(Content::Dead { deleted_at: NOW }),
         1 => (1..50_u32).prop_map(|ttl| Content::Expiring {
             value: Bytes::from_static(b"t"),
@@ -155,15 +158,30 @@ fn any_question() -> impl Strategy<Value = Question> {
     );
     let whole = prop_oneof![2 => limits, 1 => Just(Limits::NONE)];
     let partitions = || prop::option::of(0..PARTITIONS);
-    let filter = prop::option::of(any_filter());
-    (partitions(), any_slices(), any::<bool>(), whole, partitions(), filter).prop_map(
-        |(partition, slices, reversed, limits, after, filter)| Question {
+    let meant = prop_oneof![
+        Just((None, None)),
+        any_filter().prop_map(|it| (Some(it), None)),
+        any_asked().prop_map(|it| (None, Some(it))),
+    ];
+    (partitions(), any_slices(), any::<bool>(), whole, partitions(), meant).prop_map(
+        |(partition, slices, reversed, limits, after, (filter, partial))| Question {
             partition,
             slices,
             reversed,
             limits,
             after,
             filter,
+            partial,
+        },
+    )
+}
+
+fn any_asked() -> impl Strategy<Value = Asked> {
+    let number = prop::sample::select(vec![Number::I8, Number::I64, Number::F64]);
+    (prop::collection::btree_map(1..4_u32, number, 0..4), any::<bool>()).prop_map(
+        |(columns, compared)| Asked {
+            columns: columns.into_iter().map(|(id, it)| (ColumnId(id), it)).collect(),
+            compared,
         },
     )
 }
@@ -264,8 +282,12 @@ fn check(engine: &Engine, model: &Model, question: &Question) -> TestCaseResult 
         reversed: question.reversed,
         limits: question.limits,
         filter: question.filter.clone(),
+        partial: question.partial.clone(),
         ..all_of(1)
     };
+    if let Some(asked) = &question.partial {
+        return check_partials(engine, model, &mut command, asked);
+    }
     for page in 0.. {
         prop_assert!(page < 500, "pages without end: {command:?}");
         let answer = read(engine, &command).unwrap();
@@ -291,6 +313,66 @@ fn check(engine: &Engine, model: &Model, question: &Question) -> TestCaseResult 
         let Some(stopped_at) = answer.stopped_at else { break };
         command.resume = Some(stopped_at);
     }
+    Ok(())
+}
+
+/// Asks for partial after partial, and compares each with what its piece of the model folds to, and all of them
+/// with all that is read as rows.
+fn check_partials(
+    engine: &Engine,
+    model: &Model,
+    command: &mut Command,
+    asked: &Asked,
+) -> TestCaseResult {
+    let rows = Command { partial: None, limits: Limits::NONE, ..command.clone() };
+    let rows = read(engine, &rows).unwrap();
+    let mut all = Partial::new(asked);
+    rows.partitions.iter().for_each(|it| all.add(asked, &it.rows, NOW));
+    all.rows = rows.live_rows;
+
+    let unlimited = Command { limits: Limits::NONE, ..command.clone() };
+    let mut sum = Partial::new(asked);
+    for page in 0.. {
+        prop_assert!(page < 500, "pages without end: {command:?}");
+        let answer = read(engine, command).unwrap();
+        prop_assert!(answer.partitions.is_empty());
+        let stopped_at = answer.stopped_at.as_ref();
+        let resume = command.resume.clone();
+        let piece = Command { resume: resume.clone(), ..unlimited.clone() };
+        let mut fold = Fold::new(command).expect("a partial is asked for");
+        for partition in expected_page(model, &piece, &answer) {
+            let is_inside = |it: Option<&Position>| {
+                it.is_some_and(|it| it.key == partition.key && it.clustering.is_some())
+            };
+            let are_statics_a_row = partition.rows.live(NOW) == 0
+                && partition.static_row.has_live_cell(NOW)
+                && !is_inside(resume.as_ref());
+            prop_assert!(!are_statics_a_row || !is_inside(stopped_at), "it is left in doubt");
+            fold.add(&partition.rows);
+            if are_statics_a_row {
+                fold.add_statics();
+            }
+            fold.end(&partition);
+        }
+        let (partial, digest) = fold.finish(stopped_at);
+        prop_assert_eq!(answer.live_rows, partial.rows);
+        prop_assert_eq!(
+            &answer.partial,
+            &Some(partial.clone()),
+            "{:?} to {:?}",
+            command,
+            stopped_at
+        );
+        prop_assert_eq!(answer.scanned_digest, digest);
+        sum.merge(&partial);
+        let Some(stopped_at) = answer.stopped_at else { break };
+        command.resume = Some(stopped_at);
+    }
+    let known = |it: &Partial| {
+        let of = |it: &model::partial::Summary| (it.values(), it.odd, it.least(), it.most());
+        (it.rows, it.columns.iter().map(of).collect::<Vec<_>>())
+    };
+    prop_assert_eq!(known(&sum), known(&all));
     Ok(())
 }
 

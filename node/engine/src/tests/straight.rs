@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use model::partial::{Asked, Number};
 use proptest::prelude::*;
 
 use super::*;
@@ -74,16 +75,24 @@ proptest! {
         (rows, rows_per_partition) in (any_limit(), any_limit()),
         (bytes, scanned) in (any_limit(), any_limit()),
         later in 0..60_i64,
+        compared in prop::option::of(any::<bool>()),
     ) {
         let slice = Slice { start: clustering(from).0, end: clustering(to.max(from + 1)).0 };
         let limits = Limits { rows, rows_per_partition, bytes, scanned, ..Limits::NONE };
         let slices = vec![if is_all { Slice::all() } else { slice }];
-        let short = Command { slices, limits, reversed, now: NOW + later, ..one(1, partition) };
+        let columns = vec![(ColumnId(1), Number::I8), (ColumnId(2), Number::I32)];
+        let partial = compared.map(|compared| Asked { columns, compared });
+        let now = NOW + later;
+        let short = Command { slices, limits, reversed, now, partial, ..one(1, partition) };
         // A column that no row has: the long way looks for it.
         let long = Command { dropped: vec![ColumnId(99)], ..short.clone() };
         let answer = read(&ENGINE, &short).unwrap();
         prop_assert_eq!(&answer, &read(&ENGINE, &long).unwrap());
         prop_assert_eq!(&answer, &read(&COLD, &short).unwrap(), "from the disk");
+        if let Some(partial) = &answer.partial {
+            prop_assert_eq!(answer.live_rows, partial.rows);
+            return Ok(());
+        }
         let live: usize = answer.partitions.iter().map(|it| it.live_rows(NOW + later)).sum();
         prop_assert_eq!(answer.live_rows, live as u64);
     }

@@ -35,9 +35,9 @@ fn serialized(native: NativeType) -> impl Strategy<Value = Bytes> {
         -5.0..5.0,
     ];
     let number = prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX), -3_i64..3];
-    let sound = (number, double).prop_map(move |(integer, double)| match native {
-        NativeType::Double => Bytes::copy_from_slice(&double.to_be_bytes()),
-        _ => Bytes::copy_from_slice(&integer.to_be_bytes()[8 - size..]),
+    let sound = (number, double).prop_map(move |(integer, double)| {
+        let double = (native == NativeType::Double).then(|| double.to_be_bytes());
+        Bytes::copy_from_slice(&double.unwrap_or(integer.to_be_bytes())[8 - size..])
     });
     prop_oneof![20 => sound, 1 => Just(Bytes::new())]
 }
@@ -48,6 +48,21 @@ fn native() -> impl Strategy<Value = NativeType> {
 
 fn values() -> impl Strategy<Value = (NativeType, Vec<Bytes>)> {
     native().prop_flat_map(|native| (Just(native), vec(serialized(native), 0..30)))
+}
+
+pub(crate) fn asked() -> impl Strategy<Value = Asked> {
+    let columns = prop::collection::btree_map(any::<u32>(), native(), 0..4);
+    (columns, any::<bool>()).prop_map(|(columns, compared)| Asked {
+        columns: columns.into_iter().map(|(id, native)| (ColumnId(id), number(native))).collect(),
+        compared,
+    })
+}
+
+pub(crate) fn partial() -> impl Strategy<Value = Partial> {
+    (vec(values(), 0..4), 30_u64..).prop_map(|(columns, rows)| Partial {
+        rows,
+        columns: columns.iter().map(|(native, values)| summary(*native, values)).collect(),
+    })
 }
 
 fn summary(native: NativeType, values: &[Bytes]) -> Summary {

@@ -9,11 +9,8 @@
 //! the rows that a merge would show, and no tombstone need travel with them. Where digests differ
 //! what was left out may matter: the coordinator asks for everything instead.
 
-use xxhash_rust::xxh3::Xxh3;
-
-use super::{Command, Filter, Position, VERSION, write_position};
+use super::{Command, Filter, Position, VERSION, told::Told, write_position};
 use crate::{
-    codec::Writer,
     encoding,
     key::{Clustering, PartitionKey},
     partition::{Partition, RangeTombstone},
@@ -167,39 +164,6 @@ impl Digest {
             write_position(out, stopped_at);
         });
         self.all.take().unwrap_or(0)
-    }
-}
-
-/// Bytes are hashed about so many at a time.
-const TOLD_AT_ONCE: usize = 4096;
-
-/// What was told so far, hashed.
-#[derive(Default)]
-struct Told {
-    hasher: Option<Box<Xxh3>>,
-    waiting: Writer,
-}
-
-impl Told {
-    fn tell(&mut self, write: impl FnOnce(&mut Writer)) {
-        write(&mut self.waiting);
-        if TOLD_AT_ONCE <= self.waiting.len() {
-            self.hash();
-        }
-    }
-
-    fn hash(&mut self) {
-        let bytes = std::mem::take(&mut self.waiting).finish();
-        self.hasher.get_or_insert_default().update(&bytes);
-    }
-
-    /// The digest, if anything was told; from here on it is about what is told next.
-    fn take(&mut self) -> Option<u128> {
-        if self.hasher.is_none() && self.waiting.is_empty() {
-            return None;
-        }
-        self.hash();
-        self.hasher.take().map(|it| it.digest128())
     }
 }
 

@@ -1,7 +1,13 @@
 //! Commands and answers: encodings, and digests.
 
 use super::*;
-use crate::{Clustering, Liveness, Row, documented, key, key::Order, schema::NativeType, worlds};
+use crate::{
+    Clustering, Liveness, Row, documented, key,
+    key::Order,
+    partial::{self, Number},
+    schema::NativeType,
+    worlds,
+};
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
 
@@ -17,8 +23,14 @@ fn position() -> impl Strategy<Value = Position> {
 fn answer() -> impl Strategy<Value = Answer> {
     let partition = (key(), worlds::partition());
     let counters = (any::<[u64; 3]>(), any::<u32>(), any::<Option<u128>>());
-    (vec(partition, 0..4), option::of(position()), counters).prop_map(
-        |(all, stopped_at, ([tombstones, live_rows, scanned], sstables, scanned_digest))| {
+    let partial = option::of(partial::tests::partial());
+    (vec(partition, 0..4), option::of(position()), counters, partial).prop_map(
+        |(
+            all,
+            stopped_at,
+            ([tombstones, live_rows, scanned], sstables, scanned_digest),
+            partial,
+        )| {
             let mut partitions: Vec<Partition> =
                 all.into_iter().map(|(key, it)| Partition { key, ..it }).collect();
             partitions.sort_by(|a, b| a.key.cmp(&b.key));
@@ -31,6 +43,7 @@ fn answer() -> impl Strategy<Value = Answer> {
                 sstables,
                 scanned,
                 scanned_digest,
+                partial,
             }
         },
     )
@@ -62,12 +75,27 @@ fn command() -> impl Strategy<Value = Command> {
         });
     let dropped = proptest::collection::btree_set(any::<u32>().prop_map(ColumnId), 0..3)
         .prop_map(|it| it.into_iter().collect::<Vec<_>>());
-    let filter = option::of(filter::tests::filter());
-    let rest = (any::<bool>(), option::of(position()), limits, any::<i64>(), dropped, filter);
+    // One of both, or none.
+    let meant = prop_oneof![
+        Just((None, None)),
+        filter::tests::filter().prop_map(|it| (Some(it), None)),
+        partial::tests::asked().prop_map(|it| (None, Some(it))),
+    ];
+    let rest = (any::<bool>(), option::of(position()), limits, any::<i64>(), dropped, meant);
     (any::<u128>(), target(), slices(), rest).prop_map(
-        |(id, target, slices, (reversed, resume, limits, now, dropped, filter))| {
-            let table = TableId(Uuid::from_u128(id));
-            Command { table, target, slices, reversed, resume, limits, now, dropped, filter }
+        |(id, target, slices, (reversed, resume, limits, now, dropped, (filter, partial)))| {
+            Command {
+                table: TableId(Uuid::from_u128(id)),
+                target,
+                slices,
+                reversed,
+                resume,
+                limits,
+                now,
+                dropped,
+                filter,
+                partial,
+            }
         },
     )
 }
@@ -114,9 +142,69 @@ fn the_documented_command_is_the_one_written() {
             }],
             compared: true,
         }),
+        partial: None,
     };
     assert_eq!(hex(&bytes), hex(&command.encode()));
     assert_eq!(Command::decode(bytes), Ok(command));
+}
+
+#[test]
+fn the_documented_command_for_a_partial_is_the_one_written() {
+    let bytes = Bytes::from(documented::bytes(DOCUMENT, "command-partial"));
+    let command = Command {
+        table: TableId(Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef)),
+        target: Target::One(key_k()),
+        slices: vec![Slice { start: Bytes::from_static(&[0x80, 1]), end: key::after(b"") }],
+        reversed: false,
+        resume: None,
+        limits: Limits {
+            rows: 50,
+            rows_per_partition: 10,
+            bytes: 1 << 20,
+            scanned: 16 << 20,
+            tombstones: 10_000,
+        },
+        now: 1_705_320_000,
+        dropped: Vec::new(),
+        filter: None,
+        partial: Some(Asked {
+            columns: vec![(ColumnId(3), Number::I32), (ColumnId(4), Number::F64)],
+            compared: true,
+        }),
+    };
+    assert_eq!(hex(&bytes), hex(&command.encode()));
+    assert_eq!(Command::decode(bytes.clone()), Ok(command));
+    let mut both = bytes.to_vec();
+    both[17] |= 0x10;
+    assert_eq!(Command::decode(both.into()).map_err(|it| it.what), Err("command flags"));
+}
+
+#[test]
+fn the_documented_partial_is_the_one_written() {
+    let bytes = Bytes::from(documented::bytes(DOCUMENT, "answer-partial"));
+    let asked = Asked {
+        columns: vec![(ColumnId(3), Number::I32), (ColumnId(4), Number::F64)],
+        compared: true,
+    };
+    let mut partial = Partial::new(&asked);
+    partial.rows = 3;
+    for value in [7, -2] {
+        partial.columns[0].add(&i32::to_be_bytes(value));
+    }
+    partial.columns[0].add(&[]);
+    partial.columns[1].add(&1.5_f64.to_be_bytes());
+    let answer = Answer {
+        partitions: Vec::new(),
+        stopped_at: None,
+        tombstones: 0,
+        live_rows: 3,
+        sstables: 1,
+        scanned: 64,
+        scanned_digest: Some(5),
+        partial: Some(partial),
+    };
+    assert_eq!(hex(&bytes), hex(&answer.encode()));
+    assert_eq!(Answer::decode(bytes), Ok(answer));
 }
 
 #[test]
@@ -134,10 +222,11 @@ fn the_documented_answer_is_the_one_written() {
         sstables: 2,
         scanned: 64,
         scanned_digest: None,
+        partial: None,
     };
     assert_eq!(hex(&bytes), hex(&answer.encode()));
     // Peers of all versions compare digests: this one changes with the version byte only.
-    let told = [&[2][..], &bytes[2..17]].concat();
+    let told = [&[3][..], &bytes[2..17]].concat();
     assert_eq!(answer.digest(), xxhash_rust::xxh3::xxh3_128(&told));
     assert_eq!(Answer::decode(bytes), Ok(answer));
 }
@@ -159,6 +248,7 @@ fn a_range_that_wraps_is_refused() {
         now: 0,
         dropped: Vec::new(),
         filter: None,
+        partial: None,
     };
     let mut bytes = command.encode().to_vec();
     assert_eq!(Command::decode(bytes.clone().into()), Ok(command));

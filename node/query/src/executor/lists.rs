@@ -99,6 +99,7 @@ impl Run<'_> {
                 now: self.seconds(),
                 dropped: table.dropped.clone(),
                 filter: None,
+                partial: None,
             };
             (key, command)
         }));

@@ -76,6 +76,7 @@ impl Run<'_> {
             now: self.seconds(),
             dropped: Vec::new(),
             filter: None,
+            partial: None,
         };
         let timeout = self.timeout.min(OTHERS_TIMEOUT);
         Arc::new(own.and(catalog.ask_others(command, timeout).await))

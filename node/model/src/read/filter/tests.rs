@@ -150,6 +150,7 @@ fn filters_that_make_no_sense_are_refused() {
             now: NOW,
             dropped: Vec::new(),
             filter: Some(filter.clone()),
+            partial: None,
         };
         assert!(Command::decode(command.encode()).is_err(), "{filter:?}");
     }

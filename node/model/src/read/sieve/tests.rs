@@ -36,6 +36,7 @@ fn command(place: Place, reversed: bool) -> Command {
             conditions: vec![condition],
             compared: true,
         }),
+        partial: None,
     }
 }
 
