@@ -8,6 +8,7 @@
 //!
 //! With a filter data is what passes at a replica and the digest is of all that it scanned. Where
 //! these differ, data of all is asked for without the filter: what passes is found after the merge.
+//! So it is with a partial: rows are asked for where replicas do not agree.
 
 mod gather;
 mod merge;
@@ -19,6 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use model::{
     Consistency, HostId, Partition, Token,
+    partial::Partial,
     read::{Command, Position, Target},
 };
 use tokio::time::Instant;
@@ -44,8 +46,8 @@ pub const PAGE_TOMBSTONES_MAX: u64 = 10_000;
 pub struct Request {
     /// What to read. Its limits are those of the page: `rows` is the page size or what is left of
     /// LIMIT, whichever is less; `bytes`, `scanned` and `tombstones` are cut to `PAGE_BYTES_MAX`,
-    /// `PAGE_SCANNED_MAX` and `PAGE_TOMBSTONES_MAX`. Whether the answers to a filter are compared
-    /// is decided here. Go on from an earlier page with `resume_at`.
+    /// `PAGE_SCANNED_MAX` and `PAGE_TOMBSTONES_MAX`. Whether the answers to a filter or of partials are
+    /// compared is decided here. Go on from an earlier page with `resume_at`.
     pub command: Arc<Command>,
     /// How many replicas must agree. Not ANY, EACH_QUORUM, SERIAL or LOCAL_SERIAL.
     pub consistency: Consistency,
@@ -61,9 +63,12 @@ pub struct Page {
     /// In (token, bytes) order, rows in ascending stored order also for a reversed read. Shadowed
     /// data is gone, and so are rows and partitions that no reader sees at the command's `now`.
     /// What is left of tombstones (dead cells of live rows) means nothing to the caller.
+    /// Where a partial was asked for, those rows that it does not tell of.
     pub partitions: Vec<Partition>,
+    /// What was asked for instead of rows, as far as replicas agree on it.
+    pub partial: Option<Partial>,
     /// Live rows in it, never more than the limit. A partition with live statics and no live row
-    /// counts as one.
+    /// counts as one. Those that a partial tells of are left out, and then there is no limit.
     pub rows: u64,
     /// Where the next page begins; `None` when there is nothing beyond. A page may be empty or
     /// short and still have a next one.
@@ -160,12 +165,17 @@ pub(crate) async fn run(shared: &Arc<Shared>, request: Request) -> Result<Page, 
     if command.limits.rows == 0 || command.limits.rows_per_partition == 0 {
         return Err(Error::Invalid("a read of no rows".to_owned()));
     }
-    let scanned = match &command.filter {
-        Some(_) => command.limits.scanned.clamp(1, PAGE_SCANNED_MAX),
+    let is_folded = command.partial.is_some();
+    let scanned = match command.filter.is_some() || is_folded {
+        true => command.limits.scanned.clamp(1, PAGE_SCANNED_MAX),
         // All of it is in the answer.
-        None => u64::MAX,
+        false => u64::MAX,
     };
     let limits = &mut Arc::make_mut(&mut command).limits;
+    if is_folded {
+        // Where rows are asked for after all, bytes are their limit.
+        (limits.rows, limits.rows_per_partition) = (u64::MAX, u64::MAX);
+    }
     limits.bytes = limits.bytes.clamp(1, PAGE_BYTES_MAX);
     limits.scanned = scanned;
     limits.tombstones = limits.tombstones.clamp(1, PAGE_TOMBSTONES_MAX);
@@ -190,11 +200,11 @@ async fn page(shared: &Arc<Shared>, terms: Terms, command: &Arc<Command>) -> Res
         Target::One(_) => pages::one(shared, terms, command).await?,
         Target::Range { .. } => pages::range(shared, terms, command).await?,
     };
-    let merge::Piece { partitions, stopped_at: next, tombstones, .. } = page;
+    let merge::Piece { partitions, partial, stopped_at: next, tombstones, .. } = page;
     let bytes: usize = partitions.iter().map(Partition::memory_bytes).sum();
     let permit = shared.in_flight.take(bytes as u64);
     let permit = permit.map_err(|full| Error::Overloaded(full.to_string()))?;
-    Ok(Page { partitions, rows, next, tombstones, permit })
+    Ok(Page { partitions, partial, rows, next, tombstones, permit })
 }
 
 /// What is the same in every round of a read.

@@ -136,8 +136,10 @@ impl Asked {
 /// What is known of some rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partial {
-    /// How many live ones there are, a partition of live statics and no row counted as one.
+    /// How many live ones there are.
     pub rows: u64,
+    /// How many partitions there are of live statics and no live row.
+    pub statics: u64,
     /// Of their values, for each column asked for, in that order.
     pub columns: Vec<Summary>,
 }
@@ -149,7 +151,7 @@ impl Partial {
     /// Of no rows.
     pub fn new(asked: &Asked) -> Partial {
         let columns = asked.columns.iter().map(|(_, number)| Summary::new(*number)).collect();
-        Partial { rows: 0, columns }
+        Partial { rows: 0, statics: 0, columns }
     }
 
     /// Those of a list that live at `now` (seconds) come behind.
@@ -163,6 +165,7 @@ impl Partial {
     /// The rows of another one come behind.
     pub fn merge(&mut self, next: &Partial) {
         self.rows = self.rows.saturating_add(next.rows);
+        self.statics = self.statics.saturating_add(next.statics);
         self.columns.iter_mut().zip(&next.columns).for_each(|(ours, theirs)| ours.merge(theirs));
     }
 
@@ -180,6 +183,7 @@ impl Partial {
     /// The encoding: `docs/formats/read.md`.
     pub fn write(&self, out: &mut Writer) {
         out.uint(self.rows);
+        out.uint(self.statics);
         out.uint(self.columns.len() as u64);
         self.columns.iter().for_each(|it| it.write(out));
     }
@@ -190,6 +194,7 @@ impl Partial {
     /// Where the bytes are not what `write` writes, or no rows are like that.
     pub fn read(reader: &mut Reader) -> Result<Partial, Malformed> {
         let rows = reader.uint("count of folded rows")?;
+        let statics = reader.uint("count of partitions of statics")?;
         let count = reader.count(SUMMARY_BYTES_MIN, "count of summaries")?;
         let mut columns = encoding::vec(count);
         for _ in 0..count {
@@ -199,7 +204,7 @@ impl Partial {
         if columns.iter().any(|it| rows < it.values()) {
             return Err(reader.malformed("count of folded rows"));
         }
-        Ok(Partial { rows, columns })
+        Ok(Partial { rows, statics, columns })
     }
 }
 

@@ -126,7 +126,7 @@ pub struct Answer {
     pub scanned_digest: Option<u128>,
     /// What was asked for instead of rows. It never stops inside of a partition of which it has folded no row
     /// and whose statics live: whether these count as one would not be known.
-    pub partial: Option<Partial>,
+    pub partial: Option<Box<Partial>>,
 }
 
 /// First byte of every encoding here.
@@ -223,10 +223,10 @@ fn read_digest(reader: &mut Reader) -> Result<Option<u128>, codec::Malformed> {
     }
 }
 
-fn read_partial(reader: &mut Reader) -> Result<Option<Partial>, codec::Malformed> {
+fn read_partial(reader: &mut Reader) -> Result<Option<Box<Partial>>, codec::Malformed> {
     match reader.u8("kind of partial")? {
         0 => Ok(None),
-        1 => Ok(Some(Partial::read(reader)?)),
+        1 => Ok(Some(Box::new(Partial::read(reader)?))),
         _ => Err(reader.malformed("kind of partial")),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     Partition, PartitionKey, key,
-    read::{Answer, Command, Filter, Position, Target},
+    read::{Answer, Command, Filter, Fold, Position, Target},
 };
 
 /// What a replica with `data` answers: the plainest reading of `model::read`.
@@ -23,6 +23,8 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
         }
     };
     let mut bytes = 0;
+    let mut fold = Fold::new(command);
+    let is_folded = fold.is_some();
     for (key, all) in data.iter().filter(|(key, _)| wanted(key)) {
         let at = resume.filter(|it| it.key == *key).and_then(|it| it.clustering.clone());
         let mut slices = command.slices.clone();
@@ -43,6 +45,9 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
         }
         let filter = command.filter.as_ref();
         let admits = filter.is_none_or(|it| it.admits(key, &part.static_row, command.now));
+        let static_lives = part.static_row.has_live_cell(command.now)
+            && admits
+            && filter.is_none_or(Filter::passes_statics);
         let mut passed = Partition::empty(key.clone());
         let (mut live, mut end, mut stop) = (0, None, false);
         for (clustering, row) in rows {
@@ -57,11 +62,13 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
             if shows {
                 passed.put_row(clustering.clone(), row);
             }
-            stop = command.limits.rows <= out.live_rows
-                || command.limits.tombstones <= out.tombstones
+            let is_full = command.limits.rows <= out.live_rows || command.limits.bytes <= bytes;
+            let is_in_doubt = is_folded && live == 0 && static_lives && at.is_none();
+            stop = command.limits.tombstones <= out.tombstones
                 || command.limits.scanned <= out.scanned
-                || command.limits.bytes <= bytes;
-            if stop || command.limits.rows_per_partition <= live {
+                || is_full && !is_folded;
+            stop &= !is_in_doubt;
+            if stop || command.limits.rows_per_partition <= live && !is_folded {
                 end = Some(clustering.0);
                 break;
             }
@@ -73,13 +80,15 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
                 part.clip(&[], &key::successor(end));
             }
         }
-        let static_lives = part.static_row.has_live_cell(command.now)
-            && admits
-            && filter.is_none_or(Filter::passes_statics);
+        if let Some(fold) = &mut fold {
+            fold.add(&part.rows);
+        }
         if !stop && live == 0 && static_lives && at.is_none() {
             out.live_rows += 1;
-            stop = command.limits.rows <= out.live_rows;
+            stop = command.limits.rows <= out.live_rows && !is_folded;
+            fold.iter_mut().for_each(Fold::add_statics);
         }
+        fold.iter_mut().for_each(|it| it.end(&part));
         if !passed.rows.is_empty() || static_lives {
             passed.static_row = part.static_row.clone();
         }
@@ -93,6 +102,11 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
     if let Some(filter) = &command.filter {
         out.scanned_digest = filter.compared.then(|| out.digest());
         out.partitions = passing;
+    }
+    if let Some(fold) = fold {
+        let (partial, digest) = fold.finish(out.stopped_at.as_ref());
+        (out.partial, out.scanned_digest) = (Some(partial), digest);
+        out.partitions.clear();
     }
     out.partitions.retain(|it| !it.is_empty());
     out

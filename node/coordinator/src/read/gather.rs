@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::{
     HostId,
+    partial::Partial,
     read::{Answer, Command},
 };
 use tokio::time::Instant;
@@ -59,8 +60,9 @@ pub(super) enum Gathered {
     Equal(Answer),
     /// They do not: each one's data.
     Different(Vec<(HostId, Answer)>),
-    /// They do not, and what they left out by a filter may be what matters.
-    Filtered,
+    /// They do not, and what they left out by a filter or did not tell of in a partial may be what
+    /// matters. Or a partial tells less than there is to know.
+    Untold,
 }
 
 impl<'a> Gather<'a> {
@@ -87,7 +89,7 @@ impl<'a> Gather<'a> {
     }
 
     /// Data from one replica and digests from others; where these differ, data from each, or
-    /// nothing if there is a filter.
+    /// nothing if there is a filter or a partial.
     pub(super) async fn run(&mut self) -> Result<Gathered, Stop> {
         self.ask_next(Kind::Data);
         for _ in 1..self.plan.required {
@@ -103,11 +105,12 @@ impl<'a> Gather<'a> {
         let others = &self.data[1..];
         if differ.is_empty() && others.iter().all(|(_, it)| self.digest_of(it) == digest) {
             let (_, answer) = self.data.swap_remove(0);
-            return Ok(Gathered::Equal(answer));
+            let is_whole = answer.partial.as_deref().is_none_or(Partial::is_whole);
+            return Ok(if is_whole { Gathered::Equal(answer) } else { Gathered::Untold });
         }
         self.shared.traces.note(self.terms.trace, None, || Step::Disagreed);
-        if self.command.filter.is_some() {
-            return Ok(Gathered::Filtered);
+        if self.command.filter.is_some() || self.command.partial.is_some() {
+            return Ok(Gathered::Untold);
         }
         // Who answered the digest of this data would answer the same data.
         let answer = answer.clone();
@@ -178,7 +181,9 @@ impl<'a> Gather<'a> {
         let Some(at) = self.waiting.iter().position(|(it, _)| *it == host) else { return Ok(()) };
         let (_, kind) = self.waiting.remove(at);
         let error = match (kind, answer) {
-            (Kind::Data, Ok(Response::Data(answer))) if self.gets_on(&answer) => {
+            (Kind::Data, Ok(Response::Data(answer)))
+                if self.gets_on(&answer) && self.is_asked_for(&answer) =>
+            {
                 let bytes: usize = answer.partitions.iter().map(|it| it.memory_bytes()).sum();
                 let grown = self.permit.grow(bytes as u64);
                 grown.map_err(|full| Stop::Error(Error::Overloaded(full.to_string())))?;
@@ -213,6 +218,15 @@ impl<'a> Gather<'a> {
             return true;
         };
         merge::compare(from, to, self.command.reversed).is_lt()
+    }
+
+    /// Whether it has a partial where one is wanted, of the columns that are, and no rows then.
+    fn is_asked_for(&self, answer: &Answer) -> bool {
+        match (&self.command.partial, &answer.partial) {
+            (None, None) => true,
+            (Some(asked), Some(it)) => it.answers(asked) && answer.partitions.is_empty(),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
     }
 
     fn ask_next(&mut self, kind: Kind) {

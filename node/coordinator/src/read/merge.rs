@@ -5,6 +5,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 use bytes::Bytes;
 use model::{
     Clustering, HostId, Partition, PartitionKey, Rows,
+    partial::Partial,
     read::{Answer, Command, Filter, Limits, Position},
 };
 
@@ -25,6 +26,8 @@ pub(super) fn compare(left: &Position, right: &Position, reversed: bool) -> Orde
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Merged {
     pub(super) partitions: Vec<Partition>,
+    /// What all of them say of rows that they do not answer.
+    pub(super) partial: Option<Partial>,
     /// How far it is complete: as far as the shortest answer.
     pub(super) stopped_at: Option<Position>,
     /// Tombstones met, by the replica that met most.
@@ -77,20 +80,22 @@ pub(super) fn merge(mut answers: Vec<(HostId, Answer)>, command: &Command) -> Me
     }
     let lacks = |(host, answer): (HostId, Answer)| (host, missing(&answer.partitions, &partitions));
     let missing = answers.into_iter().map(lacks).filter(|(_, it)| !it.is_empty()).collect();
-    Merged { partitions, stopped_at, tombstones, scanned, agreed: false, missing }
+    let partial = None;
+    Merged { partitions, partial, stopped_at, tombstones, scanned, agreed: false, missing }
 }
 
 impl Merged {
     /// What all replicas answer alike.
     pub(super) fn of(answer: Answer) -> Merged {
-        let Answer { partitions, stopped_at, tombstones, scanned, .. } = answer;
-        Merged { partitions, stopped_at, tombstones, scanned, agreed: true, missing: Vec::new() }
+        let Answer { partitions, partial, stopped_at, tombstones, scanned, .. } = answer;
+        let (partial, agreed, missing) = (partial.map(|it| *it), true, Vec::new());
+        Merged { partitions, partial, stopped_at, tombstones, scanned, agreed, missing }
     }
 
     /// As a part of a page.
     pub(super) fn into_piece(self) -> Piece {
-        let Merged { partitions, stopped_at, tombstones, scanned, .. } = self;
-        Piece { partitions, stopped_at, tombstones, scanned }
+        let Merged { partitions, partial, stopped_at, tombstones, scanned, .. } = self;
+        Piece { partitions, partial, stopped_at, tombstones, scanned }
     }
 }
 
@@ -155,6 +160,8 @@ fn cut_rows(partition: &mut Partition, end: &[u8], reversed: bool) {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Piece {
     pub(super) partitions: Vec<Partition>,
+    /// What there is to know of other rows.
+    pub(super) partial: Option<Partial>,
     /// Up to where it is complete; `None`: it is all there is.
     pub(super) stopped_at: Option<Position>,
     /// Tombstones met for it.
@@ -171,8 +178,9 @@ pub(super) struct Builder {
     reversed: bool,
     /// Which of the live rows are meant.
     filter: Option<Filter>,
-    /// The partition that an earlier page began: its static row has been seen there.
+    /// The partition that an earlier page began, or a partial: its static row has been seen there.
     begun: Option<PartitionKey>,
+    partial: Option<Partial>,
     partitions: Vec<Partition>,
     rows: u64,
     bytes: u64,
@@ -204,6 +212,7 @@ impl Builder {
             reversed: command.reversed,
             filter: command.filter.clone(),
             begun,
+            partial: None,
             partitions: Vec::new(),
             rows: 0,
             bytes: 0,
@@ -215,24 +224,27 @@ impl Builder {
 
     /// Takes a piece that is complete up to where it stopped.
     pub(super) fn add(&mut self, piece: Piece) -> Next {
-        let Piece { partitions, mut stopped_at, tombstones, scanned } = piece;
+        let Piece { partitions, partial, mut stopped_at, tombstones, scanned } = piece;
         self.tombstones = self.tombstones.saturating_add(tombstones);
         self.scanned = self.scanned.saturating_add(scanned);
         for partition in partitions {
-            let partial = stopped_at
+            let is_open = stopped_at
                 .as_ref()
                 .is_some_and(|it| it.clustering.is_some() && it.key == partition.key);
             let key = partition.key.clone();
-            let Some(rows_in_it) = self.take(partition, partial) else {
+            let Some(rows_in_it) = self.take(partition, is_open) else {
                 // A live row was left over, so one was taken before it: a limit is at least 1.
                 return match self.taken.clone() {
                     Some(position) => Next::Full(position),
                     None => Next::Exhausted,
                 };
             };
-            if partial && self.limits.rows_per_partition <= rows_in_it {
+            if is_open && self.limits.rows_per_partition <= rows_in_it {
                 stopped_at = Some(Position { key, clustering: None });
             }
+        }
+        if let Some(partial) = &partial {
+            self.take_partial(partial, stopped_at.as_ref());
         }
         match stopped_at {
             None => Next::Exhausted,
@@ -251,7 +263,7 @@ impl Builder {
 
     /// Takes the live rows of a partition, or of its next part. Answers how many rows of it the page
     /// has, or `None` when a row was left over for the next page.
-    fn take(&mut self, mut partition: Partition, partial: bool) -> Option<u64> {
+    fn take(&mut self, mut partition: Partition, is_open: bool) -> Option<u64> {
         let key = partition.key.clone();
         let earlier = self.partitions.pop_if(|it| it.key == key);
         let mut in_it = earlier.as_ref().map_or(0, |it| it.rows.len() as u64);
@@ -283,7 +295,7 @@ impl Builder {
         let static_lives = admitted
             && self.filter.as_ref().is_none_or(Filter::passes_statics)
             && partition.static_row.has_live_cell(self.now);
-        if fits && !partial && in_it == 0 && static_lives && self.begun.as_ref() != Some(&key) {
+        if fits && !is_open && in_it == 0 && static_lives && self.begun.as_ref() != Some(&key) {
             fits = left > 0;
             self.rows += u64::from(fits);
         }
@@ -292,15 +304,38 @@ impl Builder {
             self.bytes = self.bytes.saturating_add(partition.memory_bytes() as u64);
             self.partitions.push(partition);
         }
-        if fits && !partial && shows {
+        if fits && !is_open && shows {
             self.taken = Some(position(&key, None));
         }
         fits.then_some(in_it)
     }
 
+    /// Takes what there is to know of rows up to `stopped_at`.
+    fn take_partial(&mut self, partial: &Partial, stopped_at: Option<&Position>) {
+        match &mut self.partial {
+            Some(known) => known.merge(partial),
+            None => self.partial = Some(partial.clone()),
+        }
+        // No page may end before these rows.
+        self.taken = stopped_at.cloned();
+        if let Some(open) = stopped_at.filter(|it| it.clustering.is_some())
+            && self.begun.as_ref() != Some(&open.key)
+        {
+            self.forget_begun();
+            self.begun = Some(open.key.clone());
+        }
+    }
+
+    /// Drops the partition that was begun earlier, if nothing but its static row is here, which was
+    /// seen before.
+    fn forget_begun(&mut self) {
+        let begun = self.begun.take();
+        self.partitions.retain(|it| !it.rows.is_empty() || Some(&it.key) != begun.as_ref());
+    }
+
     /// Whether a page that ended here could not tell if a partition with a live static row has
     /// rows, which decides whether the static row counts as one.
-    fn ends_in_doubt(&self, at: &Position) -> bool {
+    pub(super) fn ends_in_doubt(&self, at: &Position) -> bool {
         let last = self.partitions.last().filter(|it| it.key == at.key && it.rows.is_empty());
         at.clustering.is_some() && last.is_some() && self.begun.as_ref() != Some(&at.key)
     }
@@ -351,11 +386,9 @@ impl Builder {
 
     /// The page, how many live rows it has, and where the next one begins.
     pub(super) fn finish(mut self, next: Option<Position>) -> (Piece, u64) {
-        // Nothing but a static row that an earlier page has shown already.
-        let begun = self.begun.take();
-        self.partitions.retain(|it| !it.rows.is_empty() || Some(&it.key) != begun.as_ref());
-        let Builder { partitions, tombstones, scanned, .. } = self;
-        (Piece { partitions, stopped_at: next, tombstones, scanned }, self.rows)
+        self.forget_begun();
+        let Builder { partitions, partial, tombstones, scanned, .. } = self;
+        (Piece { partitions, partial, stopped_at: next, tombstones, scanned }, self.rows)
     }
 }
 

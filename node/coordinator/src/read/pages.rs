@@ -55,8 +55,9 @@ async fn part(
     let mut round = Arc::clone(command);
     let next = loop {
         let merged = round::run(shared, terms, replicas, &round).await?;
-        // Replicas that differ here may do so further on, where a filter scans in vain then.
-        scanned_max = match merged.agreed || command.filter.is_none() {
+        // Replicas that differ here may do so further on, where they filter or fold in vain then.
+        let is_plain = command.filter.is_none() && command.partial.is_none();
+        scanned_max = match merged.agreed || is_plain {
             true => scanned_max.saturating_mul(2),
             false => PAGE_BYTES_MAX,
         };
@@ -64,11 +65,16 @@ async fn part(
             Next::Exhausted => break None,
             Next::Full(position) => break after(command, position),
             Next::More(position) => {
+                let is_in_doubt = page.ends_in_doubt(&position);
                 let further = resume_at(Command::clone(command), position);
                 let Some(mut further) = further else { break None };
                 further.limits = page.limits_left();
                 further.limits.rows = further.limits.rows.max(rows_more);
                 further.limits.scanned = further.limits.scanned.min(scanned_max);
+                if is_in_doubt {
+                    // A partial does not tell whether this very partition has rows.
+                    further.partial = None;
+                }
                 round = Arc::new(further);
                 rows_more = (rows_more * 2).min(ROWS_MORE_MAX);
             }

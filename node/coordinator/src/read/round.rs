@@ -37,7 +37,7 @@ pub(super) enum Replicas {
 }
 
 /// Asks as many replicas as the level needs, repairs those that lack something, and answers what
-/// they know together: with a filter all of it, or what passes.
+/// they know together: with a filter all of it, or what passes; of a partial that, or all of it.
 pub(super) async fn run(
     shared: &Arc<Shared>,
     terms: Terms,
@@ -72,9 +72,9 @@ async fn attempt(
     match gather.run().await? {
         Gathered::Equal(answer) => Ok(Merged::of(answer)),
         Gathered::Different(answers) => merge(shared, terms, command, gather, answers).await,
-        Gathered::Filtered => {
+        Gathered::Untold => {
             drop(gather);
-            let command = Arc::new(unfiltered(command));
+            let command = Arc::new(of_everything(command));
             let mut gather = self::gather(shared, terms, replicas, &command)?;
             let answers = gather.run_different().await?;
             merge(shared, terms, &command, gather, answers).await
@@ -91,10 +91,12 @@ fn gather<'a>(
     let plan = plan(shared, terms, replicas, command).map_err(Stop::Error)?;
     let mut command = Arc::clone(command);
     let is_compared = 1 < plan.required;
-    if command.filter.as_ref().is_some_and(|it| it.compared != is_compared)
-        && let Some(filter) = &mut Arc::make_mut(&mut command).filter
-    {
-        filter.compared = is_compared;
+    let of_filter = command.filter.as_ref().map(|it| it.compared);
+    let of_partial = command.partial.as_ref().map(|it| it.compared);
+    if of_filter.or(of_partial).is_some_and(|it| it != is_compared) {
+        let Command { filter, partial, .. } = Arc::make_mut(&mut command);
+        filter.iter_mut().for_each(|it| it.compared = is_compared);
+        partial.iter_mut().for_each(|it| it.compared = is_compared);
     }
     let permit = shared.in_flight.take(OVERHEAD_BYTES);
     let permit = permit.map_err(|full| Stop::Error(Error::Overloaded(full.to_string())))?;
@@ -117,7 +119,7 @@ async fn merge(
 
 /// The same stretch, or its beginning, with everything that replicas know of it: as many bytes as
 /// may be scanned, and no more than a page has.
-fn unfiltered(command: &Command) -> Command {
+fn of_everything(command: &Command) -> Command {
     let limits = Limits {
         rows: command.limits.rows.max(UNFILTERED_ROWS),
         rows_per_partition: u64::MAX,
@@ -125,7 +127,7 @@ fn unfiltered(command: &Command) -> Command {
         scanned: u64::MAX,
         tombstones: command.limits.tombstones,
     };
-    Command { limits, filter: None, ..command.clone() }
+    Command { limits, filter: None, partial: None, ..command.clone() }
 }
 
 fn plan(

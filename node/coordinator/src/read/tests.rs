@@ -11,6 +11,7 @@ use crate::{
 
 mod filters;
 mod laws;
+mod partials;
 
 fn one(partition: u8, rows: u64) -> Command {
     command(Target::One(key(partition)), rows)

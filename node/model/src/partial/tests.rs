@@ -59,8 +59,9 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
 }
 
 pub(crate) fn partial() -> impl Strategy<Value = Partial> {
-    (vec(values(), 0..4), 30_u64..).prop_map(|(columns, rows)| Partial {
+    (vec(values(), 0..4), 30_u64.., any::<u64>()).prop_map(|(columns, rows, statics)| Partial {
         rows,
+        statics,
         columns: columns.iter().map(|(native, values)| summary(*native, values)).collect(),
     })
 }
@@ -227,7 +228,7 @@ proptest! {
             partial.add(&asked, &part.to_vec().into(), now);
         }
         let expected =
-            Partial { rows: live.len() as u64, columns: vec![summary(native, &seen)] };
+            Partial { rows: live.len() as u64, statics: 0, columns: vec![summary(native, &seen)] };
         prop_assert_eq!(&partial, &expected);
 
         let mut out = Writer::default();

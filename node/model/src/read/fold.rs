@@ -53,9 +53,9 @@ impl Fold {
         }
     }
 
-    /// A partition of live statics and no live row counts as one.
+    /// The partition at hand has live statics and no live row.
     pub fn add_statics(&mut self) {
-        self.partial.rows += 1;
+        self.partial.statics += 1;
     }
 
     /// Ends a partition, of which all pieces were added: this is its head.
@@ -66,8 +66,8 @@ impl Fold {
     }
 
     /// What came of it, and the digest of everything up to `stopped_at` if answers are compared.
-    pub fn finish(self, stopped_at: Option<&Position>) -> (Partial, Option<u128>) {
-        (self.partial, self.digest.map(|it| it.finish(stopped_at)))
+    pub fn finish(self, stopped_at: Option<&Position>) -> (Box<Partial>, Option<u128>) {
+        (Box::new(self.partial), self.digest.map(|it| it.finish(stopped_at)))
     }
 }
 

@@ -33,7 +33,7 @@ fn page(rows: u64) -> Builder {
 }
 
 fn piece(partitions: Vec<Partition>, stopped_at: Option<Position>, tombstones: u64) -> Piece {
-    Piece { partitions, stopped_at, tombstones, scanned: 0 }
+    Piece { partitions, partial: None, stopped_at, tombstones, scanned: 0 }
 }
 
 #[test]

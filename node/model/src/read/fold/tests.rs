@@ -51,7 +51,7 @@ fn folded(command: &Command, partition: &Partition, cuts: &[u8]) -> (Partial, u1
     pieces.iter().for_each(|it| fold.add(&it.rows));
     fold.end(partition);
     let (partial, digest) = fold.finish(None);
-    (partial, digest.expect("it is compared"))
+    (*partial, digest.expect("it is compared"))
 }
 
 /// What a reader sees of a partition, and when it was written.
