@@ -23,7 +23,7 @@ use crate::{
     About, Bound, Catalog, Error, Outcome, Prepared, PreparedId, Reply, Request, Retry, Rows,
     Source, Store,
     bind::Bindings,
-    filter,
+    filter, fold,
     functions::{Moment, Ticks},
     guardrail::{Guard, Guardrail, PartitionBytes, measure},
     page::{Progress, Seal, refused},
@@ -349,16 +349,20 @@ impl<'r> Run<'r> {
         let per_partition = limit(select.per_partition_limit.as_ref(), &bindings)?;
         let limit = limit(select.limit.as_ref(), &bindings)?;
         let page_rows = self.request.page_rows.unwrap_or(self.executor.options.page_rows);
+        let rows_per_partition = match per_partition {
+            _ if select.distinct => 1,
+            Some(rows) => rows,
+            None => u64::MAX,
+        };
+        let filter = filter::bind(&select.filters, &select.table, &bindings)?;
+        let are_all_meant = filter.is_none() && rows_per_partition == u64::MAX;
         let scan = scan::Scan {
             select,
             target,
             slices: resolve::slices(&select.table, &select.rows, &bindings)?,
-            filter: filter::bind(&select.filters, &select.table, &bindings)?,
-            rows_per_partition: match per_partition {
-                _ if select.distinct => 1,
-                Some(rows) => rows,
-                None => u64::MAX,
-            },
+            filter,
+            partial: if are_all_meant { fold::asked(select) } else { None },
+            rows_per_partition,
             page_rows: u64::from(page_rows.clamp(1, PAGE_ROWS_MAX)),
             page_bytes_max: self.executor.options.page_bytes_max.max(1),
             page_tombstones_max: self.executor.options.page_tombstones_max.max(1),

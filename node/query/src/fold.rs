@@ -10,14 +10,17 @@ use cql_lite::{
     value::{self, BigInt, Decimal, Value},
 };
 
-use model::{ColumnId, Rows};
+use model::{
+    ColumnId, Rows,
+    partial::{self, Asked, Partial, Sum, Summary, Values},
+};
 
 use crate::{
     Error, RowValues,
     functions::Moment,
     plan::{
         CellColumn,
-        select::{Aggregate, Expr},
+        select::{Aggregate, Expr, Output, Select},
     },
     row::View,
 };
@@ -54,15 +57,10 @@ impl Folded {
         moment: &Moment<'_>,
     ) -> Result<(), Error> {
         for (state, aggregate) in self.states.iter_mut().zip(aggregates) {
-            let value = match aggregate {
-                Aggregate::CountAll => None,
-                Aggregate::First(_) if 0 < self.rows => None,
-                Aggregate::Count(expr)
-                | Aggregate::Min(expr, _)
-                | Aggregate::Max(expr, _)
-                | Aggregate::Sum(expr, _)
-                | Aggregate::Average(expr, _)
-                | Aggregate::First(expr) => view.evaluate(expr, moment)?,
+            let value = match (aggregate, argument(aggregate)) {
+                (Aggregate::First(_), _) if 0 < self.rows => None,
+                (_, Some(expr)) => view.evaluate(expr, moment)?,
+                (_, None) => None,
             };
             state.add(aggregate, value.as_deref())?;
         }
@@ -79,37 +77,55 @@ impl Folded {
         live: usize,
         now: i64,
     ) -> Result<bool, Error> {
-        let of_cells = |it: &Aggregate| match it {
-            Aggregate::CountAll => true,
-            Aggregate::Count(expr)
-            | Aggregate::Min(expr, _)
-            | Aggregate::Max(expr, _)
-            | Aggregate::Sum(expr, _)
-            | Aggregate::Average(expr, _) => cell_of(expr).is_some(),
-            Aggregate::First(_) => false,
+        let of_cells = |it: &Aggregate| {
+            let is_first = matches!(it, Aggregate::First(_));
+            !is_first && argument(it).is_none_or(|it| cell_of(it).is_some())
         };
         if !aggregates.iter().all(of_cells) {
             return Ok(false);
         }
         for (state, aggregate) in self.states.iter_mut().zip(aggregates) {
-            match (&mut *state, aggregate) {
-                (State::Count(count), Aggregate::CountAll) => *count += live as i64,
-                (
-                    _,
-                    Aggregate::Count(expr)
-                    | Aggregate::Min(expr, _)
-                    | Aggregate::Max(expr, _)
-                    | Aggregate::Sum(expr, _)
-                    | Aggregate::Average(expr, _),
-                ) => {
-                    let Some(column) = cell_of(expr) else { continue };
+            match (&mut *state, argument(aggregate).and_then(cell_of)) {
+                (State::Count(count), None) => *count += live as i64,
+                (_, Some(column)) => {
                     rows.each_value(column, now, |it| state.add(aggregate, Some(it)))?;
                 }
-                (_, Aggregate::CountAll | Aggregate::First(_)) => {}
+                (State::Value(_) | State::Total(_), None) => {}
             }
         }
         self.rows += live as u64;
         Ok(true)
+    }
+
+    /// All rows that a partial tells of, `rows` of them.
+    pub(crate) fn add_partial(
+        &mut self,
+        aggregates: &[Aggregate],
+        asked: &Asked,
+        partial: &Partial,
+        rows: u64,
+    ) -> Result<(), Error> {
+        for (state, aggregate) in self.states.iter_mut().zip(aggregates) {
+            let summary = argument(aggregate).and_then(cell_of).and_then(|column| {
+                let at = asked.columns.binary_search_by_key(&column, |(id, _)| *id).ok()?;
+                partial.columns.get(at)
+            });
+            match (state, summary) {
+                (State::Count(count), None) => *count = count.saturating_add_unsigned(rows),
+                (State::Count(count), Some(it)) => {
+                    *count = count.saturating_add_unsigned(it.values());
+                }
+                (state @ State::Value(_), Some(it)) => {
+                    let least = matches!(aggregate, Aggregate::Min(..));
+                    let value = if least { it.least() } else { it.most() };
+                    state.add(aggregate, value.as_deref())?;
+                }
+                (State::Total(total), Some(it)) => total.add_summary(it),
+                (State::Value(_) | State::Total(_), None) => {}
+            }
+        }
+        self.rows += rows;
+        Ok(())
     }
 
     /// The one row of the result.
@@ -120,6 +136,47 @@ impl Folded {
         }
         values.end_row();
         values
+    }
+}
+
+/// What replicas may fold of all rows that are read instead of answering them; `None` where rows must be looked at, because
+/// more is asked for than aggregates of numbers in their cells.
+pub(crate) fn asked(select: &Select) -> Option<Asked> {
+    let Output::Aggregate(aggregates) = &select.output else { return None };
+    if select.is_virtual {
+        return None;
+    }
+    let mut columns = Vec::new();
+    for aggregate in aggregates {
+        let expr = match aggregate {
+            Aggregate::CountAll => continue,
+            Aggregate::First(_) => return None,
+            Aggregate::Count(_)
+            | Aggregate::Min(..)
+            | Aggregate::Max(..)
+            | Aggregate::Sum(..)
+            | Aggregate::Average(..) => argument(aggregate)?,
+        };
+        let id = cell_of(expr)?;
+        let column = select.table.regulars.iter().find(|it| it.id == id)?;
+        columns.push((id, partial::Number::of(&column.cql_type)?));
+    }
+    columns.sort_unstable_by_key(|(id, _)| *id);
+    columns.dedup();
+    // Whether answers are compared is not decided here.
+    Some(Asked { columns, compared: false })
+}
+
+/// What an aggregate is about, if it is not about rows as such.
+fn argument(aggregate: &Aggregate) -> Option<&Expr> {
+    match aggregate {
+        Aggregate::CountAll => None,
+        Aggregate::Count(expr)
+        | Aggregate::Min(expr, _)
+        | Aggregate::Max(expr, _)
+        | Aggregate::Sum(expr, _)
+        | Aggregate::Average(expr, _)
+        | Aggregate::First(expr) => Some(expr),
     }
 }
 
@@ -247,15 +304,10 @@ struct Total {
     /// Of integers. 2^63 values of 2^63 fit.
     integers: i128,
     /// Of the others.
-    floats: Compensated,
-    /// The same in units of 2^64, where a sum that `double` cannot hold still fits.
-    floats_scaled: Compensated,
+    floats: Sum,
     /// Of numbers of any length.
     exact: Option<Decimal>,
 }
-
-/// 2^-64: multiplying by it loses nothing of the numbers that are large enough to matter.
-const SCALE: f64 = 1.0 / 18_446_744_073_709_551_616.0;
 
 impl Total {
     /// One more serialized value. One that is empty is no number.
@@ -270,11 +322,11 @@ impl Total {
             }
             Some(Number::Float) => {
                 let Ok(bytes) = bytes.try_into() else { return Ok(()) };
-                self.add_float(f64::from(f32::from_be_bytes(bytes)));
+                self.floats.add(f64::from(f32::from_be_bytes(bytes)));
             }
             Some(Number::Double) => {
                 let Ok(bytes) = bytes.try_into() else { return Ok(()) };
-                self.add_float(f64::from_be_bytes(bytes));
+                self.floats.add(f64::from_be_bytes(bytes));
             }
             Some(Number::Varint) => {
                 return self.add_exact(Value::decode_native(NativeType::Varint, bytes));
@@ -286,6 +338,17 @@ impl Total {
         }
         self.count += 1;
         Ok(())
+    }
+
+    /// Values of which these are known.
+    fn add_summary(&mut self, summary: &Summary) {
+        match &summary.numbers {
+            Values::I8(it) | Values::I16(it) | Values::I32(it) | Values::I64(it) => {
+                self.integers = self.integers.wrapping_add(it.sum);
+            }
+            Values::F64(it) => self.floats.merge(&it.sum),
+        }
+        self.count = self.count.saturating_add_unsigned(summary.count());
     }
 
     /// One more number of any length.
@@ -303,15 +366,10 @@ impl Total {
         Ok(())
     }
 
-    fn add_float(&mut self, value: f64) {
-        self.floats.add(value);
-        self.floats_scaled.add(value * SCALE);
-    }
-
     fn sum(&self, number: Number) -> Bytes {
         match number {
             Number::Integer(size) => narrow(self.integers, size),
-            Number::Float | Number::Double => real(self.divided(1.0), number),
+            Number::Float | Number::Double => real(self.floats.divided(1.0), number),
             Number::Varint => serialized(&Value::Varint(self.digits())),
             Number::Decimal => serialized(&Value::Decimal(self.exact())),
         }
@@ -331,19 +389,11 @@ impl Total {
         match number {
             Number::Integer(size) => narrow(self.integers / i128::from(count), size),
             #[expect(clippy::cast_precision_loss, reason = "2^53 rows are more than a read has")]
-            Number::Float | Number::Double => real(self.divided(count as f64), number),
+            Number::Float | Number::Double => real(self.floats.divided(count as f64), number),
             // Cut towards zero, as the other integers are.
             Number::Varint => serialized(&Value::Varint(self.digits() / count)),
             Number::Decimal => serialized(&Value::Decimal(self.exact().part(count))),
         }
-    }
-
-    fn divided(&self, count: f64) -> f64 {
-        let plain = self.floats.value();
-        if plain.is_finite() || !self.floats_scaled.value().is_finite() {
-            return plain / count;
-        }
-        self.floats_scaled.value() / count / SCALE
     }
 }
 
@@ -368,29 +418,6 @@ fn real(value: f64, number: Number) -> Bytes {
         Number::Double | Number::Integer(_) | Number::Varint | Number::Decimal => {
             Bytes::copy_from_slice(&value.to_be_bytes())
         }
-    }
-}
-
-/// A sum that keeps what rounding loses (Neumaier's variant of Kahan's summation).
-#[derive(Default)]
-struct Compensated {
-    sum: f64,
-    lost: f64,
-}
-
-impl Compensated {
-    fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        self.lost += match self.sum.abs() >= value.abs() {
-            true => (self.sum - sum) + value,
-            false => (value - sum) + self.sum,
-        };
-        self.sum = sum;
-    }
-
-    /// The plain sum where infinities or NaN are among the values: nothing was lost there.
-    fn value(&self) -> f64 {
-        if self.lost.is_finite() { self.sum + self.lost } else { self.sum }
     }
 }
 

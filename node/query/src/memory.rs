@@ -1,5 +1,5 @@
 //! Reading partitions that are in memory already: tables made up for each read, and fakes in
-//! tests. The same answers as a replica's, limits included.
+//! tests. The same answers as a replica's, limits included, but for partials: rows are always answered themselves.
 
 use std::borrow::Cow;
 
@@ -58,9 +58,13 @@ pub(crate) fn read<'p>(
             End::Done => continue,
         };
         let next = Some(Position { key: partition.key.clone(), clustering });
-        return Page { partitions: found, next, tombstones: met.tombstones, permit: None };
+        return page(found, next, &met);
     }
-    Page { partitions: found, next: None, tombstones: met.tombstones, permit: None }
+    page(found, None, &met)
+}
+
+fn page(partitions: Vec<Partition>, next: Option<Position>, met: &Met) -> Page {
+    Page { partitions, partial: None, next, tombstones: met.tombstones, permit: None }
 }
 
 fn is_target(partition: &Partition, target: &Target) -> bool {

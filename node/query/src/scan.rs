@@ -7,12 +7,16 @@
 //!
 //! Filters travel with the command: a page of the store has the rows that pass, and may end without
 //! one where much was scanned.
+//!
+//! Of an aggregate that replicas can fold, partials are asked for; a page has rows beside one, or instead, where replicas
+//! did not agree.
 
 use std::{collections::VecDeque, ops::ControlFlow, sync::Arc};
 
 use futures_util::future::try_join_all;
 use model::{
     Partition, PartitionKey, Slice, TokenRange,
+    partial::Asked,
     read::{self, Command, Limits, Position, Target},
     rows,
 };
@@ -51,6 +55,8 @@ pub(crate) struct Scan<'s> {
     pub(crate) slices: Vec<Slice>,
     /// Which of these rows.
     pub(crate) filter: Option<read::Filter>,
+    /// What is to be known of them, where that is enough. There is no filter then, and no limit of rows.
+    pub(crate) partial: Option<Asked>,
     /// `PER PARTITION LIMIT`, or no limit.
     pub(crate) rows_per_partition: u64,
     /// Most rows of the page.
@@ -293,6 +299,7 @@ impl Scan<'_> {
             now: self.now,
             dropped: self.select.table.dropped.clone(),
             filter: self.filter.clone(),
+            partial: self.partial.clone(),
         })
     }
 
@@ -309,6 +316,7 @@ impl Scan<'_> {
     ) -> Result<(u64, bool), Error> {
         let shows_clustering = self.select.output.shows_clustering();
         let mut taken = 0;
+        self.take_partial(&page, sink)?;
         for partition in &page.partitions {
             if progress.position.as_ref().is_none_or(|it| it.key != partition.key) {
                 progress.in_partition = 0;
@@ -352,6 +360,15 @@ impl Scan<'_> {
             }
         }
         Ok((taken, true))
+    }
+
+    /// Takes what the page knows of rows that it does not have.
+    fn take_partial(&self, page: &store::Page, sink: &mut Sink<'_>) -> Result<(), Error> {
+        let (Some(asked), Some(partial)) = (&self.partial, &page.partial) else { return Ok(()) };
+        let Sink::Fold(aggregates, folded) = sink else { return Ok(()) };
+        // As below, statics stand for a partition without rows.
+        let statics = if self.select.rows.is_all() { partial.statics } else { 0 };
+        folded.add_partial(aggregates, asked, partial, partial.rows.saturating_add(statics))
     }
 
     /// Moves `progress` to where the store stopped: behind the partition, if it has given all the

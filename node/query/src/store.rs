@@ -8,7 +8,7 @@ use coordinator::{
     replica::{Answering, answered},
 };
 use futures_util::future::BoxFuture;
-use model::{Consistency, HostId, Mutation, Partition, TableId, read};
+use model::{Consistency, HostId, Mutation, Partition, TableId, partial::Partial, read};
 
 use crate::error::Acks;
 
@@ -63,6 +63,8 @@ pub struct Page {
     /// Partitions in (token, bytes) order; rows ascend in stored order, also for a reversed read.
     /// What is dead or expired may be among them.
     pub partitions: Vec<Partition>,
+    /// Where it was asked for: what there is to know of other rows.
+    pub partial: Option<Partial>,
     /// `None`: that was all. Otherwise complete up to and including this position.
     pub next: Option<read::Position>,
     /// Tombstones met for it.
@@ -127,8 +129,9 @@ impl Store for coordinator::Coordinator {
         let request = coordinator::read::Request { command, consistency, timeout, trace };
         Box::pin(async move {
             let page = coordinator::Coordinator::read(self, request).await?;
-            let coordinator::read::Page { partitions, next, tombstones, permit, .. } = page;
-            Ok(Page { partitions, next, tombstones, permit: Some(permit) })
+            let coordinator::read::Page { partitions, partial, next, tombstones, permit, .. } =
+                page;
+            Ok(Page { partitions, partial, next, tombstones, permit: Some(permit) })
         })
     }
 

@@ -1,7 +1,7 @@
 //! Sums of doubles.
 
 /// A sum that keeps what rounding loses, and that may be larger on its way than a double can be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
     plain: Compensated,
     /// The same in units of 2^64, where a sum that `f64` cannot hold still fits.
@@ -51,7 +51,7 @@ impl Sum {
 }
 
 /// A sum that keeps what rounding loses (Neumaier's variant of Kahan's summation).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Compensated {
     sum: f64,
     lost: f64,

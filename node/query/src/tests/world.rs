@@ -14,7 +14,9 @@ use cql_lite::value::Value;
 use futures_util::future::{BoxFuture, Either, ready};
 use model::{
     Consistency, HostId, Keyspace, Mutation, Partition, PartitionKey, Schema, TableId, Token,
-    counter, read::Command,
+    counter,
+    partial::{Asked, Partial},
+    read::Command,
 };
 use sys::{Clock as _, ManualClock, SharedRng};
 
@@ -388,7 +390,32 @@ impl Fake {
         let tables = self.tables.lock().unwrap();
         let empty = BTreeMap::new();
         let table = tables.get(&command.table).unwrap_or(&empty);
-        Ok(memory::read(table.values(), &command))
+        let page = memory::read(table.values(), &command);
+        Ok(match &command.partial {
+            Some(asked) => folded(page, asked, &command),
+            None => page,
+        })
+    }
+}
+
+/// What a page tells of its rows instead of them, but for partitions of which it has a part.
+fn folded(page: store::Page, asked: &Asked, command: &Command) -> store::Page {
+    let mut partial = Partial::new(asked);
+    let (from, to) = (command.resume.as_ref(), page.next.as_ref());
+    let mut parts = Vec::new();
+    for it in &page.partitions {
+        let is_cut = [from, to].into_iter().flatten().any(|at| at.key == it.key);
+        if is_cut {
+            parts.push(it.clone());
+            continue;
+        }
+        partial.add(asked, &it.rows, command.now);
+        let are_alone = it.rows.live(command.now) == 0 && it.static_row.has_live_cell(command.now);
+        partial.statics += u64::from(are_alone);
+    }
+    match partial.is_whole() {
+        true => store::Page { partitions: parts, partial: Some(partial), ..page },
+        false => page,
     }
 }
 
