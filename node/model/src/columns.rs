@@ -295,6 +295,18 @@ impl Columns {
         made
     }
 
+    /// Makes one row of another one, whose memory is used again.
+    pub(crate) fn make_into(&self, at: usize, row: &mut Row) {
+        (row.liveness, row.deletion) = self.head(at);
+        row.cells.clear();
+        row.elements.clear();
+        for column in &self.columns {
+            if let Some(place) = column.at(at) {
+                column.put(row, place, self.times.get(at));
+            }
+        }
+    }
+
     /// Marker and deletion of a row.
     pub(crate) fn head(&self, at: usize) -> (Option<Liveness>, Option<Deletion>) {
         let (flags, timestamp) = (self.flags.get(at), self.times.get(at));

@@ -3,6 +3,7 @@
 //! Such rows are in their final form where they lie: there is nothing to merge, and nothing to look at one by
 //! one. Whatever is not so simple takes the long way, [`Scan`](super::Scan), which answers the same.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -101,13 +102,23 @@ fn answer(
         if !stretch.rows.is_empty() && !stretch.rows.are_settled(command.now) {
             return Ok(None);
         }
-        let amount = stretch.rows.amount(0..stretch.rows.len()).unwrap_or_default();
-        answer.scanned += piece::amount_bytes(amount) as u64;
-        let is_long = limits.bytes.min(limits.scanned) <= answer.scanned;
-        if (is_long && amount.rows > 0) || blocks_max < blocks {
+        let bytes = bytes_of(&stretch.rows, 0..stretch.rows.len());
+        let is_long = limits.bytes.min(limits.scanned) <= answer.scanned + bytes;
+        let is_more = is_long && !stretch.rows.is_empty();
+        if (is_more && taken.fold.is_none()) || blocks_max < blocks {
             return Ok(None);
         }
-        answer.live_rows += amount.rows as u64;
+        if is_more {
+            let rows =
+                first_of(stretch.rows, limits.scanned.saturating_sub(answer.scanned), reversed);
+            answer.scanned += bytes_of(&rows, 0..rows.len());
+            answer.live_rows += rows.len() as u64;
+            answer.stopped_at = last_of(key, &rows, reversed);
+            taken.add(rows, reversed);
+            break;
+        }
+        answer.scanned += bytes;
+        answer.live_rows += stretch.rows.len() as u64;
         taken.add(stretch.rows, reversed);
         if rows_left(&limits, &taken.rows) == 0 {
             answer.stopped_at = stopped_at(command, key, &taken.rows);
@@ -197,12 +208,40 @@ fn join(mut rows: Rows, mut next: Rows, reversed: bool) -> Rows {
     rows
 }
 
+/// Bytes of some of these rows, which are settled.
+fn bytes_of(rows: &Rows, range: Range<usize>) -> u64 {
+    piece::amount_bytes(rows.amount(range).unwrap_or_default()) as u64
+}
+
+/// The first rows in reading direction, up to the one with which there are so many bytes.
+fn first_of(mut rows: Rows, bytes: u64, reversed: bool) -> Rows {
+    let len = rows.len();
+    let range = |count: usize| if reversed { len - count..len } else { 0..count };
+    let (mut fewer, mut enough) = (0, len);
+    while fewer + 1 < enough {
+        let middle = fewer.midpoint(enough);
+        match bytes <= bytes_of(&rows, range(middle)) {
+            true => enough = middle,
+            false => fewer = middle,
+        }
+    }
+    if reversed {
+        rows.keep_last(enough)
+    } else {
+        rows.truncate(enough)
+    }
+    rows
+}
+
 /// Where a read has stopped that has as many rows as it may. What ends with its partition's share is complete.
 fn stopped_at(command: &Command, key: &PartitionKey, rows: &Rows) -> Option<Position> {
-    if (rows.len() as u64) < command.limits.rows {
-        return None;
-    }
-    let last = if command.reversed { rows.views().next() } else { rows.views().next_back() };
+    let is_full = command.limits.rows <= rows.len() as u64;
+    if is_full { last_of(key, rows, command.reversed) } else { None }
+}
+
+/// The position of the last row in reading direction.
+fn last_of(key: &PartitionKey, rows: &Rows, reversed: bool) -> Option<Position> {
+    let last = if reversed { rows.views().next() } else { rows.views().next_back() };
     let clustering: Bytes = last?.clustering_key().0;
     Some(Position { key: key.clone(), clustering: Some(clustering) })
 }

@@ -16,6 +16,7 @@ use crate::{
     Row, Rows, encoding,
     partial::{Asked, Partial},
     partition::Partition,
+    rows::View,
 };
 
 /// Takes what is read of one partition after the other, piece by piece in reading direction. Where it
@@ -74,12 +75,20 @@ impl Fold {
 impl Digest {
     fn add(&mut self, rows: &Rows, now: i64, reversed: bool) {
         let mut views = rows.views();
+        let mut made = Row::default();
         while let Some(view) = if reversed { views.next_back() } else { views.next() } {
-            if view.is_live(now) {
-                let (clustering, row) = (view.clustering_key(), view.row());
-                let row = seen(&row, now);
-                self.rows.tell(|out| encoding::write_row_alone(out, &clustering, &row));
+            if !view.is_live(now) {
+                continue;
             }
+            let row = match view {
+                View::Each(_, row) => row,
+                View::Column(columns, at) => {
+                    columns.make_into(at, &mut made);
+                    &made
+                }
+            };
+            let (clustering, row) = (view.clustering_key(), seen(row, now));
+            self.rows.tell(|out| encoding::write_row_alone(out, &clustering, &row));
         }
     }
 
