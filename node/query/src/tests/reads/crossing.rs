@@ -1,4 +1,5 @@
-//! What of a filtered read crosses the network: what passes, and a page of everything where replicas differ.
+//! What of a filtered read or of an aggregate crosses the network: what passes or is known, and a page of everything where
+//! replicas differ.
 
 use super::{datum::Type, model::Column, *};
 
@@ -89,4 +90,25 @@ fn a_stale_match_costs_a_page_once() {
     let (rows, crossed) = answered(&ground, few, Consistency::Quorum);
     assert_eq!(rows, ROWS / 100 - 1);
     assert!(crossed < ROWS * 5, "{crossed} bytes after read repair");
+}
+
+#[test]
+fn of_an_aggregate_only_partials_cross() {
+    let ground = ground();
+    let text = "SELECT count(*), count(v0), min(v0), max(v0), sum(v0), avg(v0) FROM t";
+    for consistency in [Consistency::One, Consistency::Quorum] {
+        for within in ["", " WHERE p0 = 3", " WHERE p0 = 3 AND c0 < 500"] {
+            let (_, crossed) = answered(&ground, &format!("{text}{within}"), consistency);
+            assert!(crossed < 300, "{crossed} bytes at {consistency} for{within}");
+        }
+    }
+    // Of a replica that knows less rows are asked for, once.
+    ground.cluster.silence(Some(1));
+    ground.execute(request("UPDATE t SET v0 = 8 WHERE p0 = 3 AND c0 = 7")).unwrap();
+    ground.cluster.silence(Some(0));
+    ground.cluster.take_crossed();
+    let (_, crossed) = answered(&ground, text, Consistency::Quorum);
+    assert!(ROWS * 10 < crossed, "{crossed} bytes");
+    let (_, crossed) = answered(&ground, text, Consistency::Quorum);
+    assert!(crossed < 300, "{crossed} bytes after read repair");
 }

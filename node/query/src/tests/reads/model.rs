@@ -144,6 +144,9 @@ pub(super) enum Selector {
     Writetime(String),
     Ttl(String),
     Count,
+    CountOf(String),
+    Sum(String, Type),
+    Average(String, Type),
     Min(String),
     Max(String),
 }
@@ -417,7 +420,12 @@ impl Model {
             Selector::Ttl(name) => {
                 of_cells(name, &|it| Some(Datum::Int(i32::try_from(it.expires? - now).unwrap())))
             }
-            Selector::Count | Selector::Min(_) | Selector::Max(_) => None,
+            Selector::Count
+            | Selector::CountOf(_)
+            | Selector::Sum(..)
+            | Selector::Average(..)
+            | Selector::Min(_)
+            | Selector::Max(_) => None,
         }
     }
 
@@ -458,7 +466,25 @@ fn aggregate(selector: &Selector, rows: &[Row]) -> Option<Vec<u8>> {
         let found: Vec<&Datum> = rows.iter().filter_map(|it| Some(&it.get(name)?.value)).collect();
         found
     };
+    // Few and small ones: no sum wraps.
+    let added = |name: &str, of: &Type, is_average: bool| {
+        let number = |it: &Datum| {
+            if let Datum::Int(it) = it {
+                return i64::from(*it);
+            }
+            let Datum::Bigint(it) = it else { panic!("{it:?} is no number") };
+            *it
+        };
+        let numbers: Vec<i64> = values(name).into_iter().map(number).collect();
+        let count = if is_average { numbers.len().max(1) as i64 } else { 1 };
+        let result = numbers.iter().sum::<i64>() / count;
+        let is_int = *of == Type::Int;
+        if is_int { Datum::Int(result as i32).bytes() } else { Datum::Bigint(result).bytes() }
+    };
     match selector {
+        Selector::CountOf(name) => Some((values(name).len() as i64).to_be_bytes().to_vec()),
+        Selector::Sum(name, of) => Some(added(name, of, false)),
+        Selector::Average(name, of) => Some(added(name, of, true)),
         Selector::Count => Some((rows.len() as i64).to_be_bytes().to_vec()),
         Selector::Min(name) => values(name).into_iter().min().map(Datum::bytes),
         Selector::Max(name) => values(name).into_iter().max().map(Datum::bytes),

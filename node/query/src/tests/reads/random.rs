@@ -439,11 +439,24 @@ fn selectors(rng: &mut Rng, table: &Table, distinct: bool) -> Vec<Selector> {
         return columns.map(|it| Selector::Column(it.name.clone())).collect();
     }
     let mut some = Vec::new();
-    if rng.chance(0.1) {
+    if rng.chance(0.2) {
         some.push(Selector::Count);
+        // Of cells with numbers alone replicas fold what is asked for.
+        let numbers_alone = rng.chance(0.6);
         for column in values {
-            some.push(Selector::Min(column.name.clone()));
-            some.push(Selector::Max(column.name.clone()));
+            let name = || column.name.clone();
+            let is_number = matches!(column.of, Type::Int | Type::Bigint);
+            if is_number && (!numbers_alone || column.name.starts_with('v')) {
+                let of = || column.of.clone();
+                some.extend([Selector::Sum(name(), of()), Selector::Average(name(), of())]);
+            }
+            if !numbers_alone || is_number && column.name.starts_with('v') {
+                some.extend([
+                    Selector::CountOf(name()),
+                    Selector::Min(name()),
+                    Selector::Max(name()),
+                ]);
+            }
         }
         return some;
     }
@@ -471,6 +484,9 @@ fn shown(selector: &Selector) -> String {
         Selector::Writetime(name) => format!("writetime({name})"),
         Selector::Ttl(name) => format!("ttl({name})"),
         Selector::Count => "count(*)".to_owned(),
+        Selector::CountOf(name) => format!("count({name})"),
+        Selector::Sum(name, _) => format!("sum({name})"),
+        Selector::Average(name, _) => format!("avg({name})"),
         Selector::Min(name) => format!("min({name})"),
         Selector::Max(name) => format!("max({name})"),
     }
