@@ -19,10 +19,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Blocks that hold no command: drawings, bytes that tests decode, examples that tests compile.
-const QUIET: [&str; 11] = [
+const QUIET: [&str; 13] = [
     "answer",
+    "answer-partial",
     "block",
     "command",
+    "command-partial",
     "components",
     "cql",
     "everything",
