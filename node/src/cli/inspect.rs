@@ -131,29 +131,31 @@ pub(super) fn fail(error: &offline::Error) -> Exit {
 fn sstable(args: &FilesArgs, path: &Path) -> Result<bool, offline::Error> {
     let it = Sstable::open(&RealDisk, path)?;
     let sections = it.sections();
+    let blocks = sections.blocks.saturating_sub(sections.row_filter + sections.statistics);
     match args.format {
         Format::Json => print(
             json!({
                 "kind": "sstable", "file": path.display().to_string(), "id": it.id(),
                 "version": it.version(), "bytes": sections.file,
-                "block_bytes": sections.blocks.saturating_sub(sections.row_filter),
-                "row_filter_bytes": sections.row_filter, "index_bytes": sections.index, "filter_bytes": sections.filter,
+                "block_bytes": blocks, "row_filter_bytes": sections.row_filter,
+                "statistics_bytes": sections.statistics, "index_bytes": sections.index, "filter_bytes": sections.filter,
                 "stats_bytes": sections.stats, "stats": it.summary().as_ref().map(summary_json),
             })
             .to_string(),
         ),
         Format::Text => {
-            let rows = match sections.row_filter {
+            let pages = |what, bytes| match bytes {
                 0 => String::new(),
-                bytes => format!("filter of rows {bytes}, "),
+                bytes => format!("{what} {bytes}, "),
             };
+            let rows = pages("filter of rows", sections.row_filter);
+            let statistics = pages("block statistics", sections.statistics);
             let version = it.version().map_or("?".to_owned(), |it| it.to_string());
             print(format!(
-                "{}\n  sstable {}, format version {version}, {} bytes: blocks {}, {rows}index {}, filter {}, stats {}",
+                "{}\n  sstable {}, format version {version}, {} bytes: blocks {blocks}, {rows}{statistics}index {}, filter {}, stats {}",
                 path.display(),
                 it.id(),
                 sections.file,
-                sections.blocks.saturating_sub(sections.row_filter),
                 sections.index,
                 sections.filter,
                 sections.stats

@@ -41,6 +41,8 @@ pub enum Place {
     Index,
     /// The filter of an sstable.
     Filter,
+    /// The statistics of some blocks of an sstable.
+    Statistics,
     /// The stats of an sstable.
     Stats,
     /// The last bytes of an sstable.
@@ -63,6 +65,7 @@ impl fmt::Display for Place {
             Place::Block => "block",
             Place::Index => "index",
             Place::Filter => "filter",
+            Place::Statistics => "block statistics",
             Place::Stats => "stats",
             Place::Footer => "footer",
             Place::Record => "record",

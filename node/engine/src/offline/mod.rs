@@ -23,6 +23,7 @@ mod partition;
 mod scrub;
 mod segment;
 mod sstable;
+mod told;
 mod walk;
 
 pub(crate) use copy::FragmentCopy;

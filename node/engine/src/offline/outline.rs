@@ -11,7 +11,7 @@ use super::damage::{At, Damage, Place};
 use super::error::Error;
 use super::input::Input;
 use crate::sstable::format::{self, BadVersion, Extent, Filters, Footer, IndexEntry, SstableStats};
-use crate::sstable::{self, format::HEADER_BYTES, row_filter};
+use crate::sstable::{self, format::HEADER_BYTES, row_filter, statistics};
 
 /// The outer parts of a file, each if it is sound.
 pub(super) struct Outline {
@@ -44,8 +44,8 @@ impl Outline {
             outline.filters = outline.section(Place::Filter, footer.filter, |raw| {
                 Filters::decode(raw).map_err(|it| it.to_string())
             });
-            // Between blocks lie pages of the filter of rows: where it is not known, there may be any.
-            let pages = outline.filters.as_ref().map(|it| it.pages.extents().collect());
+            // Between blocks lie pages: where these are not known, there may be any.
+            let pages = outline.filters.as_ref().map(Filters::pages);
             outline.index = outline.section(Place::Index, footer.index, |raw| {
                 check_index(&raw, pages, footer.index.offset).map(|()| raw)
             });
@@ -66,6 +66,12 @@ impl Outline {
     pub(super) fn page(&self, extent: Extent) -> Result<(), String> {
         let raw = unwrap(self.input.read(extent)?, self.id, extent.offset)?;
         row_filter::decode(&raw).map(|_| ()).map_err(str::to_owned)
+    }
+
+    /// A page of block statistics, or what is wrong with it.
+    pub(super) fn statistics(&self, extent: Extent) -> Result<statistics::Page, String> {
+        let raw = unwrap(self.input.read(extent)?, self.id, extent.offset)?;
+        statistics::Page::decode(raw).map_err(|it| it.to_string())
     }
 
     /// Where blocks end for sure: behind it they do not go on.

@@ -9,10 +9,11 @@ use sys::Disk;
 use super::damage::{Damage, Place};
 use super::error::Error;
 use super::outline::{Outline, damage};
+use super::told::Told;
 use super::walk::{Step, Walk};
 use crate::sstable::block::Fragment;
-use crate::sstable::filter;
 use crate::sstable::format::{self, Extent, SstableStats};
+use crate::sstable::{filter, pages};
 
 /// An sstable of which the outer parts were read: it holds its index and its filter, and later one block at a time.
 pub struct Sstable(Outline);
@@ -46,10 +47,12 @@ pub struct Summary {
 pub struct Sections {
     /// The whole file.
     pub file: u64,
-    /// All blocks, as they lie there, and the pages of the filter of rows between them.
+    /// All blocks, as they lie there, and the pages between them.
     pub blocks: u64,
-    /// These pages alone.
+    /// The pages of the filter of rows alone.
     pub row_filter: u64,
+    /// The pages of block statistics alone.
+    pub statistics: u64,
     /// The index.
     pub index: u64,
     /// The filter.
@@ -130,11 +133,15 @@ impl Sstable {
     pub fn sections(&self) -> Sections {
         let file = self.0.input.len;
         let Some(footer) = self.0.footer else { return Sections { file, ..Sections::default() } };
-        let pages = self.0.filters.iter().flat_map(|it| it.pages.extents());
+        let filters = self.0.filters.as_ref();
+        let bytes_of = |pages: &pages::Pages| {
+            pages.extents().fold(0_u64, |sum, it| sum.saturating_add(it.bytes))
+        };
         Sections {
             file,
             blocks: footer.index.offset - format::HEADER_BYTES,
-            row_filter: pages.fold(0, |sum, it| sum.saturating_add(it.bytes)),
+            row_filter: filters.map_or(0, |it| bytes_of(&it.rows.all)),
+            statistics: filters.map_or(0, |it| bytes_of(&it.statistics)),
             index: footer.index.bytes,
             filter: footer.filter.bytes,
             stats: footer.stats.bytes,
@@ -164,7 +171,8 @@ impl Sstable {
         let mut count = Count { damaged: self.0.damage.len() as u64, ..Count::default() };
         let mut denied = false;
         let filters = self.0.filters.as_ref();
-        for step in self.walk() {
+        let mut told = Told::of(&self.0);
+        for (at, step) in self.walk().enumerate() {
             let (extent, fragments) = match step {
                 Step::Block(extent, fragments) => (extent, fragments),
                 Step::Damage(it) => {
@@ -177,6 +185,7 @@ impl Sstable {
                 }
             };
             count.blocks += 1;
+            told.compare(at, &fragments);
             for it in &fragments {
                 count.add(it);
                 let hash = filter::hash(&it.part.key);
@@ -187,12 +196,13 @@ impl Sstable {
                 }
             }
         }
-        for extent in filters.into_iter().flat_map(|it| it.pages.extents()) {
-            if let Err(what) = self.0.page(extent) {
-                count.damaged += 1;
-                if !see(Found::Damage(&damage(Place::Filter, extent, what))) {
-                    return count.counted();
-                }
+        let pages = filters.into_iter().flat_map(|it| it.rows.all.extents());
+        let pages = pages.filter_map(|it| Some((Place::Filter, it, self.0.page(it).err()?)));
+        let told = told.wrong().into_iter().map(|(it, what)| (Place::Statistics, it, what));
+        for (place, extent, what) in pages.chain(told) {
+            count.damaged += 1;
+            if !see(Found::Damage(&damage(place, extent, what))) {
+                return count.counted();
             }
         }
         let wrong = [
@@ -224,7 +234,9 @@ impl Sstable {
             Place::Filter => footer.filter,
             Place::Stats => footer.stats,
             Place::Index => footer.index,
-            Place::Header | Place::Block | Place::Footer | Place::Record => Extent::default(),
+            Place::Header | Place::Block | Place::Statistics | Place::Footer | Place::Record => {
+                Extent::default()
+            }
         }
     }
 }

@@ -8,7 +8,9 @@ mod scrubbed;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use model::{Cell, Clustering, ColumnId, Content, Deletion, Partition, PartitionKey, Row, TableId};
+use model::{
+    Cell, Clustering, ColumnId, Content, Deletion, Liveness, Partition, PartitionKey, Row, TableId,
+};
 use sys::disk::MemoryDisk;
 use sys::{Disk, Open};
 
@@ -21,7 +23,7 @@ use crate::sstable::Writer;
 const FILE: &str = "/data/tables/00000000-0000-0000-0000-000000000007/000000000001.sst";
 
 /// Every kind of row, column and tombstone, of each version that is read, and of each codec.
-const FIXTURES: [&[u8]; 14] = [
+const FIXTURES: [&[u8]; 18] = [
     include_bytes!("../sstable/fixtures/version-1.sst"),
     include_bytes!("../sstable/fixtures/version-2.sst"),
     include_bytes!("../sstable/fixtures/version-3.sst"),
@@ -36,6 +38,10 @@ const FIXTURES: [&[u8]; 14] = [
     include_bytes!("../sstable/fixtures/version-7.sst"),
     include_bytes!("../sstable/fixtures/version-7-zstd.sst"),
     include_bytes!("../sstable/fixtures/version-7-symbols.sst"),
+    include_bytes!("../sstable/fixtures/version-8.sst"),
+    include_bytes!("../sstable/fixtures/version-8-zstd.sst"),
+    include_bytes!("../sstable/fixtures/version-8-symbols.sst"),
+    include_bytes!("../sstable/fixtures/version-8-statistics.sst"),
 ];
 
 /// A disk with one file.
@@ -112,6 +118,17 @@ fn sstable_of(mut partitions: Vec<Partition>, block_bytes: usize) -> Vec<u8> {
 fn live_row(value: impl Into<Bytes>) -> Row {
     let cell = Cell { timestamp: 5, content: Content::Live { value: value.into() } };
     Row { cells: vec![(ColumnId(1), cell)], ..Row::default() }
+}
+
+/// Points that come to something in each of five blocks, and a small block behind these.
+fn points() -> Vec<u8> {
+    let mut part = Partition::empty(key("points"));
+    for at in 0..1_100_u16 {
+        let mut row = live_row(Bytes::copy_from_slice(&f64::from(at / 7).to_be_bytes()));
+        row.liveness = Some(Liveness { timestamp: 5, expiry: None });
+        part.put_row(Clustering(Bytes::copy_from_slice(&(at + 0x100).to_be_bytes())), row);
+    }
+    sstable_of(vec![part], 32 * 210)
 }
 
 /// Two partitions of several blocks, with a deletion, a static row and a range tombstone, and a tiny one.

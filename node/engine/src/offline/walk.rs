@@ -19,8 +19,8 @@ use super::outline::{Entries, Outline, damage};
 use crate::piece;
 use crate::sstable::block::Fragment;
 use crate::sstable::format::{self, Extent, FOOTER_BYTES, HEADER_BYTES, IndexEntry};
-use crate::sstable::row_filter;
 use crate::sstable::symbols::FileSymbols;
+use crate::sstable::{row_filter, statistics};
 
 /// Behind the blocks: index, filter, stats.
 const SECTIONS: u32 = 3;
@@ -122,7 +122,9 @@ impl<'a> Walk<'a> {
                 return Some(self.lost(gap, self.end(), is_behind));
             };
             *at = extent.offset + extent.bytes;
-            let is_page = !is_behind && row_filter::decode(&raw).is_ok();
+            let is_page = !is_behind
+                && (row_filter::decode(&raw).is_ok()
+                    || statistics::Page::decode(raw.clone()).is_ok());
             let block = self.sound(raw);
             let gap = Extent { offset: begin, bytes: extent.offset - begin };
             if gap.bytes > 0 {

@@ -11,7 +11,7 @@ fn block() -> Block {
     let part = Partition::empty(PartitionKey::new("p".into()));
     let fragment = Fragment { start: model::key::bottom(), end: piece::top(), part };
     let table = TableId(uuid::Uuid::nil());
-    let raw = block::encode(table, &[fragment], &mut TextCoder::off());
+    let raw = block::encode(table, &[fragment], &mut TextCoder::off()).raw;
     Block::decode(raw, &FileSymbols::new()).unwrap()
 }
 
@@ -119,7 +119,7 @@ fn block_of_rows() -> Block {
         part.put_row(clustering, model::Row { cells, ..model::Row::default() });
     }
     let fragment = Fragment { start: model::key::bottom(), end: piece::top(), part };
-    let raw = block::encode(TableId(uuid::Uuid::nil()), &[fragment], &mut TextCoder::off());
+    let raw = block::encode(TableId(uuid::Uuid::nil()), &[fragment], &mut TextCoder::off()).raw;
     Block::decode(raw, &FileSymbols::new()).unwrap()
 }
 

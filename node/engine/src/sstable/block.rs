@@ -37,7 +37,9 @@ use super::symbols::FileSymbols;
 use crate::piece::{self, Piece};
 use crate::prefix::{Edge, Prefix};
 use coded::Coded;
-pub(crate) use encode::encode;
+pub(crate) use encode::{Encoded, encode};
+pub(super) use ints::{put as put_ints, read as read_ints};
+pub(super) use values::{put_doubles, read_doubles};
 
 /// Rows of a block at most.
 pub(crate) const ROWS_MAX: usize = 1 << 16;

@@ -18,7 +18,8 @@ use xxhash_rust::xxh3::Xxh3;
 use super::block::{self, Block, Fragment};
 use super::compression::{self, BlockCompressor};
 use super::filter::Filter;
-use super::row_filter::Pages;
+use super::pages::Pages;
+use super::row_filter;
 use super::symbols::{FileSymbols, TextCoder};
 
 /// Magic, version, file id, checksum.
@@ -28,7 +29,7 @@ pub(crate) const HEADER_BYTES: u64 = 28;
 pub(crate) const FOOTER_BYTES: u64 = 72;
 
 /// The version written, and the newest that is read. All before are read too.
-pub(crate) const VERSION: u32 = 7;
+pub(crate) const VERSION: u32 = 8;
 
 const MAGIC: &[u8; 8] = b"HELSSTBL";
 
@@ -161,7 +162,7 @@ pub(crate) fn block(version: u32, raw: Bytes, known: &FileSymbols) -> Result<Blo
     match version {
         1 => {
             let table = TableId(uuid::Uuid::nil());
-            Block::decode(block::encode(table, &fragments(raw)?, &mut TextCoder::off()), known)
+            Block::decode(block::encode(table, &fragments(raw)?, &mut TextCoder::off()).raw, known)
         }
         _ => Block::decode(raw, known),
     }
@@ -186,26 +187,46 @@ pub(crate) struct Filters {
     /// Over partition keys.
     pub(crate) partitions: Filter,
     /// Of the filter over rows.
-    pub(crate) pages: Pages,
+    pub(crate) rows: row_filter::Pages,
+    /// Of block statistics.
+    pub(crate) statistics: Pages,
 }
 
 impl Filters {
-    pub(crate) fn encode(partitions: &Filter, pages: &Pages) -> Bytes {
+    pub(crate) fn encode(
+        partitions: &Filter,
+        rows: &row_filter::Pages,
+        statistics: &Pages,
+    ) -> Bytes {
         let mut out = Writer::default();
         partitions.put(&mut out);
-        pages.put(&mut out);
+        rows.put(&mut out);
+        statistics.put(&mut out);
         out.finish()
     }
 
-    /// Before version 6 there are no pages.
+    /// Before version 6 there are no pages, and before version 8 none of statistics.
     pub(crate) fn decode(raw: Bytes) -> Result<Filters, Malformed> {
         let mut reader = Reader::new(raw);
         let partitions = Filter::read(&mut reader)?;
-        let pages = if reader.is_done() { Pages::default() } else { Pages::read(&mut reader)? };
+        let rows = match reader.is_done() {
+            true => row_filter::Pages::default(),
+            false => row_filter::Pages::read(&mut reader)?,
+        };
+        let statistics =
+            if reader.is_done() { Pages::default() } else { Pages::read(&mut reader)? };
         if !reader.is_done() {
             return Err(reader.malformed("end of the filters"));
         }
-        Ok(Filters { partitions, pages })
+        Ok(Filters { partitions, rows, statistics })
+    }
+
+    /// Where pages lie between the blocks, in order.
+    pub(crate) fn pages(&self) -> Vec<Extent> {
+        let mut all: Vec<Extent> =
+            self.rows.all.extents().chain(self.statistics.extents()).collect();
+        all.sort_unstable_by_key(|it| it.offset);
+        all
     }
 }
 

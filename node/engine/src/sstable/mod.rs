@@ -10,8 +10,10 @@ pub(crate) mod compression;
 pub(crate) mod filter;
 pub(crate) mod format;
 pub(crate) mod index;
+pub(crate) mod pages;
 pub(crate) mod row_filter;
 mod search;
+pub(crate) mod statistics;
 pub(crate) mod symbols;
 pub(crate) mod writer;
 
@@ -123,7 +125,7 @@ impl Sstable {
         let filters = Filters::decode(section(filter, "filter")?).map_err(malformed(filter))?;
         let map = Map {
             filter: filters.partitions,
-            rows: RowFilter::new(&filters.pages, index.len()),
+            rows: RowFilter::new(&filters.rows, index.len()),
             shelf: Arc::new(Shelf::new(index.len())),
             index,
         };

@@ -25,10 +25,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::filter;
 use super::format::Extent;
+use super::pages::{self, Directory, PAGE};
 use crate::shelf::{Lines, Shelf};
-
-/// The first byte of a page, raw: a block begins with how many fragments it has, and has one at least.
-const PAGE: u8 = 0;
 
 /// Rows behind which a page is written, with the end of a block: 4 KiB of ten bits each.
 const PAGE_ROWS: usize = 3_200;
@@ -81,17 +79,9 @@ pub(super) struct Builder {
 /// Where the pages of a file lie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pages {
-    /// In order of their blocks.
-    pub(crate) all: Vec<Page>,
+    pub(crate) all: pages::Pages,
     /// Two partitions have one token: then a token does not tell in which block a row would be.
     pub(crate) have_collisions: bool,
-}
-
-/// The blocks of a page, and where it lies: nowhere if nothing tells of their rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Page {
-    pub(crate) blocks: u64,
-    pub(crate) extent: Extent,
 }
 
 impl Builder {
@@ -145,14 +135,7 @@ impl Builder {
 
     /// The page that was asked for was written there, or nowhere.
     pub(super) fn end_page(&mut self, extent: Option<Extent>) {
-        let extent = extent.unwrap_or_default();
-        match self.pages.all.last_mut() {
-            Some(last) if last.extent.bytes == 0 && extent.bytes == 0 => last.blocks += self.blocks,
-            Some(_) | None if self.blocks > 0 => {
-                self.pages.all.push(Page { blocks: self.blocks, extent })
-            }
-            Some(_) | None => {}
-        }
+        self.pages.all.push(self.blocks, extent);
         self.hashes.clear();
         (self.partitions, self.blocks, self.bytes, self.has_ranges) = (0, 0, 0, false);
     }
@@ -166,12 +149,7 @@ impl Builder {
 impl Pages {
     pub(super) fn put(&self, out: &mut Writer) {
         out.u8(u8::from(self.have_collisions));
-        out.uint(self.all.len() as u64);
-        for Page { blocks, extent } in &self.all {
-            out.uint(*blocks);
-            out.uint(extent.offset);
-            out.uint(extent.bytes);
-        }
+        self.all.put(out);
     }
 
     pub(super) fn read(reader: &mut Reader) -> Result<Pages, Malformed> {
@@ -179,19 +157,7 @@ impl Pages {
             flag @ 0..=1 => flag == 1,
             _ => return Err(reader.malformed("flags of pages")),
         };
-        let count = reader.count(3, "number of pages")?;
-        let mut all = Vec::with_capacity(count);
-        for _ in 0..count {
-            let blocks = reader.uint("blocks of a page")?;
-            let (offset, bytes) = (reader.uint("page offset")?, reader.uint("page length")?);
-            all.push(Page { blocks, extent: Extent { offset, bytes } });
-        }
-        Ok(Pages { all, have_collisions })
-    }
-
-    /// Where there is one: the others tell only which blocks have none.
-    pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> {
-        self.all.iter().map(|it| it.extent).filter(|it| it.bytes > 0)
+        Ok(Pages { all: pages::Pages::read(reader)?, have_collisions })
     }
 }
 
@@ -257,9 +223,7 @@ fn bits_of(hash: u64, probes: u8) -> impl Iterator<Item = usize> {
 /// The pages of an open sstable.
 #[derive(Debug)]
 pub(crate) struct RowFilter {
-    /// Behind the last block of each page.
-    ends: Vec<u64>,
-    extents: Vec<Extent>,
+    written: Directory,
     /// Those that were written, and behind them, unless all were, a place for each block, for a page that is made of it.
     pub(crate) shelf: Arc<Shelf<Lines>>,
     worth: Worth,
@@ -278,31 +242,22 @@ impl RowFilter {
     /// Of a file of so many blocks.
     pub(crate) fn new(pages: &Pages, blocks: usize) -> RowFilter {
         // With collisions a token does not tell in which block a row would be.
-        let pages = if pages.have_collisions { None } else { Some(&pages.all[..]) };
-        let is_written = |it: &Page| it.extent.bytes > 0;
+        let pages = if pages.have_collisions { None } else { Some(&pages.all.0[..]) };
+        let is_written = |it: &pages::Page| it.extent.bytes > 0;
         let made = match pages {
             Some(pages) if pages.is_empty() || !pages.iter().all(is_written) => blocks,
             Some(_) | None => 0,
         };
-        let pages = pages.unwrap_or_default();
-        let ends = pages.iter().scan(0_u64, |end, it| {
-            *end = end.saturating_add(it.blocks);
-            Some(*end)
-        });
-        RowFilter {
-            ends: ends.collect(),
-            extents: pages.iter().map(|it| it.extent).collect(),
-            shelf: Arc::new(Shelf::new(pages.len() + made)),
-            worth: Worth::default(),
-        }
+        let written = Directory::new(pages.unwrap_or_default());
+        let shelf = Arc::new(Shelf::new(written.len() + made));
+        RowFilter { written, shelf, worth: Worth::default() }
     }
 
     /// The page of block `at`.
     pub(crate) fn page_of(&self, at: usize) -> PageOf {
-        let page = self.ends.partition_point(|end| *end <= at as u64);
-        match self.extents.get(page).filter(|it| it.bytes > 0) {
-            Some(extent) => PageOf::Written(page as u32, *extent),
-            None => PageOf::Made((self.extents.len() + at) as u32),
+        match self.written.page_of(at) {
+            Some((page, extent)) => PageOf::Written(page as u32, extent),
+            None => PageOf::Made((self.written.len() + at) as u32),
         }
     }
 

@@ -21,7 +21,7 @@ fn hashes(numbers: std::ops::Range<u64>) -> Vec<u64> {
 
 /// As it comes back from a file.
 fn reread(filter: &Filter) -> Filter {
-    let section = format::Filters::encode(filter, &super::row_filter::Pages::default());
+    let section = format::Filters::encode(filter, &Default::default(), &Default::default());
     format::Filters::decode(section).unwrap().partitions
 }
 

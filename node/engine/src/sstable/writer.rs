@@ -10,12 +10,12 @@ use model::key::bottom;
 use model::{Chunk, Clustering, Partition, PartitionKey, Row, TableId};
 use sys::{Disk, File, Open};
 
-use super::block::{self, Fragment};
+use super::block::{self, Encoded, Fragment};
 use super::compression::{self, BlockCompressor, Compression};
 use super::filter::{self, Filter};
 use super::format::{self, Extent, Filters, Footer, IndexEntry, Layout, SstableStats};
-use super::row_filter;
 use super::symbols::{TableSymbols, TextCoder};
+use super::{row_filter, statistics};
 use crate::piece::{self, Piece, Summary};
 use crate::{Error, TableShape};
 
@@ -51,6 +51,7 @@ pub(crate) struct Writer {
     index: Vec<IndexEntry>,
     hashes: Vec<u64>,
     rows: row_filter::Builder,
+    statistics: statistics::Builder,
     stats: Option<SstableStats>,
 }
 
@@ -98,6 +99,7 @@ impl Writer {
             index: Vec::new(),
             hashes: Vec::new(),
             rows: row_filter::Builder::default(),
+            statistics: statistics::Builder::default(),
             stats: None,
         })
     }
@@ -175,10 +177,12 @@ impl Writer {
     pub(crate) fn finish(mut self) -> Result<bool, Error> {
         self.end_block()?;
         self.end_page();
+        self.end_statistics();
         let Some(stats) = self.stats.take() else { return Ok(false) };
         let index = self.section(&format::encode_index(&self.index));
         let filter = Filter::build(&self.hashes, self.bloom_fp);
-        let filter = self.section(&Filters::encode(&filter, self.rows.pages()));
+        let (rows, statistics) = (self.rows.pages(), self.statistics.pages());
+        let filter = self.section(&Filters::encode(&filter, rows, statistics));
         let stats = self.section(&stats.encode());
         let footer = Footer { index, filter, stats }.encode(self.id, self.bytes());
         self.out.extend_from_slice(&footer);
@@ -206,7 +210,7 @@ impl Writer {
             Some(_) | None => own(&first.part.key),
         };
         let start = Bytes::copy_from_slice(&first.start);
-        let raw = block::encode(self.table, &self.block, &mut self.coder);
+        let Encoded { raw, statistics } = block::encode(self.table, &self.block, &mut self.coder);
         // Where there is nothing to find, nothing is looked for.
         let compressor =
             self.coder.is_coded(&raw).then(|| BlockCompressor::new(Compression::Plain));
@@ -218,14 +222,27 @@ impl Writer {
         if self.rows.end_block(extent.bytes) {
             self.end_page();
         }
+        if self.statistics.end_block(statistics) {
+            self.end_statistics();
+        }
         if self.out.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
     }
 
     /// Writes the page of the filter of rows, if the blocks since the last one have one.
     fn end_page(&mut self) {
-        let plain = || Some(BlockCompressor::new(Compression::Plain));
-        let page = self.rows.page(self.bloom_fp).map(|raw| self.wrap(&raw, plain()));
+        let page = self.rows.page(self.bloom_fp).map(|raw| self.wrap_plain(&raw));
         self.rows.end_page(page);
+    }
+
+    /// Writes the page of the statistics of the blocks since the last one, if they have any.
+    fn end_statistics(&mut self) {
+        let page = self.statistics.page().map(|raw| self.wrap_plain(&raw));
+        self.statistics.end_page(page);
+    }
+
+    /// A page: nothing is to be found in it that repeats.
+    fn wrap_plain(&mut self, raw: &[u8]) -> Extent {
+        self.wrap(raw, Some(BlockCompressor::new(Compression::Plain)))
     }
 
     fn section(&mut self, raw: &[u8]) -> Extent {

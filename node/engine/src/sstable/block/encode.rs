@@ -7,8 +7,10 @@ use model::codec::Writer;
 use model::columns::{self, Codes, Columns, flag, kind, second_of};
 use model::{Cell, Chunk, ColumnId, Content, Mutation, Partition, Row, TableId};
 
-use super::{Fragment, ints, keys, values};
+use super::values::{self, Integers};
+use super::{Fragment, ints, keys};
 use crate::piece;
+use crate::sstable::statistics::{self, Statistics};
 use crate::sstable::symbols::TextCoder;
 
 /// What a fragment has beside its key and its rows.
@@ -22,8 +24,16 @@ pub(super) mod part {
     pub(crate) const ALL: u8 = START | END | HEAD;
 }
 
-/// The raw bytes of a block of these fragments of `table`, which are in order: `docs/formats/sstable.md`.
-pub(crate) fn encode(table: TableId, fragments: &[Fragment], coder: &mut TextCoder) -> Bytes {
+/// What a block was turned into.
+pub(crate) struct Encoded {
+    /// Its raw bytes.
+    pub(crate) raw: Bytes,
+    /// What its rows come to, if that is told.
+    pub(crate) statistics: Option<Statistics>,
+}
+
+/// A block of these fragments of `table`, which are in order: `docs/formats/sstable.md`.
+pub(crate) fn encode(table: TableId, fragments: &[Fragment], coder: &mut TextCoder) -> Encoded {
     let chunks = || fragments.iter().flat_map(|it| it.part.rows.chunks());
     let mut elements: Vec<(usize, ColumnId, Bytes)> = Vec::new();
     let (mut count, mut value_bytes) = (0, 0);
@@ -58,11 +68,16 @@ pub(crate) fn encode(table: TableId, fragments: &[Fragment], coder: &mut TextCod
         }
     }
     elements.iter().for_each(|(row, id, bytes)| columns.add_elements(*row as i64, *id, bytes));
+    let mut statistics = None;
     if !columns.keys.is_empty() {
-        columns.put(&mut out, coder);
+        let is_told = match fragments {
+            [it] => it.part.range_tombstones.is_empty() && columns.are_settled(),
+            _ => false,
+        };
+        statistics = columns.put(&mut out, coder, is_told);
         coder.put_symbols(&mut out);
     }
-    out.finish()
+    Encoded { raw: out.finish(), statistics }
 }
 
 fn value_len(cell: &Cell) -> usize {
@@ -215,7 +230,15 @@ impl<'a> Rows<'a> {
         column.values.push(bytes);
     }
 
-    fn put(&self, out: &mut Writer, coder: &mut TextCoder) {
+    /// Whether all of them, which are not few, live for ever.
+    fn are_settled(&self) -> bool {
+        statistics::ROWS_MIN <= self.keys.len()
+            && self.flags.iter().all(|it| *it == flag::MARKER)
+            && self.columns.iter().all(|(_, it)| it.kinds.iter().all(|it| *it == kind::LIVE))
+    }
+
+    /// What they come to, if that `is_told`.
+    fn put(&self, out: &mut Writer, coder: &mut TextCoder, is_told: bool) -> Option<Statistics> {
         keys::put(out, &self.keys);
         ints::put(out, &self.times);
         ints::put(out, &self.flags);
@@ -225,11 +248,19 @@ impl<'a> Rows<'a> {
         ints::put(out, &self.deleted_ats);
         out.uint(self.columns.len() as u64);
         let mut next = 0;
+        let mut numbers = Vec::new();
         for (id, column) in &self.columns {
             out.uint(u64::from(id.0) - next);
             next = u64::from(id.0) + 1;
-            column.put(out, self.keys.len(), coder);
+            let integers = column.put(out, self.keys.len(), coder).filter(|_| is_told);
+            numbers.extend(integers.map(|it| (*id, statistics::values_of(it.len, &it.each))));
         }
+        let has_others = numbers.len() < self.columns.len();
+        (!numbers.is_empty()).then(|| Statistics {
+            rows: self.keys.len() as u64,
+            columns: numbers.into(),
+            has_others,
+        })
     }
 }
 
@@ -281,7 +312,8 @@ impl<'a> Column<'a> {
         }
     }
 
-    fn put(&self, out: &mut Writer, rows: usize, coder: &mut TextCoder) {
+    /// Tells the values as integers if they may be numbers.
+    fn put(&self, out: &mut Writer, rows: usize, coder: &mut TextCoder) -> Option<Integers> {
         // Zero, which no column has, says "in every row".
         if self.rows.len() == rows {
             out.uint(0);

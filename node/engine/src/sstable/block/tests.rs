@@ -155,7 +155,7 @@ fn cut(fragment: &Fragment, want: &Slice, reversed: bool, rows_max: usize) -> Pi
 }
 
 pub(super) fn plain(fragments: &[Fragment]) -> Bytes {
-    encode(TABLE, fragments, &mut TextCoder::off())
+    encode(TABLE, fragments, &mut TextCoder::off()).raw
 }
 
 /// As it is behind so many other blocks that symbols are known.
@@ -170,7 +170,7 @@ pub(super) fn coded(fragments: &[Fragment]) -> Bytes {
     }
     assert!(coder.symbols().is_some());
     coder.end_block(0, 0);
-    encode(TABLE, fragments, &mut coder)
+    encode(TABLE, fragments, &mut coder).raw
 }
 
 pub(super) fn decoded(raw: Bytes) -> Result<Block, model::codec::Malformed> {

@@ -39,15 +39,23 @@ pub(super) enum Column {
     Codes(Values),
 }
 
-/// Appends `values`, the first ones of which may come with their codes. Of none, nothing.
+/// Values as signed big-endian integers, all of one length.
+pub(super) struct Integers {
+    /// 1, 2, 4 or 8 bytes.
+    pub(super) len: usize,
+    pub(super) each: Vec<i64>,
+}
+
+/// Appends `values`, the first ones of which may come with their codes. Of none, nothing. Tells them as integers if they may be
+/// numbers.
 pub(super) fn put(
     out: &mut Writer,
     values: &[&[u8]],
     codes: &[Option<&[u8]>],
     coder: &mut TextCoder,
-) {
+) -> Option<Integers> {
     if values.is_empty() {
-        return;
+        return None;
     }
     match dictionary(values) {
         Some((distinct, numbers)) => {
@@ -56,7 +64,7 @@ pub(super) fn put(
             put_one_by_one(out, &distinct);
             ints::put(out, &numbers);
         }
-        None if are_alike(values) => put_one_by_one(out, values),
+        None if are_alike(values) => return put_one_by_one(out, values),
         None => match coder.code(values, codes) {
             Some(coded) => {
                 out.u8(CODED);
@@ -67,9 +75,10 @@ pub(super) fn put(
                 );
                 out.raw(coded.codes);
             }
-            None => put_one_by_one(out, values),
+            None => put_any(out, values),
         },
     }
+    None
 }
 
 fn are_alike(values: &[&[u8]]) -> bool {
@@ -154,36 +163,73 @@ fn read_dictionary(reader: &mut Reader, count: usize) -> Result<Values, Malforme
     Ok(Values::Repeated { distinct, numbers })
 }
 
-fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) {
+fn put_one_by_one(out: &mut Writer, values: &[&[u8]]) -> Option<Integers> {
     let len = values[0].len();
     if !are_alike(values) {
-        out.u8(PLAIN);
-        put_lengths(out, values.iter().map(|it| it.len() as i64));
-        values.iter().for_each(|it| out.raw(it));
-        return;
+        put_any(out, values);
+        return None;
     }
     if matches!(len, 1 | 2 | 4 | 8) {
-        let decimals = if len == 8 { put_decimals(values) } else { None };
-        // What is as short as that are doubles: nobody needs to know how their bits would look as integers.
-        let are_doubles = decimals.as_ref().is_some_and(|it| it.len() <= len * values.len() / 2);
-        let integers = (!are_doubles).then(|| put_integers(values, len));
-        let best = decimals.into_iter().chain(integers).min_by_key(Writer::len);
-        if let Some(best) = best.filter(|it| it.len() < len * values.len()) {
-            out.raw(&best.finish());
-            return;
-        }
+        let integers = Integers { len, each: values.iter().map(|it| integer(it)).collect() };
+        put_numbers(out, &integers);
+        return Some(integers);
     }
     out.u8(FIXED);
     out.uint(len as u64);
     values.iter().for_each(|it| out.raw(it));
+    None
 }
 
-fn put_integers(values: &[&[u8]], len: usize) -> Writer {
+fn put_any(out: &mut Writer, values: &[&[u8]]) {
+    out.u8(PLAIN);
+    put_lengths(out, values.iter().map(|it| it.len() as i64));
+    values.iter().for_each(|it| out.raw(it));
+}
+
+/// Appends numbers, of which there is one at least.
+fn put_numbers(out: &mut Writer, Integers { len, each }: &Integers) {
+    let (len, as_they_are) = (*len, len * each.len());
+    let decimals = if len == 8 { put_decimals(each) } else { None };
+    // What is as short as that are doubles: nobody needs to know how their bits would look as integers.
+    let are_doubles = decimals.as_ref().is_some_and(|it| it.len() <= as_they_are / 2);
+    let integers = (!are_doubles).then(|| put_integers(each, len));
+    let best = decimals.into_iter().chain(integers).min_by_key(Writer::len);
+    match best.filter(|it| it.len() < as_they_are) {
+        Some(best) => out.raw(&best.finish()),
+        None => {
+            out.u8(FIXED);
+            out.uint(len as u64);
+            each.iter().for_each(|it| out.raw(&it.to_be_bytes()[8 - len..]));
+        }
+    }
+}
+
+fn put_integers(integers: &[i64], len: usize) -> Writer {
     let mut out = Writer::default();
     out.u8(INTEGERS);
     out.u8(len as u8);
-    ints::put(&mut out, &values.iter().map(|it| integer(it)).collect::<Vec<_>>());
+    ints::put(&mut out, integers);
     out
+}
+
+/// Appends doubles. Of none, nothing.
+pub(crate) fn put_doubles(out: &mut Writer, doubles: &[f64]) {
+    if !doubles.is_empty() {
+        let each = doubles.iter().map(|it| it.to_bits().cast_signed()).collect();
+        put_numbers(out, &Integers { len: 8, each });
+    }
+}
+
+/// Reads `count` doubles that `put_doubles` wrote. The caller bounds `count`.
+pub(crate) fn read_doubles(reader: &mut Reader, count: usize) -> Result<Vec<f64>, Malformed> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let codec = reader.u8("value codec")?;
+    let values = read_one_by_one(reader, codec, count)?;
+    let double = |at| values.bytes(at).try_into().ok().map(f64::from_be_bytes);
+    let doubles = (0..count).map(double).collect::<Option<Vec<f64>>>();
+    doubles.ok_or_else(|| reader.malformed("length of doubles"))
 }
 
 fn read_one_by_one(reader: &mut Reader, codec: u8, count: usize) -> Result<Values, Malformed> {
@@ -327,8 +373,8 @@ fn exponent_of(bits: &[u64]) -> Option<u8> {
     })
 }
 
-fn put_decimals(values: &[&[u8]]) -> Option<Writer> {
-    let bits: Vec<u64> = values.iter().map(|it| integer(it).cast_unsigned()).collect();
+fn put_decimals(doubles: &[i64]) -> Option<Writer> {
+    let bits: Vec<u64> = doubles.iter().map(|it| it.cast_unsigned()).collect();
     let exponent = exponent_of(&bits)?;
     let scale = scale_of(exponent);
     let mut exceptions = Vec::new();

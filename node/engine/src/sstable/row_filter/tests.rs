@@ -88,7 +88,7 @@ fn the_page_of_a_block_is_the_one_written_behind_it() {
         builder.end_page(page);
     }
     builder.end_page(None);
-    assert_eq!(builder.pages().all.len(), 3, "what has none is told once");
+    assert_eq!(builder.pages().all.0.len(), 3, "what has none is told once");
     let mut out = Writer::default();
     builder.pages().put(&mut out);
     let pages = Pages::read(&mut Reader::new(out.finish())).unwrap();
@@ -107,7 +107,8 @@ fn the_page_of_a_block_is_the_one_written_behind_it() {
     assert_eq!(rows.wanted(2), None, "it was made");
     (0..99).for_each(|_| rows.has_seen(Seen::Row));
     assert_eq!(rows.wanted(8), None, "it does not pay");
-    let all = pages.all.iter().filter(|it| it.extent.bytes > 0).copied().collect();
+    let all = pages.all.0.iter().filter(|it| it.extent.bytes > 0).copied().collect();
+    let all = pages::Pages(all);
     let whole = RowFilter::new(&Pages { all, ..Pages::default() }, 5);
     assert_eq!(
         (0..9).find_map(|at| whole.wanted(at)),

@@ -18,17 +18,22 @@ use crate::sstable::{Sstable, Writer};
 use crate::walk::Walk;
 
 /// What is written today.
-const NEWEST: &[u8] = include_bytes!("../fixtures/version-7.sst");
-const WITH_SYMBOLS: &[u8] = include_bytes!("../fixtures/version-7-symbols.sst");
+const NEWEST: &[u8] = include_bytes!("../fixtures/version-8.sst");
+const WITH_SYMBOLS: &[u8] = include_bytes!("../fixtures/version-8-symbols.sst");
+const WITH_STATISTICS: &[u8] = include_bytes!("../fixtures/version-8-statistics.sst");
 
 /// What versions before wrote of the same.
-const OLD_WITH_SYMBOLS: [&[u8]; 2] = [
+const OLD_WITH_SYMBOLS: [&[u8]; 3] = [
     include_bytes!("../fixtures/version-5-symbols.sst"),
     include_bytes!("../fixtures/version-6-symbols.sst"),
+    include_bytes!("../fixtures/version-7-symbols.sst"),
 ];
 
 /// Small, so that the larger partitions take several blocks.
 const BLOCK_BYTES: usize = 2_000;
+
+/// Large enough for statistics.
+const LARGE_BLOCK_BYTES: usize = 32_000;
 
 fn key(text: &str) -> PartitionKey {
     PartitionKey::new(Bytes::copy_from_slice(text.as_bytes()))
@@ -181,10 +186,43 @@ fn story() -> Vec<Partition> {
     vec![story]
 }
 
+/// Numbers of every kind, some of them missing, in blocks that have statistics: since version 8.
+fn numbers() -> Vec<Partition> {
+    let mut part = Partition::empty(key("numbers"));
+    for number in 0..3_000_i64 {
+        let timestamp = BEGIN + number * 1_000_000;
+        let cents = ((number * 7919 % 9973 - 3_000) as f64 / 100.0).to_be_bytes();
+        let liveness = Some(Liveness { timestamp, expiry: None });
+        let mut row = Row { liveness, ..Row::default() };
+        row.put(ColumnId(1), live(timestamp, cents));
+        if number % 7 != 3 {
+            row.put(ColumnId(2), live(timestamp, (number * number - 5_000).to_be_bytes()));
+        }
+        if number < 1_000 {
+            row.put(ColumnId(4), live(timestamp, ((number % 300) as i16).to_be_bytes()));
+        }
+        if (number / 500) % 2 == 1 {
+            row.put(ColumnId(5), live(timestamp, "so"));
+        }
+        part.put_row(numbered(number * 60_000), row);
+    }
+    vec![part]
+}
+
 fn write(disk: &dyn Disk, path: &Path, compressor: &str, partitions: Vec<Partition>) {
+    write_blocks(disk, path, compressor, partitions, BLOCK_BYTES);
+}
+
+fn write_blocks(
+    disk: &dyn Disk,
+    path: &Path,
+    compressor: &str,
+    partitions: Vec<Partition>,
+    block_bytes: usize,
+) {
     let compression = [("class".to_owned(), compressor.to_owned())].into();
     let shape = TableShape { compression, ..super::shape(TableId(uuid::Uuid::from_u128(7))) };
-    let mut writer = Writer::create(disk, path, 1, &shape, BLOCK_BYTES, &Arc::default()).unwrap();
+    let mut writer = Writer::create(disk, path, 1, &shape, block_bytes, &Arc::default()).unwrap();
     for mut part in partitions {
         let rows = std::mem::take(&mut part.rows);
         let ranges = std::mem::take(&mut part.range_tombstones);
@@ -238,14 +276,19 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
         (6, include_bytes!("../fixtures/version-6.sst").as_slice()),
         (6, include_bytes!("../fixtures/version-6-zstd.sst").as_slice()),
         (6, OLD_WITH_SYMBOLS[1]),
-        (7, NEWEST),
+        (7, include_bytes!("../fixtures/version-7.sst").as_slice()),
         (7, include_bytes!("../fixtures/version-7-zstd.sst").as_slice()),
-        (7, WITH_SYMBOLS),
+        (7, OLD_WITH_SYMBOLS[2]),
+        (8, NEWEST),
+        (8, include_bytes!("../fixtures/version-8-zstd.sst").as_slice()),
+        (8, WITH_SYMBOLS),
+        (8, WITH_STATISTICS),
     ] {
         let mut with_symbols = OLD_WITH_SYMBOLS.iter().chain([&WITH_SYMBOLS]);
         let has_symbols = with_symbols.any(|it| std::ptr::eq(bytes, *it));
         let expected = match version {
             _ if has_symbols => story(),
+            _ if std::ptr::eq(bytes, WITH_STATISTICS) => numbers(),
             ..7 => partitions(),
             _ => with_turns(),
         };
@@ -265,12 +308,14 @@ fn a_file_of_each_version_is_read_as_it_was_written() {
 /// What is written today is what the fixture of today's version holds: whoever changes the format makes a new version.
 #[test]
 fn the_newest_fixtures_are_what_is_written_today() {
-    for (partitions, suffix, newest) in
-        [(with_turns(), "", NEWEST), (story(), "-symbols", WITH_SYMBOLS)]
-    {
+    for (partitions, suffix, block_bytes, newest) in [
+        (with_turns(), "", BLOCK_BYTES, NEWEST),
+        (story(), "-symbols", BLOCK_BYTES, WITH_SYMBOLS),
+        (numbers(), "-statistics", LARGE_BLOCK_BYTES, WITH_STATISTICS),
+    ] {
         let disk = sys::disk::MemoryDisk::new();
         let path = Path::new("/000000000001.sst");
-        write(&disk, path, "LZ4Compressor", partitions);
+        write_blocks(&disk, path, "LZ4Compressor", partitions, block_bytes);
         let written = sys::disk::read_all(&disk, path, 1 << 20).unwrap();
         update(&written, suffix);
         assert!(written == newest, "{} bytes, not the fixture's {}", written.len(), newest.len());
