@@ -10,9 +10,10 @@ use smallvec::SmallVec;
 use sys::hash::SeededState;
 
 use crate::Error;
-use crate::shelf::{Held, Lines, Shelf};
+use crate::shelf::{Held, Lines, Shared, Shelf};
 use crate::sstable::block::Block;
 use crate::sstable::block::packed::Packed;
+use crate::sstable::statistics::Page;
 use crate::stats::{Counters, count};
 
 /// An sstable and the number of a block in it.
@@ -33,14 +34,65 @@ impl From<Error> for Halt {
     }
 }
 
-/// In the number of a block: it is a page of the filter of rows.
-const PAGE: u32 = 1 << 31;
+/// The number of a block or a page among those of its kind. The other bits tell which kind that is.
+const NUMBER: u32 = (1 << 30) - 1;
+
+/// A kind of what the cache keeps of sstables.
+pub(crate) trait Kind: Shared {
+    /// A bit of its own in the number, or none.
+    const BIT: u32;
+
+    /// Memory taken, bytes, about.
+    fn bytes(&self) -> u64;
+
+    fn kept(shelf: Arc<Shelf<Self>>, it: Self) -> Kept
+    where
+        Self: Sized;
+}
+
+impl Kind for Held {
+    const BIT: u32 = 0;
+
+    fn bytes(&self) -> u64 {
+        Held::bytes(self)
+    }
+
+    fn kept(shelf: Arc<Shelf>, it: Held) -> Kept {
+        Kept::Block(shelf, it)
+    }
+}
+
+/// Pages of the filter of rows.
+impl Kind for Lines {
+    const BIT: u32 = 1 << 31;
+
+    fn bytes(&self) -> u64 {
+        size_of_val(&**self) as u64
+    }
+
+    fn kept(shelf: Arc<Shelf<Lines>>, it: Lines) -> Kept {
+        Kept::Filter(shelf, it)
+    }
+}
+
+/// Pages of block statistics.
+impl Kind for Arc<Page> {
+    const BIT: u32 = 1 << 30;
+
+    fn bytes(&self) -> u64 {
+        Page::bytes(self)
+    }
+
+    fn kept(shelf: Arc<Shelf<Arc<Page>>>, it: Arc<Page>) -> Kept {
+        Kept::Statistics(shelf, it)
+    }
+}
 
 /// A block or a page that may be in memory: of which sstable, and where it is found.
 pub(crate) struct Place<'a, T = Held> {
     /// The number under which the sstable is in the cache.
     pub(crate) sstable: u64,
-    /// Its own, below 2^31.
+    /// Its own, below 2^30.
     pub(crate) at: u32,
     pub(crate) shelf: &'a Arc<Shelf<T>>,
 }
@@ -53,23 +105,18 @@ impl<T> Clone for Place<'_, T> {
 
 impl<T> Copy for Place<'_, T> {}
 
-impl Place<'_> {
+impl<T: Kind> Place<'_, T> {
     fn id(&self) -> BlockId {
-        (self.sstable, self.at)
-    }
-}
-
-impl Place<'_, Lines> {
-    fn id(&self) -> BlockId {
-        (self.sstable, self.at | PAGE)
+        (self.sstable, self.at | T::BIT)
     }
 }
 
 /// What the cache keeps, and where readers find it.
 #[derive(Clone)]
-enum Kept {
+pub(crate) enum Kept {
     Block(Arc<Shelf>, Held),
-    Page(Arc<Shelf<Lines>>, Lines),
+    Filter(Arc<Shelf<Lines>>, Lines),
+    Statistics(Arc<Shelf<Arc<Page>>>, Arc<Page>),
 }
 
 #[derive(Clone)]
@@ -78,8 +125,9 @@ struct ByBytes;
 impl Weighter<BlockId, Kept> for ByBytes {
     fn weight(&self, _id: &BlockId, kept: &Kept) -> u64 {
         match kept {
-            Kept::Block(_, block) => block.bytes().max(1),
-            Kept::Page(_, page) => size_of_val(&**page) as u64,
+            Kept::Block(_, block) => Kind::bytes(block).max(1),
+            Kept::Filter(_, page) => Kind::bytes(page),
+            Kept::Statistics(_, page) => Kind::bytes(page),
         }
     }
 }
@@ -96,8 +144,9 @@ impl Lifecycle<BlockId, Kept> for Clearing {
     /// the cache hears.
     fn is_pinned(&self, (_, at): &BlockId, kept: &Kept) -> bool {
         match kept {
-            Kept::Block(shelf, _) => shelf.forget_use(*at),
-            Kept::Page(shelf, _) => shelf.forget_use(at & !PAGE),
+            Kept::Block(shelf, _) => shelf.forget_use(at & NUMBER),
+            Kept::Filter(shelf, _) => shelf.forget_use(at & NUMBER),
+            Kept::Statistics(shelf, _) => shelf.forget_use(at & NUMBER),
         }
         false
     }
@@ -105,8 +154,9 @@ impl Lifecycle<BlockId, Kept> for Clearing {
     /// Also of a block that another has replaced: that is in the slot by then.
     fn on_evict(&self, given_up: &mut Self::RequestState, (_, at): BlockId, kept: Kept) {
         match &kept {
-            Kept::Block(shelf, block) => shelf.clear(at, block),
-            Kept::Page(shelf, page) => shelf.clear(at & !PAGE, page),
+            Kept::Block(shelf, block) => shelf.clear(at & NUMBER, block),
+            Kept::Filter(shelf, page) => shelf.clear(at & NUMBER, page),
+            Kept::Statistics(shelf, page) => shelf.clear(at & NUMBER, page),
         }
         given_up.push(kept);
     }
@@ -162,8 +212,8 @@ impl Cache {
         Some(block)
     }
 
-    fn look<R>(&self, place: Place<'_, Lines>, look: impl FnOnce(&[u64]) -> R) -> Option<R> {
-        let (seen, is_first_use) = place.shelf.with(place.at, |page| look(page))?;
+    fn look<T: Kind, R>(&self, place: Place<'_, T>, look: impl FnOnce(&T) -> R) -> Option<R> {
+        let (seen, is_first_use) = place.shelf.with(place.at, look)?;
         if is_first_use {
             self.was_used(&place.id());
         }
@@ -199,34 +249,21 @@ impl Cache {
         }
     }
 
-    /// Takes a block in, in the place of another if there is one.
-    fn insert(&self, place: Place<'_>, block: Held) {
-        place.shelf.put(place.at, block.clone());
-        self.keep(place.id(), Kept::Block(Arc::clone(place.shelf), block));
-    }
-
-    fn insert_page(&self, place: Place<'_, Lines>, page: Lines) {
-        place.shelf.put(place.at, Arc::clone(&page));
-        self.keep(place.id(), Kept::Page(Arc::clone(place.shelf), page));
-    }
-
-    fn keep(&self, id: BlockId, kept: Kept) {
-        self.blocks.insert(id, kept);
+    /// Takes a block or a page in, in the place of another if there is one.
+    fn insert<T: Kind>(&self, place: Place<'_, T>, it: T) {
+        place.shelf.put(place.at, it.clone());
+        self.blocks.insert(place.id(), T::kept(Arc::clone(place.shelf), it));
         if !self.is_large.load(Ordering::Relaxed) && HUGE_PAGES_FROM <= self.bytes() {
             self.is_large.store(true, Ordering::Relaxed);
             sys::memory::use_huge_pages();
         }
     }
 
-    /// Gives up the blocks and pages of an sstable, of which nobody will ask again.
-    pub(crate) fn forget(&self, sstable: u64, shelf: &Shelf, pages: &Shelf<Lines>) {
-        for (at, block) in shelf.blocks() {
-            drop(self.blocks.remove(&(sstable, at)));
-            shelf.clear(at, &block);
-        }
-        for (at, page) in pages.blocks() {
-            drop(self.blocks.remove(&(sstable, at | PAGE)));
-            pages.clear(at, &page);
+    /// Gives up the blocks or the pages of an sstable, of which nobody will ask again.
+    pub(crate) fn forget<T: Kind>(&self, sstable: u64, shelf: &Shelf<T>) {
+        for (at, it) in shelf.blocks() {
+            drop(self.blocks.remove(&(sstable, at | T::BIT)));
+            shelf.clear(at, &it);
         }
     }
 
@@ -369,24 +406,24 @@ impl<'a> Io<'a> {
         place: Place<'_, Lines>,
         look: impl Fn(&[u64]) -> R,
     ) -> Option<R> {
-        self.cache.look(place, look)
+        self.cache.look(place, |page| look(page))
     }
 
     /// Keeps a page that was made of a block.
     pub(crate) fn keep_page(&self, place: Place<'_, Lines>, make: impl FnOnce() -> Lines) {
         if self.keeps {
-            self.cache.insert_page(place, make());
+            self.cache.insert(place, make());
         }
     }
 
     /// What `look` sees in a page, which `read` reads from the disk.
-    pub(crate) fn page<R>(
+    pub(crate) fn page<T: Kind, R>(
         &self,
-        place: Place<'_, Lines>,
-        look: impl Fn(&[u64]) -> R,
-        read: impl FnOnce() -> Result<Lines, Error>,
+        place: Place<'_, T>,
+        mut look: impl FnMut(&T) -> R,
+        read: impl FnOnce() -> Result<T, Error>,
     ) -> Result<R, Halt> {
-        if let Some(seen) = self.cache.look(place, &look) {
+        if let Some(seen) = self.cache.look(place, &mut look) {
             return Ok(seen);
         }
         if !self.may_wait {
@@ -396,7 +433,7 @@ impl<'a> Io<'a> {
         let page = read()?;
         let seen = look(&page);
         if self.keeps {
-            self.cache.insert_page(place, page);
+            self.cache.insert(place, page);
         }
         Ok(seen)
     }

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::key::successor;
 use model::{ColumnId, Partition, PartitionKey, Slice};
 
@@ -15,7 +16,8 @@ use crate::cache::{Halt, Io};
 use crate::memtable::Memtable;
 use crate::memtable::run::Run;
 use crate::piece::Piece;
-use crate::sstable::{Spot, Sstable, filter};
+use crate::sstable::statistics::Statistics;
+use crate::sstable::{Hint, Spot, Sstable, filter};
 
 /// Rows that a read copies from a source at once at most.
 pub(crate) const PIECE_ROWS_MAX: usize = 256;
@@ -84,6 +86,21 @@ impl Input {
     fn of_sstable(sstable: &Arc<Sstable>) -> Input {
         let sstable = Arc::clone(sstable);
         Input { rows: Rows::Sstable { sstable, is_here: false, near: None }, left: None }
+    }
+
+    /// Whether it has nothing there, as far as can be told without a look at the disk.
+    fn has_nothing_in(&self, within: &Slice) -> bool {
+        let is_bare = |it: &Piece| {
+            let mut ranges = it.part.range_tombstones.iter();
+            within.end <= it.end
+                && it.part.rows.first_at(&within.end) == 0
+                && ranges.next().is_none_or(|it| within.end <= it.start)
+        };
+        match (&self.left, &self.rows) {
+            (Some(left), _) => is_bare(left),
+            (None, Rows::Memtable(run)) => is_bare(&run.piece(within, false, 1)),
+            (None, Rows::Sstable { sstable, .. }) => !sstable.may_have_rows(within),
+        }
     }
 
     /// The rows of what is left of its last piece.
@@ -198,6 +215,43 @@ impl Merge {
             self.rows_max = (self.rows_max * 2).min(PIECE_ROWS_MAX);
         }
         Ok(if self.reversed { self.merge_last(reach) } else { self.merge_first(reach) })
+    }
+
+    /// Goes on behind the block at the beginning of `want` without a look into it, if its statistics tell enough, and no other
+    /// source has anything where it lies: what `look` saw in them, and where the block ends.
+    pub(crate) fn skip<R>(
+        &mut self,
+        want: &Slice,
+        io: &Io,
+        look: impl FnOnce(&Statistics) -> Option<R>,
+    ) -> Result<Option<(R, Bytes)>, Halt> {
+        if self.reversed || self.head.deletion.is_some() {
+            return Ok(None);
+        }
+        let mut found = None;
+        for (at, input) in self.inputs.iter().enumerate() {
+            if let (Rows::Sstable { sstable, .. }, None) = (&input.rows, &input.left)
+                && let Some(block) =
+                    sstable.told_block(&self.head.key, want, Hint::default(), io)?
+            {
+                found = Some((at, sstable, block));
+                break;
+            }
+        }
+        let Some((at, sstable, block)) = found else { return Ok(None) };
+        let within = Slice { start: want.start.clone(), end: block.end.clone() };
+        let mut others = self.inputs.iter().enumerate().filter(|it| it.0 != at);
+        if !others.all(|(_, it)| it.has_nothing_in(&within)) {
+            return Ok(None);
+        }
+        let seen = sstable.statistics(&block, io, look)?.flatten();
+        if seen.is_some() {
+            // What others know ends there too, or goes on.
+            for input in &mut self.inputs {
+                input.left.take_if(|it| it.end <= block.end);
+            }
+        }
+        Ok(seen.map(|it| (it, block.end)))
     }
 
     /// How many sstables may hold the partition.

@@ -13,6 +13,7 @@ mod shards;
 mod skip;
 mod snapshot_crash;
 mod snapshots;
+mod statistics;
 mod straight;
 mod texts;
 mod throttle;

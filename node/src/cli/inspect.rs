@@ -144,7 +144,7 @@ fn sstable(args: &FilesArgs, path: &Path) -> Result<bool, offline::Error> {
             .to_string(),
         ),
         Format::Text => {
-            let pages = |what, bytes| match bytes {
+            let pages = |what: &str, bytes: u64| match bytes {
                 0 => String::new(),
                 bytes => format!("{what} {bytes}, "),
             };

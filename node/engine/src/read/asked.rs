@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use bytes::Bytes;
 use model::key::{bottom, successor};
-use model::read::{Command, Limits, Position, Target};
+use model::read::{Command, Fold, Limits, Position, Target};
 use model::{PartitionKey, Slice, Token, TokenRange};
 
 /// Where to stop. Of a partial neither rows nor their bytes are answered: only what is scanned for it has limits.
@@ -19,6 +19,17 @@ pub(super) fn limits_of(command: &Command) -> Limits {
         scanned: scanned.max(1),
         tombstones: tombstones.max(1),
     }
+}
+
+/// What a look at the statistics of a block counts as, bytes that are scanned.
+pub(super) const TOLD_BYTES: u64 = 64;
+
+/// Whether statistics of blocks may tell what a command wants to know: of all rows, and of columns that are there.
+pub(super) fn is_told(fold: &Fold, command: &Command) -> bool {
+    let asked = command.partial.iter().flat_map(|it| &it.columns);
+    fold.takes_partials()
+        && command.filter.is_none()
+        && asked.map(|it| it.0).all(|it| !command.dropped.contains(&it))
 }
 
 /// From where on to look for partitions of a range. `None` if there can be none.

@@ -6,7 +6,7 @@ use model::read::{Answer, Command, Fold, Position, Sieve, Target};
 use model::rows::View;
 use model::{Cell, Clustering, Content, Partition, PartitionKey, RangeTombstone, Row, Rows, Slice};
 
-use super::asked::{first_partition, hull, limits_of, slices_of};
+use super::asked::{TOLD_BYTES, first_partition, hull, is_told, limits_of, slices_of};
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::merge::{self, Merge, Order, Source};
 use crate::piece::{self, Piece, Weight};
@@ -136,6 +136,13 @@ impl Scan {
                 }
                 continue;
             };
+            let is_told = self.fold.as_ref().is_some_and(|it| is_told(it, &self.command));
+            if let Some(fold) = self.fold.as_mut().filter(|_| is_told)
+                && let Some((rows, end)) = current.merge.skip(want, io, |it| it.add_to(fold))?
+            {
+                self.pass(rows, end);
+                continue;
+            }
             let mut piece = current.merge.next(want, io)?;
             piece.part.forget(&self.command.dropped);
             match self.take(piece) {
@@ -205,6 +212,20 @@ impl Scan {
             range: None,
         });
         Ok(true)
+    }
+
+    /// Goes on behind so many rows of which it is known what they come to. No limit ends there: where they end no row tells.
+    fn pass(&mut self, rows: u64, end: Bytes) {
+        self.answer.live_rows += rows;
+        self.add_bytes(TOLD_BYTES, false);
+        let Some(current) = &mut self.current else { return };
+        current.live_rows += rows;
+        let Some(want) = current.slices.last_mut() else { return };
+        want.start = end;
+        if want.end <= want.start {
+            current.slices.pop();
+            current.merge.jump();
+        }
     }
 
     /// Takes the next piece in, and cuts it where a limit is reached.

@@ -11,16 +11,19 @@ use model::read::{Answer, Command, Fold, Limits, Position, Target};
 use model::{Partition, PartitionKey, Rows, Slice};
 
 use super::PIECES_IN_PLACE;
-use super::asked::limits_of;
+use super::asked::{TOLD_BYTES, limits_of};
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::piece;
-use crate::sstable::{Hint, Sstable, filter};
+use crate::sstable::{Hint, Sstable, ToldBlock, filter};
 use crate::version::Version;
 
 /// Blocks that are read from the disk at most: whoever needs more of them takes the long way, and reads these again if nothing
 /// keeps them.
 const BLOCKS_ON_DISK: u32 = 8;
+
+/// As many looks at the statistics of blocks take as long as one at a block.
+const TOLD_PER_BLOCK: u32 = 16;
 
 /// Where there is something to be found.
 enum Sources<'a> {
@@ -90,9 +93,20 @@ fn answer(
     let limits = limits_of(command);
     let reversed = command.reversed;
     let mut want = slice.clone();
-    let mut blocks = 0;
+    let (mut blocks, mut told) = (0, 0);
     let mut hint = Hint::default();
     while want.start < want.end {
+        // It goes on at the beginning, so whoever reads from the end would leave something out where that ends.
+        if !reversed && let Some((rows, block)) = taken.skip(sstable, key, &want, hint, io)? {
+            (want.start, hint) = (block.end.clone(), block.next());
+            answer.live_rows += rows;
+            answer.scanned += TOLD_BYTES;
+            told += 1;
+            if blocks_max < blocks + told / TOLD_PER_BLOCK {
+                return Ok(None);
+            }
+            continue;
+        }
         blocks += 1;
         let left = rows_left(&limits, &taken.rows);
         let Some((stretch, next)) = sstable.stretch(key, &want, reversed, left, hint, io)? else {
@@ -105,7 +119,7 @@ fn answer(
         let bytes = bytes_of(&stretch.rows, 0..stretch.rows.len());
         let is_long = limits.bytes.min(limits.scanned) <= answer.scanned + bytes;
         let is_more = is_long && !stretch.rows.is_empty();
-        if (is_more && taken.fold.is_none()) || blocks_max < blocks {
+        if (is_more && taken.fold.is_none()) || blocks_max < blocks + told / TOLD_PER_BLOCK {
             return Ok(None);
         }
         if is_more {
@@ -146,6 +160,23 @@ impl Taken {
             Some(fold) => fold.add(&rows),
             None => self.rows = join(std::mem::take(&mut self.rows), rows, reversed),
         }
+    }
+
+    /// Takes in the block at the beginning of `want` by what its statistics tell, if that is enough: how many rows it has.
+    fn skip(
+        &mut self,
+        sstable: &Sstable,
+        key: &PartitionKey,
+        want: &Slice,
+        hint: Hint,
+        io: &Io,
+    ) -> Result<Option<(u64, ToldBlock)>, Halt> {
+        let Some(fold) = self.fold.as_mut().filter(|it| it.takes_partials()) else {
+            return Ok(None);
+        };
+        let Some(block) = sstable.told_block(key, want, hint, io)? else { return Ok(None) };
+        let rows = sstable.statistics(&block, io, |it| it.add_to(fold))?.flatten();
+        Ok(rows.map(|rows| (rows, block)))
     }
 
     /// The answer, with all of it.

@@ -77,7 +77,7 @@ fn blocks_of_an_sstable_that_was_replaced_take_no_memory() {
     let cache = Cache::new(1 << 20, Arc::default());
     let shelf = Arc::new(Shelf::new(10));
     (0..10).for_each(|at| read(&cache, &shelf, at));
-    cache.forget(7, &shelf, &Shelf::new(0));
+    cache.forget(7, &shelf);
     assert_eq!((cache.bytes(), shelf.blocks().count()), (0, 0));
     assert!(!is_found(&cache, &shelf, 3));
 }

@@ -32,7 +32,7 @@ use filter::Filter;
 use format::{BadVersion, Extent, Filters, Footer, SstableStats};
 use index::{Index, Upto};
 use row_filter::RowFilter;
-pub(crate) use search::{Hint, Spot};
+pub(crate) use search::{Hint, Spot, ToldBlock};
 use symbols::FileSymbols;
 pub(crate) use writer::Writer;
 
@@ -59,6 +59,7 @@ struct Map {
     index: Index,
     filter: Filter,
     rows: RowFilter,
+    statistics: statistics::Located,
     shelf: Arc<Shelf>,
 }
 
@@ -126,6 +127,7 @@ impl Sstable {
         let map = Map {
             filter: filters.partitions,
             rows: RowFilter::new(&filters.rows, index.len()),
+            statistics: statistics::Located::new(&filters.statistics),
             shelf: Arc::new(Shelf::new(index.len())),
             index,
         };
@@ -198,8 +200,11 @@ impl Sstable {
 
     /// Gives up what the cache has of it: it was replaced by others.
     pub(crate) fn leave(&self, cache: &Cache) {
-        let map = self.map.get().into_iter();
-        map.for_each(|it| cache.forget(self.cached_as, &it.shelf, &it.rows.shelf));
+        if let Some(map) = self.map.get() {
+            cache.forget(self.cached_as, &map.shelf);
+            cache.forget(self.cached_as, &map.rows.shelf);
+            cache.forget(self.cached_as, &map.statistics.shelf);
+        }
     }
 
     /// Where blocks begin in their partitions.

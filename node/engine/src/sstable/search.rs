@@ -3,14 +3,17 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::key::bottom;
 use model::{Partition, PartitionKey, Rows, Slice, Token};
 
 use super::block::packed::{self, Packed};
 use super::block::{Block, Stretch};
+use super::format::Extent;
 use super::index::Upto;
 use super::row_filter::{self, PageOf, Seen};
-use super::{Map, Sstable, filter, format, read_exact};
+use super::statistics::Statistics;
+use super::{Map, Sstable, filter, format, read_exact, statistics};
 use crate::Error;
 use crate::cache::{Halt, Io, Place};
 use crate::piece::{self, Piece};
@@ -65,6 +68,23 @@ impl Spot {
         })
     }
 }
+
+/// A block of one partition of which statistics tell, probably.
+pub(crate) struct ToldBlock {
+    at: usize,
+    /// Where it ends.
+    pub(crate) end: Bytes,
+}
+
+impl ToldBlock {
+    /// The block in which the partition goes on.
+    pub(crate) fn next(&self) -> Hint {
+        Hint(Some(self.at + 1))
+    }
+}
+
+/// Blocks that need not be read, if a page of statistics is read for it.
+const SPARED_MIN: usize = 4;
 
 impl Sstable {
     /// Where the partition begins; `None` if it is not here.
@@ -262,12 +282,66 @@ impl Sstable {
             }
         };
         let read = || {
-            let bad = |it| Error::corrupt(&self.path, extent.offset, format!("a filter: {it}"));
-            let bytes = read_exact(&*self.file, &self.path, extent)?;
-            let raw = format::unwrap(bytes, self.id, extent.offset).map_err(bad)?;
-            row_filter::decode(&raw).map_err(bad)
+            let raw = self.read_page(extent)?;
+            row_filter::decode(&raw)
+                .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("a filter: {it}")))
         };
-        io.page(self.page_place(map, page), may_hold, read)
+        io.page(self.page_place(map, page), |page: &Lines| may_hold(page), read)
+    }
+
+    fn read_page(&self, extent: Extent) -> Result<Bytes, Error> {
+        let bytes = read_exact(&*self.file, &self.path, extent)?;
+        format::unwrap(bytes, self.id, extent.offset)
+            .map_err(|it| Error::corrupt(&self.path, extent.offset, format!("a page: {it}")))
+    }
+
+    /// The block that begins where `want` does and ends in it, if it has statistics that are worth a look.
+    pub(crate) fn told_block(
+        &self,
+        key: &PartitionKey,
+        want: &Slice,
+        hint: Hint,
+        io: &Io,
+    ) -> Result<Option<ToldBlock>, Halt> {
+        let Map { index, statistics, .. } = self.mapped(io)?;
+        if statistics.is_empty() {
+            return Ok(None);
+        }
+        let last = || index.count(key, &want.start, Upto::Including).checked_sub(1);
+        let Some(at) = hint.0.or_else(last) else { return Ok(None) };
+        let Some((page, _)) = statistics.page_of(at) else { return Ok(None) };
+        let begins = |at: usize| (at < index.len()).then(|| index.begins(at));
+        let is_begin = begins(at).is_some_and(|it| it.0 == *key && it.1 == want.start);
+        let next = begins(at + 1).filter(|it| it.0 == *key);
+        let end = next.map_or_else(piece::top, |it| it.1);
+        if !is_begin || want.end < end {
+            return Ok(None);
+        }
+        let are_enough = || SPARED_MIN <= index.count(key, &want.end, Upto::Excluding) - at;
+        let is_worth_it = statistics.shelf.holds(page) || are_enough();
+        Ok(is_worth_it.then_some(ToldBlock { at, end }))
+    }
+
+    /// What `look` sees in the statistics of a block, if it has any.
+    pub(crate) fn statistics<R>(
+        &self,
+        block: &ToldBlock,
+        io: &Io,
+        look: impl FnOnce(&Statistics) -> R,
+    ) -> Result<Option<R>, Halt> {
+        let statistics = &self.mapped(io)?.statistics;
+        let Some((page, extent)) = statistics.page_of(block.at) else { return Ok(None) };
+        let read = || {
+            let malformed = |it| Error::corrupt(&self.path, extent.offset, format!("{it}"));
+            statistics::Page::decode(self.read_page(extent)?).map(Arc::new).map_err(malformed)
+        };
+        let (at, mut look) = (block.at - statistics.first_of(page), Some(look));
+        let see = |page: &Arc<statistics::Page>| {
+            let it = page.0.get(at)?.as_ref()?;
+            look.take().map(|look| look(it))
+        };
+        let place = Place { sstable: self.cached_as, at: page, shelf: &statistics.shelf };
+        io.page(place, see, read)
     }
 
     /// What was told of a row without the others of its block, if that is enough.

@@ -12,14 +12,18 @@
 //!
 //! In a page the entries are columns again, of integers and doubles as in a block: a block takes about ten bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use model::ColumnId;
 use model::codec::{Malformed, Reader, Writer};
-use model::partial::{Doubles, Integers, Sum, Values};
+use model::partial::{Doubles, Integers, Number, Partial, Sum, Summary, Values};
+use model::read::Fold;
 
 use super::block::{self, ROWS_MAX};
 use super::format::Extent;
-use super::pages::{PAGE, Pages};
+use super::pages::{Directory, PAGE, Pages};
+use crate::shelf::{Shared, Shelf};
 
 /// Rows of a block from which on it has statistics: of fewer they would be more than a hundredth of what points take, and spare
 /// little.
@@ -51,6 +55,38 @@ pub(crate) struct Statistics {
     pub(super) columns: Box<[(ColumnId, Values)]>,
     /// Other columns have values here too.
     pub(super) has_others: bool,
+}
+
+impl Statistics {
+    /// Adds what its rows come to, and how many they are. `None`, and nothing is added, where not all is known that is asked.
+    pub(crate) fn add_to(&self, fold: &mut Fold) -> Option<u64> {
+        let (partial, asked) = fold.partial();
+        let of = |(id, number): &(ColumnId, Number)| self.summary(*id, *number);
+        let columns = asked.columns.iter().map(of).collect::<Option<Vec<Summary>>>()?;
+        partial.merge(&Partial { rows: self.rows, statics: 0, columns });
+        Some(self.rows)
+    }
+
+    fn summary(&self, id: ColumnId, number: Number) -> Option<Summary> {
+        let none = Summary::new(number);
+        let Ok(at) = self.columns.binary_search_by_key(&id, |it| it.0) else {
+            return (!self.has_others).then_some(none);
+        };
+        let mut numbers = self.columns[at].1;
+        // Zeros are zeros however they are read.
+        if let (Values::F64(it), Number::I64) = (&numbers, number)
+            && are_zeros(it)
+        {
+            numbers = Values::I64(Integers { count: it.count, least: 0, most: 0, sum: 0 });
+        }
+        let found = Summary { numbers, ..none };
+        (found.number() == number).then_some(found)
+    }
+}
+
+fn are_zeros(doubles: &Doubles) -> bool {
+    // Not those below zero: -0.0 is less than 0.0.
+    [doubles.least, doubles.most].map(f64::to_bits) == [0; 2]
 }
 
 /// What some values come to, of which there is one at least: of this length, told as signed big-endian integers.
@@ -246,6 +282,12 @@ fn average(integers: &Integers) -> i128 {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Page(pub(crate) Box<[Option<Statistics>]>);
 
+impl Shared for Arc<Page> {
+    fn is_same(&self, other: &Arc<Page>) -> bool {
+        Arc::ptr_eq(self, other)
+    }
+}
+
 impl Page {
     /// Reads what `Builder::page` wrote.
     ///
@@ -285,6 +327,40 @@ impl Page {
             Some(Statistics { rows: rows as u64, columns: columns.into(), has_others: others == 1 })
         });
         Ok(Page(blocks.collect()))
+    }
+
+    /// Memory taken, bytes, about.
+    pub(crate) fn bytes(&self) -> u64 {
+        let columns = self.0.iter().flatten().map(|it| size_of_val(&*it.columns));
+        (size_of_val(&*self.0) + columns.sum::<usize>()) as u64
+    }
+}
+
+/// Where the pages of an open sstable lie, in the file and in memory.
+#[derive(Debug)]
+pub(crate) struct Located {
+    pages: Directory,
+    pub(crate) shelf: Arc<Shelf<Arc<Page>>>,
+}
+
+impl Located {
+    pub(crate) fn new(pages: &Pages) -> Located {
+        Located { pages: Directory::new(&pages.0), shelf: Arc::new(Shelf::new(pages.0.len())) }
+    }
+
+    /// Whether nothing is told of any block.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pages.len() == 0
+    }
+
+    /// The page of block `at`, if it has one: its number, and where it lies.
+    pub(crate) fn page_of(&self, at: usize) -> Option<(u32, Extent)> {
+        self.pages.page_of(at).map(|(page, extent)| (page as u32, extent))
+    }
+
+    /// The first block of a page.
+    pub(crate) fn first_of(&self, page: u32) -> usize {
+        self.pages.first_of(page as usize)
     }
 }
 

@@ -54,6 +54,16 @@ impl Fold {
         }
     }
 
+    /// Whether it is enough to know of a stretch of rows what they come to; otherwise each must be told of.
+    pub fn takes_partials(&self) -> bool {
+        self.digest.is_none()
+    }
+
+    /// The partial so far, for whoever adds to it what rows come to that nobody looks at, and what is asked of these.
+    pub fn partial(&mut self) -> (&mut Partial, &Asked) {
+        (&mut self.partial, &self.asked)
+    }
+
     /// The partition at hand has live statics and no live row.
     pub fn add_statics(&mut self) {
         self.partial.statics += 1;

@@ -196,7 +196,7 @@ fn the_documented_page_is_what_is_written() {
     };
     let page = page_of(&[block(420), None, block(421), block(420), block(300)]).unwrap();
     let text = include_str!("../../../../../docs/formats/sstable.md");
-    let lines = text.lines().skip_while(|it| *it != "```page").skip(1);
+    let lines = text.lines().skip_while(|it| *it != "```hex").skip(1);
     let dumps = lines.take_while(|it| *it != "```").map(|it| it.split("  ").next().unwrap());
     let documented: String = dumps.flat_map(str::chars).filter(|it| !it.is_whitespace()).collect();
     let written: String = page.iter().map(|it| format!("{it:02x}")).collect();
