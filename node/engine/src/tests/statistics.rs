@@ -142,6 +142,36 @@ fn a_damaged_page_is_an_error_that_names_its_file() {
     assert!(error.to_string().contains(&name), "{error}");
 }
 
+/// Points of two decimals, one every ten seconds, written a while after they were measured.
+#[test]
+fn statistics_take_a_hundredth_of_what_points_take() {
+    let mut world = World::new();
+    world.options.block_bytes = 16 << 10;
+    let engine = world.engine();
+    let mut partition = Partition::empty(key(1));
+    for at in 0..40_000_i64 {
+        let chance = at.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let chance = (chance ^ chance >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let noise: u64 = (0..4).map(|quarter| chance >> (16 * quarter) & 0xFFFF).sum();
+        let noise = noise as f64 / 65_536.0 * 120.0;
+        let cents = (4_000.0 + 600.0 * (at as f64 / 180.0).sin() + noise).round();
+        let millis = NOW * 1_000 + at * 10_000;
+        let mut clustering = vec![0x40];
+        clustering.extend(millis.to_be_bytes());
+        let timestamp = millis * 1_000 + (chance >> 20 & 0x1FF) as i64;
+        partition
+            .put_row(Clustering(clustering.into()), row(timestamp, &(cents / 100.0).to_be_bytes()));
+    }
+    write(&engine, &Mutation { table: shape(1).id, partition }).unwrap();
+    wait(engine.close(&Inline)).unwrap();
+    let dir = world.options.data_dir.join("tables").join(shape(1).id.0.to_string());
+    let name = world.disk.list(&dir).unwrap().remove(0);
+    let sections = crate::offline::Sstable::open(&world.disk, &dir.join(&name)).unwrap().sections();
+    let (all, statistics) = (sections.file, sections.statistics);
+    assert!(95_000 < all && all < 110_000, "{all} bytes: about 2.6 a point");
+    assert!(500 < statistics && 100 * statistics < all, "{statistics} of {all}");
+}
+
 /// What may happen.
 #[derive(Clone, Debug)]
 enum Action {
