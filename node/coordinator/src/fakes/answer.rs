@@ -86,7 +86,7 @@ pub(crate) fn answer(data: &BTreeMap<PartitionKey, Partition>, command: &Command
         if !stop && live == 0 && static_lives && at.is_none() {
             out.live_rows += 1;
             stop = command.limits.rows <= out.live_rows && !is_folded;
-            fold.iter_mut().for_each(Fold::add_statics);
+            fold.iter_mut().for_each(|it| it.add_statics());
         }
         fold.iter_mut().for_each(|it| it.end(&part));
         if !passed.rows.is_empty() || static_lives {

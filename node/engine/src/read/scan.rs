@@ -28,7 +28,7 @@ pub(crate) struct Scan {
     /// With a filter: leaves out what does not pass it.
     sieve: Option<Sieve>,
     /// For a partial: takes the rows, of which none goes into the answer.
-    fold: Option<Fold>,
+    fold: Option<Box<Fold>>,
 }
 
 /// How the next partition is found.

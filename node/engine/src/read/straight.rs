@@ -84,7 +84,10 @@ fn answer(
     let mut answer = Answer::default();
     let mut taken = Taken { rows: Rows::default(), fold: Fold::new(command) };
     let sstable = match sources(version, key, slice, io)? {
-        Sources::Nowhere => return Ok(Some(taken.answer(answer, key))),
+        Sources::Nowhere => {
+            taken.put_into(&mut answer, key);
+            return Ok(Some(answer));
+        }
         Sources::One(sstable) => sstable,
         Sources::More => return Ok(None),
     };
@@ -144,13 +147,14 @@ fn answer(
             Some(bound) => want.start = bound,
         }
     }
-    Ok(Some(taken.answer(answer, key)))
+    taken.put_into(&mut answer, key);
+    Ok(Some(answer))
 }
 
 /// What was read: the rows, or for a partial what is to be known of them.
 struct Taken {
     rows: Rows,
-    fold: Option<Fold>,
+    fold: Option<Box<Fold>>,
 }
 
 impl Taken {
@@ -179,19 +183,19 @@ impl Taken {
         Ok(rows.map(|rows| (rows, block)))
     }
 
-    /// The answer, with all of it.
-    fn answer(self, mut answer: Answer, key: &PartitionKey) -> Answer {
-        let partition = Partition { rows: self.rows, ..Partition::empty(key.clone()) };
-        match self.fold {
+    /// Puts all of it into the answer.
+    fn put_into(self, answer: &mut Answer, key: &PartitionKey) {
+        let Taken { rows, fold } = self;
+        let of = |rows| Partition { rows, ..Partition::empty(key.clone()) };
+        match fold {
             Some(mut fold) => {
-                fold.end(&partition);
+                fold.end(&of(rows));
                 let (partial, digest) = fold.finish(answer.stopped_at.as_ref());
                 (answer.partial, answer.scanned_digest) = (Some(partial), digest);
             }
-            None if partition.rows.is_empty() => {}
-            None => answer.partitions.push(partition),
+            None if rows.is_empty() => {}
+            None => answer.partitions.push(of(rows)),
         }
-        answer
     }
 }
 

@@ -38,12 +38,16 @@ struct Digest {
 }
 
 impl Fold {
-    /// For a command; `None` if it asks for rows.
-    pub fn new(command: &Command) -> Option<Fold> {
-        let asked = command.partial.clone()?;
+    /// For a command; `None` if it asks for rows, as nearly all do.
+    #[inline]
+    pub fn new(command: &Command) -> Option<Box<Fold>> {
+        command.partial.as_ref().map(|asked| Box::new(Fold::of(asked.clone(), command)))
+    }
+
+    fn of(asked: Asked, command: &Command) -> Fold {
         let partial = Partial::new(&asked);
         let digest = asked.compared.then(Digest::default);
-        Some(Fold { asked, now: command.now, reversed: command.reversed, partial, digest })
+        Fold { asked, now: command.now, reversed: command.reversed, partial, digest }
     }
 
     /// The rows of the next piece.
