@@ -76,9 +76,9 @@ impl Found {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Aggregate {
     pub(super) rows: u64,
-    sum: f64,
-    min: f64,
-    max: f64,
+    pub(super) sum: f64,
+    pub(super) min: f64,
+    pub(super) max: f64,
 }
 
 impl Default for Aggregate {
@@ -89,6 +89,7 @@ impl Default for Aggregate {
 
 impl Aggregate {
     /// Takes the double in. What has not eight bytes is none.
+    #[cfg(feature = "fjall")]
     pub(super) fn take(&mut self, value: &[u8]) {
         let Ok(bytes) = value.try_into() else { return };
         let value = f64::from_be_bytes(bytes);
