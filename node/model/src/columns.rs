@@ -329,6 +329,7 @@ impl Columns {
     }
 
     /// Of a plain row: the cells of `column`, and which of them is the row's, if that has a value at `now` (seconds).
+    // Always: for each value of each row a call takes as long as the look.
     #[inline(always)]
     pub(crate) fn place(&self, at: usize, column: ColumnId, now: i64) -> Option<(&Column, usize)> {
         let column = match &self.columns[..] {

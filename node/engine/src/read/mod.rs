@@ -1,6 +1,7 @@
 //! Reads: what one answers with, and the job that finishes it on the disk.
 
 mod asked;
+mod folded;
 mod scan;
 pub(crate) mod straight;
 

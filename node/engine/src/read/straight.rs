@@ -1,7 +1,8 @@
 //! The short way: a read of one partition of which one sstable alone knows, and knows nothing but rows.
 //!
 //! Such rows are in their final form where they lie: there is nothing to merge, and nothing to look at one by
-//! one. Whatever is not so simple takes the long way, [`Scan`](super::Scan), which answers the same.
+//! one. Whatever is not so simple takes the long way, [`Scan`](super::Scan), which answers the same. Of a partial the short way is
+//! [`folded`](super::folded).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,23 +11,19 @@ use bytes::Bytes;
 use model::read::{Answer, Command, Fold, Limits, Position, Target};
 use model::{Partition, PartitionKey, Rows, Slice};
 
-use super::PIECES_IN_PLACE;
-use super::asked::{TOLD_BYTES, limits_of};
+use super::{PIECES_IN_PLACE, folded};
 use crate::Error;
 use crate::cache::{Cache, Halt, Io, Recent};
 use crate::piece;
-use crate::sstable::{Hint, Sstable, ToldBlock, filter};
+use crate::sstable::{Hint, Sstable, filter};
 use crate::version::Version;
 
 /// Blocks that are read from the disk at most: whoever needs more of them takes the long way, and reads these again if nothing
 /// keeps them.
 const BLOCKS_ON_DISK: u32 = 8;
 
-/// As many looks at the statistics of blocks take as long as one at a block.
-const TOLD_PER_BLOCK: u32 = 16;
-
 /// Where there is something to be found.
-enum Sources<'a> {
+pub(super) enum Sources<'a> {
     Nowhere,
     One(&'a Arc<Sstable>),
     /// Or where something is that takes more than a look at rows.
@@ -65,7 +62,15 @@ fn read(version: &Version, command: &Command, io: &Io, blocks_max: u32) -> Resul
     if command.resume.is_some() || command.filter.is_some() || !command.dropped.is_empty() {
         return Ok(Short::LongWay);
     }
-    match answer(version, command, key, slice, io, blocks_max) {
+    match Fold::new(command) {
+        None => short(answer(version, command, key, slice, io, blocks_max)),
+        Some(fold) => short(folded::answer(version, command, key, slice, fold, io, blocks_max)),
+    }
+}
+
+#[inline]
+fn short(answer: Result<Option<Answer>, Halt>) -> Result<Short, Error> {
+    match answer {
         Ok(Some(answer)) => Ok(Short::Answer(answer)),
         Ok(None) => Ok(Short::LongWay),
         Err(Halt::Miss) => Ok(Short::Missed),
@@ -82,36 +87,21 @@ fn answer(
     blocks_max: u32,
 ) -> Result<Option<Answer>, Halt> {
     let mut answer = Answer::default();
-    let mut taken = Taken { rows: Rows::default(), fold: Fold::new(command) };
     let sstable = match sources(version, key, slice, io)? {
-        Sources::Nowhere => {
-            taken.put_into(&mut answer, key);
-            return Ok(Some(answer));
-        }
+        Sources::Nowhere => return Ok(Some(answer)),
         Sources::One(sstable) => sstable,
         Sources::More => return Ok(None),
     };
     answer.sstables = 1;
     answer.scanned = piece::partition_bytes(key) as u64;
-    let limits = limits_of(command);
     let reversed = command.reversed;
+    let mut rows = Rows::default();
     let mut want = slice.clone();
-    let (mut blocks, mut told) = (0, 0);
+    let mut blocks = 0;
     let mut hint = Hint::default();
     while want.start < want.end {
-        // It goes on at the beginning, so whoever reads from the end would leave something out where that ends.
-        if !reversed && let Some((rows, block)) = taken.skip(sstable, key, &want, hint, io)? {
-            (want.start, hint) = (block.end.clone(), block.next());
-            answer.live_rows += rows;
-            answer.scanned += TOLD_BYTES;
-            told += 1;
-            if blocks_max < blocks + told / TOLD_PER_BLOCK {
-                return Ok(None);
-            }
-            continue;
-        }
         blocks += 1;
-        let left = rows_left(&limits, &taken.rows);
+        let left = rows_left(&command.limits, &rows);
         let Some((stretch, next)) = sstable.stretch(key, &want, reversed, left, hint, io)? else {
             return Ok(None);
         };
@@ -119,26 +109,14 @@ fn answer(
         if !stretch.rows.is_empty() && !stretch.rows.are_settled(command.now) {
             return Ok(None);
         }
-        let bytes = bytes_of(&stretch.rows, 0..stretch.rows.len());
-        let is_long = limits.bytes.min(limits.scanned) <= answer.scanned + bytes;
-        let is_more = is_long && !stretch.rows.is_empty();
-        if (is_more && taken.fold.is_none()) || blocks_max < blocks + told / TOLD_PER_BLOCK {
+        answer.scanned += bytes_of(&stretch.rows, 0..stretch.rows.len());
+        let is_long = command.limits.bytes.min(command.limits.scanned) <= answer.scanned;
+        if (is_long && !stretch.rows.is_empty()) || blocks_max < blocks {
             return Ok(None);
         }
-        if is_more {
-            let rows =
-                first_of(stretch.rows, limits.scanned.saturating_sub(answer.scanned), reversed);
-            answer.scanned += bytes_of(&rows, 0..rows.len());
-            answer.live_rows += rows.len() as u64;
-            answer.stopped_at = last_of(key, &rows, reversed);
-            taken.add(rows, reversed);
-            break;
-        }
-        answer.scanned += bytes;
-        answer.live_rows += stretch.rows.len() as u64;
-        taken.add(stretch.rows, reversed);
-        if rows_left(&limits, &taken.rows) == 0 {
-            answer.stopped_at = stopped_at(command, key, &taken.rows);
+        rows = join(rows, stretch.rows, reversed);
+        if rows_left(&command.limits, &rows) == 0 {
+            answer.stopped_at = stopped_at(command, key, &rows);
             break;
         }
         match stretch.more {
@@ -147,60 +125,15 @@ fn answer(
             Some(bound) => want.start = bound,
         }
     }
-    taken.put_into(&mut answer, key);
+    answer.live_rows = rows.len() as u64;
+    if !rows.is_empty() {
+        answer.partitions.push(Partition { rows, ..Partition::empty(key.clone()) });
+    }
     Ok(Some(answer))
 }
 
-/// What was read: the rows, or for a partial what is to be known of them.
-struct Taken {
-    rows: Rows,
-    fold: Option<Box<Fold>>,
-}
-
-impl Taken {
-    /// The next rows in reading direction.
-    fn add(&mut self, rows: Rows, reversed: bool) {
-        match &mut self.fold {
-            Some(fold) => fold.add(&rows),
-            None => self.rows = join(std::mem::take(&mut self.rows), rows, reversed),
-        }
-    }
-
-    /// Takes in the block at the beginning of `want` by what its statistics tell, if that is enough: how many rows it has.
-    fn skip(
-        &mut self,
-        sstable: &Sstable,
-        key: &PartitionKey,
-        want: &Slice,
-        hint: Hint,
-        io: &Io,
-    ) -> Result<Option<(u64, ToldBlock)>, Halt> {
-        let Some(fold) = self.fold.as_mut().filter(|it| it.takes_partials()) else {
-            return Ok(None);
-        };
-        let Some(block) = sstable.told_block(key, want, hint, io)? else { return Ok(None) };
-        let rows = sstable.statistics(&block, io, |it| it.add_to(fold))?.flatten();
-        Ok(rows.map(|rows| (rows, block)))
-    }
-
-    /// Puts all of it into the answer.
-    fn put_into(self, answer: &mut Answer, key: &PartitionKey) {
-        let Taken { rows, fold } = self;
-        let of = |rows| Partition { rows, ..Partition::empty(key.clone()) };
-        match fold {
-            Some(mut fold) => {
-                fold.end(&of(rows));
-                let (partial, digest) = fold.finish(answer.stopped_at.as_ref());
-                (answer.partial, answer.scanned_digest) = (Some(partial), digest);
-            }
-            None if rows.is_empty() => {}
-            None => answer.partitions.push(of(rows)),
-        }
-    }
-}
-
 /// Where a partition has something in `slice`.
-fn sources<'a>(
+pub(super) fn sources<'a>(
     version: &'a Version,
     key: &PartitionKey,
     slice: &Slice,
@@ -228,9 +161,9 @@ fn sources<'a>(
     Ok(found)
 }
 
-/// How many rows may still be taken.
+/// How many rows may still be taken. A limit of zero counts as one.
 fn rows_left(limits: &Limits, rows: &Rows) -> usize {
-    let most = limits.rows.min(limits.rows_per_partition);
+    let most = limits.rows.min(limits.rows_per_partition).max(1);
     usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(rows.len())
 }
 
@@ -244,28 +177,8 @@ fn join(mut rows: Rows, mut next: Rows, reversed: bool) -> Rows {
 }
 
 /// Bytes of some of these rows, which are settled.
-fn bytes_of(rows: &Rows, range: Range<usize>) -> u64 {
+pub(super) fn bytes_of(rows: &Rows, range: Range<usize>) -> u64 {
     piece::amount_bytes(rows.amount(range).unwrap_or_default()) as u64
-}
-
-/// The first rows in reading direction, up to the one with which there are so many bytes.
-fn first_of(mut rows: Rows, bytes: u64, reversed: bool) -> Rows {
-    let len = rows.len();
-    let range = |count: usize| if reversed { len - count..len } else { 0..count };
-    let (mut fewer, mut enough) = (0, len);
-    while fewer + 1 < enough {
-        let middle = fewer.midpoint(enough);
-        match bytes <= bytes_of(&rows, range(middle)) {
-            true => enough = middle,
-            false => fewer = middle,
-        }
-    }
-    if reversed {
-        rows.keep_last(enough)
-    } else {
-        rows.truncate(enough)
-    }
-    rows
 }
 
 /// Where a read has stopped that has as many rows as it may. What ends with its partition's share is complete.
@@ -275,7 +188,7 @@ fn stopped_at(command: &Command, key: &PartitionKey, rows: &Rows) -> Option<Posi
 }
 
 /// The position of the last row in reading direction.
-fn last_of(key: &PartitionKey, rows: &Rows, reversed: bool) -> Option<Position> {
+pub(super) fn last_of(key: &PartitionKey, rows: &Rows, reversed: bool) -> Option<Position> {
     let last = if reversed { rows.views().next() } else { rows.views().next_back() };
     let clustering: Bytes = last?.clustering_key().0;
     Some(Position { key: key.clone(), clustering: Some(clustering) })

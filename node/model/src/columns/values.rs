@@ -136,6 +136,7 @@ impl Values {
     }
 
     /// As `get`, without a hold on the bytes.
+    // Always: for each value of each row a call takes as long as the look.
     #[inline(always)]
     pub fn bytes(&self, at: usize) -> &[u8] {
         match self {

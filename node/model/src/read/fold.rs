@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use super::{Command, Position, VERSION, told::Told, write_position};
+use super::{Command, Position, told::Told};
 use crate::{
     Row, Rows, encoding,
     partial::{Asked, Partial},
@@ -82,7 +82,7 @@ impl Fold {
 
     /// What came of it, and the digest of everything up to `stopped_at` if answers are compared.
     pub fn finish(self, stopped_at: Option<&Position>) -> (Box<Partial>, Option<u128>) {
-        (Box::new(self.partial), self.digest.map(|it| it.finish(stopped_at)))
+        (Box::new(self.partial), self.digest.map(|it| it.all.finish(stopped_at)))
     }
 }
 
@@ -120,14 +120,6 @@ impl Digest {
             encoding::write_partition(out, &bare);
             out.raw(&rows.unwrap_or(0).to_be_bytes());
         });
-    }
-
-    fn finish(mut self, stopped_at: Option<&Position>) -> u128 {
-        self.all.tell(|out| {
-            out.u8(VERSION);
-            write_position(out, stopped_at);
-        });
-        self.all.take().unwrap_or(0)
     }
 }
 

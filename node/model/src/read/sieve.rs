@@ -9,7 +9,7 @@
 //! the rows that a merge would show, and no tombstone need travel with them. Where digests differ
 //! what was left out may matter: the coordinator asks for everything instead.
 
-use super::{Command, Filter, Position, VERSION, told::Told, write_position};
+use super::{Command, Filter, Position, told::Told};
 use crate::{
     encoding,
     key::{Clustering, PartitionKey},
@@ -88,7 +88,7 @@ impl Sieve {
 
     /// The digest of everything up to `stopped_at`, if answers are compared.
     pub fn digest(&mut self, stopped_at: Option<&Position>) -> Option<u128> {
-        self.digest.take().map(|it| it.finish(stopped_at))
+        self.digest.take().map(|it| it.all.finish(stopped_at))
     }
 }
 
@@ -156,14 +156,6 @@ impl Digest {
                 out.raw(&digest.unwrap_or(0).to_be_bytes());
             }
         });
-    }
-
-    fn finish(mut self, stopped_at: Option<&Position>) -> u128 {
-        self.all.tell(|out| {
-            out.u8(VERSION);
-            write_position(out, stopped_at);
-        });
-        self.all.take().unwrap_or(0)
     }
 }
 

@@ -100,7 +100,35 @@ fn command() -> impl Strategy<Value = Command> {
     )
 }
 
+/// A partition cut at these clusterings, in reading direction.
+pub(super) fn pieces(partition: &Partition, cuts: &[u8], reversed: bool) -> Vec<Partition> {
+    let bounds = cuts.iter().map(|it| vec![*it]).chain([vec![0xFF]]);
+    let mut start = Vec::new();
+    let piece = |end: Vec<u8>| {
+        let mut piece = partition.clone();
+        piece.clip(&start, &end);
+        start = end;
+        piece
+    };
+    let mut pieces: Vec<Partition> = bounds.map(piece).collect();
+    if reversed {
+        pieces.reverse();
+    }
+    pieces
+}
+
 const DOCUMENT: &str = include_str!("../../../../docs/formats/read.md");
+
+const DOCUMENTED_TABLE: TableId =
+    TableId(Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef));
+
+const DOCUMENTED_LIMITS: Limits = Limits {
+    rows: 50,
+    rows_per_partition: 10,
+    bytes: 1 << 20,
+    scanned: 16 << 20,
+    tombstones: 10_000,
+};
 
 fn key_k() -> PartitionKey {
     PartitionKey::new(Bytes::from_static(b"k"))
@@ -115,7 +143,7 @@ fn the_documented_command_is_the_one_written() {
     let bytes = Bytes::from(documented::bytes(DOCUMENT, "command"));
     let clustering = |it: &[u8]| Bytes::copy_from_slice(it);
     let command = Command {
-        table: TableId(Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef)),
+        table: DOCUMENTED_TABLE,
         target: Target::Range {
             tokens: TokenRange { start: Token::MIN, end: Token(5) },
             after: Some(key_k()),
@@ -123,13 +151,7 @@ fn the_documented_command_is_the_one_written() {
         slices: vec![Slice { start: clustering(&[0x80, 1]), end: key::after(b"") }],
         reversed: true,
         resume: Some(Position { key: key_k(), clustering: Some(clustering(&[0x80, 7])) }),
-        limits: Limits {
-            rows: 50,
-            rows_per_partition: 10,
-            bytes: 1 << 20,
-            scanned: 16 << 20,
-            tombstones: 10_000,
-        },
+        limits: DOCUMENTED_LIMITS,
         now: 1_705_320_000,
         dropped: Vec::new(),
         filter: Some(Filter {
@@ -152,18 +174,12 @@ fn the_documented_command_is_the_one_written() {
 fn the_documented_command_for_a_partial_is_the_one_written() {
     let bytes = Bytes::from(documented::bytes(DOCUMENT, "command-partial"));
     let command = Command {
-        table: TableId(Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef)),
+        table: DOCUMENTED_TABLE,
         target: Target::One(key_k()),
         slices: vec![Slice { start: Bytes::from_static(&[0x80, 1]), end: key::after(b"") }],
         reversed: false,
         resume: None,
-        limits: Limits {
-            rows: 50,
-            rows_per_partition: 10,
-            bytes: 1 << 20,
-            scanned: 16 << 20,
-            tombstones: 10_000,
-        },
+        limits: DOCUMENTED_LIMITS,
         now: 1_705_320_000,
         dropped: Vec::new(),
         filter: None,

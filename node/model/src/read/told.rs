@@ -2,6 +2,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::{Position, VERSION, write_position};
 use crate::codec::Writer;
 
 /// Bytes are hashed about so many at a time.
@@ -35,5 +36,14 @@ impl Told {
         }
         self.hash();
         self.hasher.take().map(|it| it.digest128())
+    }
+
+    /// The digest of everything, up to `stopped_at`.
+    pub(super) fn finish(mut self, stopped_at: Option<&Position>) -> u128 {
+        self.tell(|out| {
+            out.u8(VERSION);
+            write_position(out, stopped_at);
+        });
+        self.take().unwrap_or(0)
     }
 }

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     ColumnId, PartitionKey,
     partial::Number,
-    read::{Limits, Target},
+    read::{Limits, Target, tests},
     schema::TableId,
     worlds,
 };
@@ -36,18 +36,7 @@ fn command(reversed: bool) -> Command {
 /// What comes of a partition that is cut at these clusterings.
 fn folded(command: &Command, partition: &Partition, cuts: &[u8]) -> (Partial, u128) {
     let mut fold = Fold::new(command).expect("a partial is asked for");
-    let bounds: Vec<Vec<u8>> = cuts.iter().map(|it| vec![*it]).chain([vec![0xFF]]).collect();
-    let mut pieces = Vec::new();
-    let mut start = Vec::new();
-    for end in bounds {
-        let mut piece = partition.clone();
-        piece.clip(&start, &end);
-        pieces.push(piece);
-        start = end;
-    }
-    if command.reversed {
-        pieces.reverse();
-    }
+    let pieces = tests::pieces(partition, cuts, command.reversed);
     pieces.iter().for_each(|it| fold.add(&it.rows));
     fold.end(partition);
     let (partial, digest) = fold.finish(None);

@@ -6,7 +6,7 @@ use proptest::{collection::btree_set, prelude::*};
 use super::*;
 use crate::{
     ColumnId, Rows,
-    read::{Condition, Limits, Operator, Place, Target, Test},
+    read::{Condition, Limits, Operator, Place, Target, Test, tests},
     schema::{NativeType, TableId},
     worlds,
 };
@@ -43,18 +43,7 @@ fn command(place: Place, reversed: bool) -> Command {
 /// What is left of a partition that comes cut at these clusterings, and the digest of it.
 fn sifted(command: &Command, partition: &Partition, cuts: &[u8]) -> (Partition, u128) {
     let mut sieve = Sieve::new(command).expect("a filter");
-    let bounds: Vec<Vec<u8>> = cuts.iter().map(|it| vec![*it]).chain([vec![0xFF]]).collect();
-    let mut pieces = Vec::new();
-    let mut start = Vec::new();
-    for end in bounds {
-        let mut piece = partition.clone();
-        piece.clip(&start, &end);
-        pieces.push(piece);
-        start = end;
-    }
-    if command.reversed {
-        pieces.reverse();
-    }
+    let pieces = tests::pieces(partition, cuts, command.reversed);
     sieve.begin(&partition.key, &partition.static_row);
     let mut left =
         Partition { rows: Rows::default(), range_tombstones: Vec::new(), ..partition.clone() };
